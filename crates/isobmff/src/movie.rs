@@ -1,7 +1,7 @@
 //! What a file says about itself: [`Movie`], its [`Track`]s and their [`SampleTable`]s, as plain data.
 
 /// A four-character code, the name of a box, brand, handler or codec.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FourCc(pub [u8; 4]);
 
 /// `ftyp` (14496-12 §4.3). A file without one is QuickTime: `qt  `.
