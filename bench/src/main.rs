@@ -1,0 +1,64 @@
+//! Peer comparisons: whole programs, side by side in one run, reported as ratios.
+//!
+//! What it deliberately does not do: judge. It prints the table that goes into `bench/RESULTS.md`, with the commands
+//! that made it. Absolute times of a shared machine mean little; the ratios of runs taken in turns do.
+
+mod ladder;
+mod packaging;
+mod run;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// Compare CuteTube with the pipeline it replaces and with its peers.
+#[derive(Parser)]
+struct Cli {
+    /// The CuteTube binary under test.
+    #[arg(long, default_value = "target/release/cutetube")]
+    cutetube: PathBuf,
+    /// Folder with the real recordings that the set-up fetched.
+    #[arg(long, default_value = "samples")]
+    samples: PathBuf,
+    /// Scratch folder; on tmpfs the packaging figures show the packager, not the disk.
+    #[arg(long, default_value = "/dev/shm/cutetube-bench")]
+    scratch: PathBuf,
+    /// Rounds; each round runs every contestant once, in turn.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// The whole ladder: the original's commands, one hand-written ffmpeg, and ours.
+    Ladder {
+        /// x264 preset for every contestant.
+        #[arg(long, default_value = "veryfast")]
+        preset: String,
+        /// Seconds of the clip.
+        #[arg(long, default_value_t = 15)]
+        seconds: u32,
+    },
+    /// Packaging of a ready ladder: ours and Shaka Packager.
+    Packaging {
+        /// Shaka Packager's binary.
+        #[arg(long)]
+        shaka: Option<PathBuf>,
+        /// Megabytes of input.
+        #[arg(long, default_value_t = 600)]
+        megabytes: u64,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    std::fs::create_dir_all(&cli.scratch)?;
+    let outcome = match &cli.what {
+        What::Ladder { preset, seconds } => ladder::bench(&cli, preset, *seconds),
+        What::Packaging { shaka, megabytes } => packaging::bench(&cli, shaka.as_deref(), *megabytes),
+    };
+    std::fs::remove_dir_all(&cli.scratch)?;
+    outcome
+}
