@@ -1,1 +1,26 @@
-//! transcode
+//! From the index of a source to its renditions: the timeline, the ladder, the chunks, what ffmpeg is fed, told and
+//! checked by, and the modules that run it.
+//!
+//! What it deliberately does not do: everything here but the modules that run a process is pure. No I/O, no clock,
+//! no randomness, no process: a plan is a function of (source index, settings), so a retry on another machine makes
+//! the same one. Nobody outside this crate starts a process.
+//!
+//! The way through: [`isobmff::Movie`] → [`feed::head`] fed to ffprobe → [`probe::Probe`] → [`picture::Picture`];
+//! [`timeline::Timeline`], [`ladder::plan_ladder`], [`chunk::plan_chunks`]; then for each chunk one
+//! [`job::ChunkJob`]: what goes into ffmpeg's stdin ([`feed`]), its arguments ([`args`]) and the [`check`] that
+//! alone says whether it worked.
+
+#![expect(clippy::todo, reason = "the types come first")]
+
+pub mod args;
+pub mod artwork;
+pub mod audio;
+pub mod check;
+pub mod chunk;
+pub mod feed;
+pub mod job;
+pub mod ladder;
+pub mod picture;
+pub mod probe;
+pub mod settings;
+pub mod timeline;
