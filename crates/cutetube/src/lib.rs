@@ -1,1 +1,15 @@
-//! cutetube
+//! The program: command line, configuration, HTTP, pipeline and workers, over the crates that hold the rules.
+//!
+//! What it deliberately does not do: it names no SQL (that is `catalog` and `jobs`), starts no process (that is
+//! `transcode`), and knows no box (that is `isobmff`). Time, randomness and the environment enter here and are
+//! handed down as values.
+
+pub mod blobs;
+pub mod cli;
+pub mod config;
+pub mod http;
+mod progress;
+mod state;
+mod telemetry;
+
+pub use state::AppState;

@@ -1,0 +1,434 @@
+//! The name space of objects. No path of an object is put together or taken apart elsewhere.
+
+use std::{fmt, str::FromStr};
+
+use super::ids::{RevisionId, VideoId};
+
+/// An object's name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum StorageKey {
+    /// `sources/{video}/source.{ext}`: the file as it was uploaded.
+    Source {
+        /// Whose file it is.
+        video: VideoId,
+        /// As the uploader named it.
+        extension: SourceExtension,
+    },
+    /// `vod-media/{video}/{revision}/…`: what viewers are served.
+    Media {
+        /// Whose media it is.
+        video: VideoId,
+        /// Fresh for each publication, so that nothing is ever overwritten.
+        revision: RevisionId,
+        /// Which part of the revision.
+        object: MediaObject,
+    },
+    /// `probe/{name}`: written, read and deleted by `doctor` and `/readyz`.
+    Probe {
+        /// Unlike that of any probe running now.
+        name: u64,
+    },
+}
+
+/// Objects that are deleted together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum KeyPrefix {
+    /// `sources/{video}`
+    Source(VideoId),
+    /// `vod-media/{video}`: every revision.
+    Video(VideoId),
+    /// `vod-media/{video}/{revision}`
+    Revision(VideoId, RevisionId),
+}
+
+/// One object of a revision, relative to its prefix. This is also the layout of `cutetube transcode --out`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum MediaObject {
+    /// `{rendition}/init.mp4`, or `mov/{rendition}/init.mp4`
+    Init(Flavour, RenditionName),
+    /// `{rendition}/{n}.m4s`, `n` from 1; both flavours share it.
+    Segment(RenditionName, u32),
+    /// `mp4/manifest.mpd` or `mov/manifest.mpd`
+    Mpd(Flavour),
+    /// `master.m3u8` or `mov/master.m3u8`
+    Master(Flavour),
+    /// `{rendition}.m3u8` or `mov/{rendition}.m3u8`
+    Playlist(Flavour, RenditionName),
+    /// `{rendition}-iframes.m3u8` or `mov/{rendition}-iframes.m3u8`
+    IframePlaylist(Flavour, RenditionName),
+    /// `poster.jpg`
+    Poster,
+    /// `storyboard.vtt`
+    Storyboard,
+    /// `storyboard/{n}.jpg`, `n` from 1.
+    StoryboardSheet(u32),
+}
+
+/// Which container a manifest and its init segments announce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Flavour {
+    /// ISO base media.
+    Mp4,
+    /// QuickTime.
+    Mov,
+}
+
+/// The extension of an uploaded file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SourceExtension {
+    /// `mp4`
+    Mp4,
+    /// `mov`
+    Mov,
+}
+
+/// Folder name of a rendition: `360p`, `audio`. One to sixteen of `a-z`, `0-9`, and none of the names beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RenditionName(String);
+
+/// How long an object may be kept without asking again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caching {
+    /// Its bytes never change.
+    Immutable,
+    /// Ask again after a short time.
+    Revalidate,
+    /// Not for shared caches.
+    Private,
+}
+
+/// Text that names no object.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not the name of an object")]
+pub struct KeyError(String);
+
+impl StorageKey {
+    /// The MIME type the object is served as.
+    pub fn content_type(&self) -> &'static str {
+        match self {
+            Self::Source { extension: SourceExtension::Mp4, .. } => "video/mp4",
+            Self::Source { extension: SourceExtension::Mov, .. } => "video/quicktime",
+            Self::Media { object, .. } => object.content_type(),
+            Self::Probe { .. } => "application/octet-stream",
+        }
+    }
+
+    /// How the object may be cached.
+    pub fn caching(&self) -> Caching {
+        match self {
+            Self::Source { .. } | Self::Probe { .. } => Caching::Private,
+            Self::Media { object, .. } => object.caching(),
+        }
+    }
+}
+
+impl MediaObject {
+    /// The MIME type the object is served as.
+    pub fn content_type(&self) -> &'static str {
+        match self {
+            Self::Init(Flavour::Mp4, rendition) | Self::Segment(rendition, _) if rendition.is_audio() => {
+                "audio/mp4"
+            }
+            Self::Init(Flavour::Mp4, _) | Self::Segment(..) => "video/mp4",
+            Self::Init(Flavour::Mov, _) => "video/quicktime",
+            Self::Mpd(_) => "application/dash+xml",
+            Self::Master(_) | Self::Playlist(..) | Self::IframePlaylist(..) => {
+                "application/vnd.apple.mpegurl"
+            }
+            Self::Poster | Self::StoryboardSheet(_) => "image/jpeg",
+            Self::Storyboard => "text/vtt; charset=utf-8",
+        }
+    }
+
+    /// Manifests are what a new revision, or one that is still growing, changes; nothing else ever changes.
+    pub fn caching(&self) -> Caching {
+        match self {
+            Self::Mpd(_) | Self::Master(_) | Self::Playlist(..) | Self::IframePlaylist(..) => {
+                Caching::Revalidate
+            }
+            Self::Init(..)
+            | Self::Segment(..)
+            | Self::Poster
+            | Self::Storyboard
+            | Self::StoryboardSheet(_) => Caching::Immutable,
+        }
+    }
+}
+
+impl SourceExtension {
+    /// The extension of a file name, whatever its case.
+    pub fn of_file_name(name: &str) -> Option<Self> {
+        let (_, extension) = name.rsplit_once('.')?;
+        extension.to_ascii_lowercase().parse().ok()
+    }
+
+    /// Without the dot.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mp4 => "mp4",
+            Self::Mov => "mov",
+        }
+    }
+}
+
+impl RenditionName {
+    /// The rendition that carries sound.
+    pub fn audio() -> Self {
+        Self("audio".to_owned())
+    }
+
+    /// Whether it carries sound.
+    pub fn is_audio(&self) -> bool {
+        self.0 == "audio"
+    }
+
+    /// As in a path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for StorageKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source { video, extension } => {
+                write!(f, "{}/source.{}", KeyPrefix::Source(*video), extension.as_str())
+            }
+            Self::Media { video, revision, object } => {
+                write!(f, "{}/{object}", KeyPrefix::Revision(*video, *revision))
+            }
+            Self::Probe { name } => write!(f, "probe/{name:016x}"),
+        }
+    }
+}
+
+impl fmt::Display for KeyPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source(video) => write!(f, "sources/{video}"),
+            Self::Video(video) => write!(f, "vod-media/{video}"),
+            Self::Revision(video, revision) => write!(f, "vod-media/{video}/{revision}"),
+        }
+    }
+}
+
+impl fmt::Display for MediaObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Init(flavour, rendition) => write!(f, "{}{rendition}/init.mp4", flavour.folder()),
+            Self::Segment(rendition, number) => write!(f, "{rendition}/{number}.m4s"),
+            Self::Mpd(Flavour::Mp4) => f.write_str("mp4/manifest.mpd"),
+            Self::Mpd(Flavour::Mov) => f.write_str("mov/manifest.mpd"),
+            Self::Master(flavour) => write!(f, "{}master.m3u8", flavour.folder()),
+            Self::Playlist(flavour, rendition) => write!(f, "{}{rendition}.m3u8", flavour.folder()),
+            Self::IframePlaylist(flavour, rendition) => {
+                write!(f, "{}{rendition}-iframes.m3u8", flavour.folder())
+            }
+            Self::Poster => f.write_str("poster.jpg"),
+            Self::Storyboard => f.write_str("storyboard.vtt"),
+            Self::StoryboardSheet(number) => write!(f, "storyboard/{number}.jpg"),
+        }
+    }
+}
+
+impl fmt::Display for RenditionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Flavour {
+    /// Where the flavour's own files are, beside the shared ones.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Mp4 => "",
+            Self::Mov => "mov/",
+        }
+    }
+}
+
+impl FromStr for StorageKey {
+    type Err = KeyError;
+
+    /// Accepts exactly what `Display` writes.
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        parse_key(text).filter(|key| key.to_string() == text).ok_or_else(|| KeyError(text.to_owned()))
+    }
+}
+
+impl FromStr for MediaObject {
+    type Err = KeyError;
+
+    /// Accepts exactly what `Display` writes.
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        parse_object(text)
+            .filter(|object| object.to_string() == text)
+            .ok_or_else(|| KeyError(text.to_owned()))
+    }
+}
+
+impl FromStr for SourceExtension {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        match text {
+            "mp4" => Ok(Self::Mp4),
+            "mov" => Ok(Self::Mov),
+            _ => Err(KeyError(text.to_owned())),
+        }
+    }
+}
+
+impl FromStr for RenditionName {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let taken = ["mp4", "mov", "master", "storyboard"].contains(&text);
+        if text.is_empty() || text.len() > 16 || !text.bytes().all(plain) || taken {
+            return Err(KeyError(text.to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+fn parse_key(text: &str) -> Option<StorageKey> {
+    let (kind, rest) = text.split_once('/')?;
+    let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
+    match kind {
+        "sources" => {
+            let extension = rest.strip_prefix("source.")?.parse().ok()?;
+            Some(StorageKey::Source { video: name.parse().ok()?, extension })
+        }
+        "vod-media" => {
+            let (revision, object) = rest.split_once('/')?;
+            Some(StorageKey::Media {
+                video: name.parse().ok()?,
+                revision: revision.parse().ok()?,
+                object: object.parse().ok()?,
+            })
+        }
+        "probe" => Some(StorageKey::Probe { name: u64::from_str_radix(name, 16).ok()? }),
+        _ => None,
+    }
+}
+
+fn parse_object(text: &str) -> Option<MediaObject> {
+    match text {
+        "poster.jpg" => return Some(MediaObject::Poster),
+        "storyboard.vtt" => return Some(MediaObject::Storyboard),
+        "mp4/manifest.mpd" => return Some(MediaObject::Mpd(Flavour::Mp4)),
+        "mov/manifest.mpd" => return Some(MediaObject::Mpd(Flavour::Mov)),
+        _ => {}
+    }
+    if let Some(sheet) = text.strip_prefix("storyboard/") {
+        return Some(MediaObject::StoryboardSheet(number(sheet.strip_suffix(".jpg")?)?));
+    }
+    let (flavour, text) = match text.strip_prefix("mov/") {
+        Some(rest) => (Flavour::Mov, rest),
+        None => (Flavour::Mp4, text),
+    };
+    if let Some(playlist) = text.strip_suffix(".m3u8") {
+        return Some(match (playlist, playlist.strip_suffix("-iframes")) {
+            ("master", _) => MediaObject::Master(flavour),
+            (_, Some(rendition)) => MediaObject::IframePlaylist(flavour, rendition.parse().ok()?),
+            (rendition, None) => MediaObject::Playlist(flavour, rendition.parse().ok()?),
+        });
+    }
+    let (rendition, file) = text.split_once('/')?;
+    let rendition = rendition.parse().ok()?;
+    match file.strip_suffix(".m4s") {
+        Some(segment) => Some(MediaObject::Segment(rendition, number(segment)?)),
+        None => (file == "init.mp4").then_some(MediaObject::Init(flavour, rendition)),
+    }
+}
+
+/// Segments and sheets are counted from 1.
+fn number(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|number| *number > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rendition() -> impl Strategy<Value = RenditionName> {
+        prop_oneof![Just("audio"), Just("360p"), Just("2160p"), Just("42p")]
+            .prop_map(|name| name.parse().unwrap())
+    }
+
+    fn flavour() -> impl Strategy<Value = Flavour> {
+        prop_oneof![Just(Flavour::Mp4), Just(Flavour::Mov)]
+    }
+
+    fn object() -> impl Strategy<Value = MediaObject> {
+        prop_oneof![
+            (flavour(), rendition()).prop_map(|(f, r)| MediaObject::Init(f, r)),
+            (rendition(), 1..=u32::MAX).prop_map(|(r, n)| MediaObject::Segment(r, n)),
+            flavour().prop_map(MediaObject::Mpd),
+            flavour().prop_map(MediaObject::Master),
+            (flavour(), rendition()).prop_map(|(f, r)| MediaObject::Playlist(f, r)),
+            (flavour(), rendition()).prop_map(|(f, r)| MediaObject::IframePlaylist(f, r)),
+            Just(MediaObject::Poster),
+            Just(MediaObject::Storyboard),
+            (1..=u32::MAX).prop_map(MediaObject::StoryboardSheet),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn objects_survive_the_round_trip(object in object()) {
+            prop_assert_eq!(object.to_string().parse::<MediaObject>().unwrap(), object);
+        }
+
+        #[test]
+        fn no_text_reaches_outside(text in "[a-z0-9./%\\\\-]{0,40}") {
+            if let Ok(object) = text.parse::<MediaObject>() {
+                let written = object.to_string();
+                prop_assert!(!written.contains(".."));
+                prop_assert_eq!(written, text);
+            }
+        }
+    }
+
+    #[test]
+    fn other_spellings_name_nothing() {
+        let refused = [
+            "",
+            "/",
+            "..",
+            "../poster.jpg",
+            "360p/../poster.jpg",
+            "360p//1.m4s",
+            "360p/0.m4s",
+            "360p/01.m4s",
+            "360p/+1.m4s",
+            "360p/4294967296.m4s",
+            "360P/1.m4s",
+            "mov/360p/1.m4s",
+            "mp4/init.mp4",
+            "mov/init.mp4",
+            "storyboard/init.mp4",
+            "master/init.mp4",
+            "mp4/master.m3u8",
+            ".m3u8",
+            "-iframes.m3u8",
+            "poster.jpg/",
+            "360p/init.mp4\0",
+            "storyboard/0.jpg",
+        ];
+        for text in refused {
+            assert_eq!(text.parse::<MediaObject>(), Err(KeyError(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn extensions_are_read_from_file_names() {
+        let of = SourceExtension::of_file_name;
+        assert_eq!(of("My Film.MP4"), Some(SourceExtension::Mp4));
+        assert_eq!(of("a.tar.mov"), Some(SourceExtension::Mov));
+        assert_eq!((of("mp4"), of("film.mkv"), of("film.mp4 "), of("")), (None, None, None, None));
+    }
+}

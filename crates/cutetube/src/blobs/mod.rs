@@ -1,0 +1,14 @@
+//! Objects: what they are called ([`StorageKey`]), and how they are written and read ([`BlobStore`]).
+//!
+//! An object is never overwritten and never seen half written. Nothing here knows a database.
+
+pub mod ids;
+mod key;
+mod store;
+mod writer;
+
+pub use key::{
+    Caching, Flavour, KeyError, KeyPrefix, MediaObject, RenditionName, SourceExtension, StorageKey,
+};
+pub use store::{BlobError, BlobInfo, BlobStore};
+pub use writer::{BlobWriter, Stored};

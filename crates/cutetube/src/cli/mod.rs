@@ -1,0 +1,137 @@
+//! The command line: what can be asked for, and how failure is told.
+
+mod check_config;
+mod serve;
+
+use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config, ConfigError, Role, Sources};
+
+/// Video on demand from one program: upload, transcode, package, stream.
+#[derive(Debug, Parser)]
+#[command(name = "cutetube", version, propagate_version = true, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve pages, the API and media, and work on uploads
+    Serve(serve::Serve),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Refuse what is wrong, else list every setting with its value
+    Check(check_config::CheckConfig),
+}
+
+/// Where the configuration comes from; taken by every command that needs one.
+#[derive(Debug, Args)]
+struct ConfigArgs {
+    /// Configuration file [default: cutetube.toml, if there is one]
+    #[arg(long, value_name = "FILE", env = "CUTETUBE_CONFIG")]
+    config: Option<PathBuf>,
+    /// Folder of everything that is kept [default: ./data]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+}
+
+impl ConfigArgs {
+    fn load(self, env: Environment, mut flags: Vec<(&'static str, String)>) -> Result<Config, ConfigError> {
+        flags.extend(self.data.map(|data| ("data", data.display().to_string())));
+        config::load(&Sources { file: self.config, env, flags })
+    }
+}
+
+/// Variables whose name and value are text.
+type Environment = Vec<(String, String)>;
+
+/// Runs the command of `args` and tells how it went: 0, 1 for a failure, 2 for a wrong command line.
+pub fn main(
+    args: impl IntoIterator<Item = OsString>,
+    env: impl IntoIterator<Item = (OsString, OsString)>,
+) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nobody is told when standard error is closed.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let env = env
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    match run(cli.command, env.collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error, &mut std::io::stderr());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command, env: Environment) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve(serve) => serve.run(env).await,
+            Command::Config(ConfigCommand::Check(check)) => check.run(env),
+        }
+    })
+}
+
+/// One sentence, then what to do about it.
+fn report(error: &anyhow::Error, to: &mut impl Write) {
+    let sentence = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    let hint = error.chain().find_map(hint_of);
+    let _ = writeln!(to, "error: {sentence}");
+    if let Some(hint) = hint {
+        let _ = writeln!(to, "hint: {hint}");
+    }
+}
+
+fn hint_of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    if let Some(advised) = error.downcast_ref::<Advised>() {
+        return Some(advised.hint.clone());
+    }
+    error.downcast_ref::<ConfigError>().and_then(ConfigError::hint)
+}
+
+/// A failure that somebody can do something about.
+#[derive(Debug, thiserror::Error)]
+#[error("{sentence}")]
+struct Advised {
+    sentence: String,
+    hint: String,
+}
+
+impl Advised {
+    fn new(sentence: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { sentence: sentence.into(), hint: hint.into() }
+    }
+}
+
+fn role_flag(role: Role) -> (&'static str, String) {
+    let name = match role {
+        Role::All => "all",
+        Role::Web => "web",
+        Role::Worker => "worker",
+    };
+    ("role", name.to_owned())
+}
+
+/// Prints `text` on standard output; a closed pipe is the reader's way to say it has seen enough.
+fn print(text: &str) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

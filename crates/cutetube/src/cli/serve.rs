@@ -1,0 +1,59 @@
+//! `cutetube serve`
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{ConfigArgs, Environment, role_flag};
+use crate::{AppState, config::Role, http, telemetry};
+
+/// Serve pages, the API and media, and work on uploads.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Address and port to listen on [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Which parts run in this process [default: all]
+    #[arg(long, value_enum)]
+    role: Option<Role>,
+}
+
+impl Serve {
+    pub(super) async fn run(self, env: Environment) -> anyhow::Result<()> {
+        let mut flags = Vec::new();
+        flags.extend(self.listen.map(|listen| ("server.listen", listen.to_string())));
+        flags.extend(self.role.map(role_flag));
+        let config = self.config.load(env, flags)?;
+        telemetry::init(&config.log)?;
+        let state = AppState::open(config).await?;
+        run(state).await
+    }
+}
+
+/// Runs the parts that the role names until the process is told to stop.
+async fn run(state: AppState) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    tokio::spawn(cancel_on_signal(stop.clone()));
+    let listen = state.config.server.listen;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on `{listen}`"))?;
+    tracing::info!(address = %listener.local_addr()?, "listening on http://{}", listener.local_addr()?);
+    http::serve(state, listener, stop).await
+}
+
+/// SIGINT and SIGTERM ask for an orderly end; a second one is not waited for.
+async fn cancel_on_signal(stop: CancellationToken) {
+    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    tracing::info!("stopping: running requests are finished first");
+    stop.cancel();
+}

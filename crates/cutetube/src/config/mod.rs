@@ -1,0 +1,287 @@
+//! Everything an operator can set, in one value.
+//!
+//! Sources, later ones winning: [`Config::default`], `cutetube.toml`, `CUTETUBE_…` variables (`__` separates
+//! levels; a name ending in `_FILE` names a file that holds the value), command-line flags. A key that does not
+//! exist is refused with the nearest one that does.
+
+mod load;
+mod secret;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use load::{ConfigError, RESERVED_VARIABLES, Sources, load};
+pub use secret::{Secret, signing_secret};
+
+/// The whole configuration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Folder of everything that is kept: the embedded database, local blobs, generated secrets.
+    pub data: PathBuf,
+    /// Which parts of the program run in this process.
+    pub role: Role,
+    /// Where the server listens and how the world calls it.
+    pub server: Server,
+    /// Where rows are kept.
+    pub database: Database,
+    /// Where objects are kept.
+    pub storage: Storage,
+    /// How viewers get media.
+    pub delivery: Delivery,
+    /// What a request or a video may cost.
+    pub limits: Limits,
+    /// What renditions are made.
+    pub ladder: Ladder,
+    /// How much work is done at once, and with what.
+    pub workers: Workers,
+    /// Sign-up, tokens and sessions.
+    pub accounts: Accounts,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// Which parts of the program run in a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// HTTP and workers.
+    All,
+    /// HTTP only.
+    Web,
+    /// Workers only.
+    Worker,
+}
+
+/// `server.*`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Address and port to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// What URLs in answers start with, e.g. `https://videos.example.org`. Without it, the request's `Host`.
+    pub public_url: Option<String>,
+    /// How long running requests may take to finish after a signal to stop.
+    pub drain_seconds: u64,
+}
+
+/// `database.*`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite://…` or `postgres://…`. Without it, SQLite in the data folder.
+    pub url: Option<Secret>,
+}
+
+/// `storage.*`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Storage {
+    /// `file://…`. Without it, `blobs` in the data folder.
+    pub url: Option<String>,
+}
+
+/// `delivery.*`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Delivery {
+    /// What the CDN URLs of manifests start with. Without it, they are this server's.
+    pub cdn_base_url: Option<String>,
+}
+
+/// `limits.*`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Whether requests are counted per client at all.
+    pub rate: RateLimits,
+    /// Largest video file, in bytes.
+    pub upload_bytes: u64,
+    /// Uploads that are received at once; more are asked to come back.
+    pub concurrent_uploads: usize,
+    /// How long an upload may go without a byte.
+    pub upload_stall_seconds: u64,
+    /// How long any other request may take to be answered.
+    pub request_seconds: u64,
+}
+
+/// `limits.rate`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RateLimits {
+    /// Requests are limited per client.
+    On,
+    /// No request is refused for coming too soon.
+    Off,
+}
+
+/// `ladder.*`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ladder {
+    /// Renditions from small to large; those above the source are left out.
+    pub rungs: Vec<Rung>,
+    /// x264 preset.
+    pub preset: String,
+    /// How a rung's bit rate is held.
+    pub rate_control: RateControl,
+    /// Constant rate factor under `rate_control = "crf"`.
+    pub crf: u8,
+    /// Of AAC, in bit/s.
+    pub audio_bitrate: u32,
+}
+
+/// One entry of `ladder.rungs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rung {
+    /// The shorter side of the picture, in pixels.
+    pub short_side: u32,
+    /// Cap (`crf`) or target (`abr`), in bit/s.
+    pub bitrate: u32,
+}
+
+/// `ladder.rate_control`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RateControl {
+    /// Constant quality under a cap.
+    Crf,
+    /// Average bit rate.
+    Abr,
+}
+
+/// `workers.*`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workers {
+    /// Jobs run at once in this process; 0 takes one per core.
+    pub slots: usize,
+    /// How ffmpeg is confined.
+    pub sandbox: Sandbox,
+    /// Program name or path.
+    pub ffmpeg: PathBuf,
+    /// Program name or path.
+    pub ffprobe: PathBuf,
+}
+
+/// `workers.sandbox`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sandbox {
+    /// Refuse to encode when the kernel cannot confine.
+    Require,
+    /// Confine as far as the kernel can.
+    BestEffort,
+    /// Do not confine.
+    Off,
+}
+
+/// `accounts.*`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accounts {
+    /// Who may sign up.
+    pub signup: Signup,
+    /// Signs tokens and sessions, at least 32 bytes. Without it, one is made and kept in the data folder.
+    pub signing_secret: Option<Secret>,
+    /// How long an access token is accepted.
+    pub access_minutes: u64,
+    /// How long a refresh token and a browser session are accepted.
+    pub refresh_days: u64,
+}
+
+/// `accounts.signup`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Signup {
+    /// Anybody.
+    Open,
+    /// Nobody; accounts come from `cutetube user add`.
+    Closed,
+}
+
+/// `log.*`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// `tracing` directives, e.g. `info,cutetube=debug`.
+    pub filter: String,
+}
+
+/// `log.format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One readable line for each event.
+    Human,
+    /// One JSON object for each event.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("./data"),
+            role: Role::All,
+            server: Server {
+                listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+                public_url: None,
+                drain_seconds: 20,
+            },
+            database: Database { url: None },
+            storage: Storage { url: None },
+            delivery: Delivery { cdn_base_url: None },
+            limits: Limits {
+                rate: RateLimits::On,
+                upload_bytes: 20 << 30,
+                concurrent_uploads: 64,
+                upload_stall_seconds: 60,
+                request_seconds: 30,
+            },
+            ladder: Ladder {
+                rungs: [(360, 800_000), (480, 1_200_000), (720, 2_400_000), (1080, 4_800_000)]
+                    .map(|(short_side, bitrate)| Rung { short_side, bitrate })
+                    .to_vec(),
+                preset: "veryfast".to_owned(),
+                rate_control: RateControl::Crf,
+                crf: 23,
+                audio_bitrate: 128_000,
+            },
+            workers: Workers {
+                slots: 0,
+                sandbox: Sandbox::BestEffort,
+                ffmpeg: PathBuf::from("ffmpeg"),
+                ffprobe: PathBuf::from("ffprobe"),
+            },
+            accounts: Accounts {
+                signup: Signup::Open,
+                signing_secret: None,
+                access_minutes: 60,
+                refresh_days: 30,
+            },
+            log: Log { format: LogFormat::Human, filter: "info".to_owned() },
+        }
+    }
+}
+
+impl Config {
+    /// `database.url`, or SQLite in the data folder.
+    pub fn database_url(&self) -> Secret {
+        match &self.database.url {
+            Some(url) => url.clone(),
+            None => Secret::new(format!("sqlite://{}", self.data.join("cutetube.db").display())),
+        }
+    }
+
+    /// `storage.url`, or `blobs` in the data folder.
+    pub fn storage_url(&self) -> String {
+        match &self.storage.url {
+            Some(url) => url.clone(),
+            None => format!("file://{}", self.data.join("blobs").display()),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What happens around every handler.
+
+use std::{any::Any, time::Duration};
+
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use tower::ServiceBuilder;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
+    set_header::SetResponseHeaderLayer,
+    timeout::TimeoutLayer,
+    trace::TraceLayer,
+};
+
+use super::Problem;
+use crate::AppState;
+
+/// Answers 503 when a handler takes longer than `limit`. The body of an answer may take as long as it likes.
+pub(super) fn answer_within(routes: Router<AppState>, limit: Duration) -> Router<AppState> {
+    routes.layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, limit))
+}
+
+/// Request id, log line, panic guard and headers that every answer carries.
+pub(super) fn around(routes: Router<AppState>) -> Router<AppState> {
+    let trace = TraceLayer::new_for_http().make_span_with(span);
+    routes.layer(
+        ServiceBuilder::new()
+            .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+            .layer(trace)
+            .layer(PropagateRequestIdLayer::x_request_id())
+            .layer(CatchPanicLayer::custom(panicked))
+            .layer(if_missing(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .layer(if_missing(header::REFERRER_POLICY, "same-origin"))
+            .layer(if_missing(header::CONTENT_SECURITY_POLICY, NOTHING_ACTIVE)),
+    )
+}
+
+/// For answers that are no pages: media, JSON, errors. Pages bring their own policy.
+const NOTHING_ACTIVE: &str = "default-src 'none'; frame-ancestors 'none'";
+
+fn if_missing(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+/// The path only: a query may carry a token.
+fn span(request: &Request) -> tracing::Span {
+    let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok());
+    tracing::info_span!("request", request.id = id, method = %request.method(), path = request.uri().path())
+}
+
+/// The panic hook has logged it already.
+fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong on our side; it has been logged")
+        .into_response()
+}

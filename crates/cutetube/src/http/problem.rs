@@ -1,0 +1,74 @@
+//! Errors of `/api/v5` and of everything that is no API of its own: RFC 9457 problem details.
+
+use std::borrow::Cow;
+
+use axum::{
+    Json,
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+/// A problem-details answer (RFC 9457); `type` is always `about:blank`, so `title` is the status' phrase.
+#[derive(Debug, Serialize)]
+pub struct Problem {
+    #[serde(skip)]
+    status_code: StatusCode,
+    status: u16,
+    title: &'static str,
+    /// A sentence for the caller.
+    detail: Cow<'static, str>,
+    /// The field of the request that is at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
+}
+
+impl Problem {
+    /// With a sentence for the caller.
+    pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status_code: status,
+            status: status.as_u16(),
+            title: status.canonical_reason().unwrap_or("Error"),
+            detail: detail.into(),
+            field: None,
+        }
+    }
+
+    /// 404
+    pub fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// 500: the cause goes to the log, never to the caller.
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        log_internal(error);
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong on our side; it has been logged")
+    }
+
+    /// Names the field at fault.
+    pub fn field(mut self, field: &'static str) -> Self {
+        self.field = Some(field);
+        self
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status_code, Json(self)).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        response
+    }
+}
+
+/// Logs an error once, with its causes.
+pub(crate) fn log_internal(error: &(dyn std::error::Error + 'static)) {
+    let mut causes = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        causes.push(error.to_string());
+        next = error.source();
+    }
+    tracing::error!(error = causes.join(": "), "a request failed");
+}
