@@ -3,17 +3,36 @@
 //! What it deliberately does not do: no I/O (the reader asks for byte ranges, the writer returns bytes), no
 //! knowledge of any codec (sample entries are kept verbatim), no decryption. It never panics on any input and
 //! never allocates from a size or count that the input merely declares.
+//!
+//! - [`Demuxer`] builds the [`Movie`] of a progressive, fragmented or hybrid file from the byte ranges it asks for.
+//! - [`FragmentStream`] takes fragmented MP4 apart as it arrives, media included.
+//! - [`write_init`] and [`write_fragment_header`] give the exact bytes of an init segment and of a fragment.
+//!
+//! Clauses without a name are those of ISO/IEC 14496-12:2022; QTFF is Apple's *QuickTime File Format*.
 
+#![deny(clippy::as_conversions, clippy::indexing_slicing)]
+
+mod boxes;
+mod cursor;
+mod entry;
+mod fourcc;
+mod fragment;
+mod header;
 mod movie;
+mod pcm;
 mod reader;
 mod stream;
+mod table;
+mod tables;
 mod writer;
 
-pub use movie::{
-    Edit, FileType, FourCc, Matrix, Movie, Sample, SampleEntry, SampleTable, SyncTable, Track,
-};
+pub use boxes::{Boxes, RawBox, boxes};
+pub use entry::{AudioEntry, Packet, SampleEntry, VisualEntry};
+pub use fourcc::FourCc;
+pub use movie::{Edit, FileType, Matrix, Movie, Orientation, Track};
 pub use reader::{ByteRange, Demuxer, Error, Limits, Progress, index_slice};
 pub use stream::{FragmentStream, StreamEvent, StreamFragment, StreamSample, StreamTrack};
+pub use table::{Sample, SampleTable, SyncTable};
 pub use writer::{
     EditList, FragmentSample, FragmentSpec, InitSpec, InitTrack, write_fragment_header, write_init,
 };

@@ -1,0 +1,212 @@
+//! What the writer writes, the demuxer and the stream parser read back, however the bytes arrive.
+
+use isobmff::{
+    ByteRange, Demuxer, EditList, FileType, FourCc, FragmentSample, FragmentSpec, FragmentStream, InitSpec,
+    InitTrack, Limits, Matrix, Movie, Progress, Sample, StreamEvent, StreamFragment, SyncTable, index_slice,
+    write_fragment_header, write_init,
+};
+use proptest::prelude::*;
+
+/// A fragment to write: its track, the time it starts at and its samples, whose bytes are all alike.
+#[derive(Debug, Clone)]
+struct Fragment {
+    track_id: u32,
+    base_decode_time: u64,
+    samples: Vec<FragmentSample>,
+}
+
+fn init(edit: EditList) -> Vec<u8> {
+    let track = |id, handler, timescale, entry| InitTrack {
+        id,
+        handler,
+        timescale,
+        language: *b"deu",
+        matrix: Matrix::UNITY,
+        width: 320 << 16,
+        height: 180 << 16,
+        entries: vec![entry],
+        edit,
+    };
+    write_init(&InitSpec {
+        file_type: FileType { major: FourCc(*b"cmfc"), minor: 0, compatible: vec![FourCc(*b"iso6")] },
+        tracks: vec![
+            track(1, FourCc::VIDE, 30_000, b"\0\0\0\x08vide"),
+            track(2, FourCc::SOUN, 48_000, b"\0\0\0\x08soun"),
+        ],
+        extra: b"\0\0\0\x08pssh",
+    })
+}
+
+fn media_byte(track_id: u32, index: usize) -> u8 {
+    (index % 251) as u8 ^ track_id as u8
+}
+
+/// The whole file, and what each track's table is to hold.
+fn file(fragments: &[Fragment]) -> (Vec<u8>, [Vec<Sample>; 2]) {
+    let mut file = init(EditList::Skip { media_time: 7 });
+    let mut expected = [Vec::new(), Vec::new()];
+    for (number, fragment) in fragments.iter().enumerate() {
+        file.extend(write_fragment_header(&FragmentSpec {
+            sequence_number: number as u32 + 1,
+            track_id: fragment.track_id,
+            entry: 1,
+            base_decode_time: fragment.base_decode_time,
+            samples: &fragment.samples,
+            extra: b"\0\0\0\x09senc!",
+        }));
+        let mut decode_time = fragment.base_decode_time as i64;
+        for sample in &fragment.samples {
+            expected[fragment.track_id as usize - 1].push(Sample {
+                decode_time,
+                duration: sample.duration,
+                composition_offset: sample.composition_offset,
+                offset: file.len() as u64,
+                size: sample.size,
+                sync: sample.sync,
+                entry: 0,
+            });
+            decode_time += i64::from(sample.duration);
+            file.extend((0..sample.size as usize).map(|index| media_byte(fragment.track_id, index)));
+        }
+    }
+    (file, expected)
+}
+
+fn samples() -> impl Strategy<Value = Vec<FragmentSample>> {
+    let sample = (0_u32..5000, 0_u32..40, any::<bool>(), -5000_i32..5000).prop_map(
+        |(duration, size, sync, composition_offset)| FragmentSample {
+            duration,
+            size,
+            sync,
+            composition_offset,
+        },
+    );
+    proptest::collection::vec(sample, 0..12)
+}
+
+/// Fragments of two tracks, each of which goes on where it stopped.
+fn fragments() -> impl Strategy<Value = Vec<Fragment>> {
+    proptest::collection::vec((1_u32..3, samples()), 0..8).prop_map(|parts| {
+        let mut ends = [1_000_000_000_000, 5];
+        let continued = parts.into_iter().map(|(track_id, samples)| {
+            let end = &mut ends[track_id as usize - 1];
+            let base_decode_time = *end;
+            *end += samples.iter().map(|sample| u64::from(sample.duration)).sum::<u64>();
+            Fragment { track_id, base_decode_time, samples }
+        });
+        continued.collect()
+    })
+}
+
+fn tables(movie: &Movie) -> Vec<Vec<Sample>> {
+    movie.tracks.iter().map(|track| track.samples.iter().collect()).collect()
+}
+
+/// Everything the stream tells when its bytes come in pieces of these lengths.
+fn stream(file: &[u8], pieces: &[usize]) -> Vec<StreamEvent> {
+    let mut stream = FragmentStream::new(1 << 20);
+    let mut events = Vec::new();
+    let mut rest = file;
+    let mut pieces = pieces.iter().cycle();
+    while !rest.is_empty() {
+        let (piece, behind) = rest.split_at(rest.len().min(*pieces.next().unwrap_or(&rest.len())));
+        stream.push(piece);
+        rest = behind;
+        while let Some(event) = stream.poll().unwrap() {
+            events.push(event);
+        }
+    }
+    assert!(stream.is_drained());
+    events
+}
+
+proptest! {
+    #[test]
+    fn demuxer_reads_what_was_written(fragments in fragments()) {
+        let (file, expected) = file(&fragments);
+        let movie = index_slice(&file, Limits::default()).unwrap();
+        prop_assert_eq!(tables(&movie), expected);
+        prop_assert_eq!(movie.fragmented, !fragments.is_empty());
+        prop_assert_eq!(movie.missing_bytes(), 0);
+    }
+
+    #[test]
+    fn stream_reads_what_was_written(
+        fragments in fragments(),
+        pieces in proptest::collection::vec(1_usize..300, 1..20),
+    ) {
+        let (file, _) = file(&fragments);
+        let events = stream(&file, &pieces);
+        let Some((StreamEvent::Init(tracks), events)) = events.split_first() else {
+            panic!("no init event")
+        };
+        prop_assert_eq!(tracks.iter().map(|track| track.timescale).collect::<Vec<_>>(), [30_000, 48_000]);
+        prop_assert_eq!(events.len(), fragments.len());
+        for (event, fragment) in events.iter().zip(&fragments) {
+            let StreamEvent::Fragment(StreamFragment { track_id, samples, data }) = event else {
+                panic!("a second init event")
+            };
+            prop_assert_eq!(*track_id, fragment.track_id);
+            let mut decode_time = fragment.base_decode_time as i64;
+            let mut bytes = Vec::new();
+            for (read, written) in samples.iter().zip(&fragment.samples) {
+                prop_assert_eq!(read.decode_time, decode_time);
+                let read =
+                    (read.duration, read.size, read.sync, read.composition_offset);
+                prop_assert_eq!(
+                    read,
+                    (written.duration, written.size, written.sync, written.composition_offset)
+                );
+                decode_time += i64::from(written.duration);
+                bytes.extend((0..written.size as usize).map(|index| media_byte(*track_id, index)));
+            }
+            prop_assert_eq!(samples.len(), fragment.samples.len());
+            prop_assert_eq!(&data[..], &bytes[..]);
+        }
+    }
+}
+
+#[test]
+fn init_says_what_it_was_told() {
+    let movie = index_slice(&init(EditList::Skip { media_time: 1024 }), Limits::default()).unwrap();
+    assert_eq!(movie.file_type.major.to_string(), "cmfc");
+    assert_eq!(movie.timescale, 30_000);
+    let [video, audio] = movie.tracks.as_slice() else { panic!("two tracks") };
+    assert!(video.is_video() && video.enabled && audio.is_audio());
+    assert_eq!((video.width, video.height, video.matrix), (320 << 16, 180 << 16, Matrix::UNITY));
+    assert_eq!(&video.language, b"deu");
+    assert_eq!(video.entries[0].raw, b"\0\0\0\x08vide");
+    assert_eq!(video.edits[0].media_time, Some(1024));
+    assert_eq!(video.samples.sync(), &SyncTable::All);
+    let movie = index_slice(&init(EditList::None), Limits::default()).unwrap();
+    assert!(movie.tracks[0].edits.is_empty());
+}
+
+#[test]
+fn media_beyond_4_gib_gets_a_64_bit_size() {
+    let sample = FragmentSample { duration: 1, size: u32::MAX, sync: true, composition_offset: 0 };
+    let header = write_fragment_header(&FragmentSpec {
+        sequence_number: 1,
+        track_id: 1,
+        entry: 1,
+        base_decode_time: 0,
+        samples: &[sample; 2],
+        extra: &[],
+    });
+    let mdat = &header[header.len() - 16..];
+    assert_eq!(mdat, b"\0\0\0\x01mdat\0\0\0\x02\0\0\0\x0e");
+    let mut file = init(EditList::None);
+    file.extend(&header);
+    let file_len = file.len() as u64 + 2 * u64::from(u32::MAX);
+    let mut demuxer = Demuxer::new(file_len, Limits::default());
+    while let Progress::Need(ByteRange { offset, len }) = demuxer.advance().unwrap() {
+        let held = file.get(offset as usize..).unwrap_or_default();
+        let mut bytes = held[..held.len().min(len as usize)].to_vec();
+        bytes.resize(len as usize, 0);
+        demuxer.supply(&bytes).unwrap();
+    }
+    let movie = demuxer.finish().unwrap();
+    assert_eq!(movie.tracks[0].samples.get(0).unwrap().offset, file.len() as u64);
+    assert_eq!(movie.tracks[0].samples.get(1).unwrap().offset, file.len() as u64 + u64::from(u32::MAX));
+    assert_eq!(movie.missing_bytes(), 0);
+}
