@@ -22,5 +22,8 @@ pub mod job;
 pub mod ladder;
 pub mod picture;
 pub mod probe;
+pub mod process;
+pub mod sandbox;
 pub mod settings;
 pub mod timeline;
+pub mod toolchain;
