@@ -1,1 +1,39 @@
-//! packager
+//! Samples → CMAF segments, and plain data about them → DASH and HLS manifests.
+//!
+//! What it deliberately does not do: no I/O (segments are headers beside the caller's media, plans name byte ranges),
+//! no clock, no randomness (keys and IVs will be values), no encoding or decoding of media. Media is never copied:
+//! a segment is [`Segment::header`] followed by bytes that the caller already has.
+//!
+//! - [`Presentation`] says what was made; [`mpd`] and [`hls`] are functions of it and of nothing else.
+//! - [`VideoTrack`] and [`AudioTrack`] make init segments and segments (ISO/IEC 23000-19).
+//! - [`layout`] owns every name below a presentation's root.
+#![warn(clippy::as_conversions, clippy::indexing_slicing)]
+
+mod aac;
+mod adts;
+mod audio;
+mod avc;
+pub mod hls;
+pub mod layout;
+mod mpd;
+
+mod presentation;
+mod rate;
+mod sample_entry;
+mod segment;
+mod track;
+mod video;
+
+pub use aac::{AAC_FRAME_SAMPLES, AudioSpecificConfig};
+pub use adts::{AdtsError, AdtsParser};
+pub use audio::{AudioTrack, audio_segment_bounds};
+pub use avc::AvcConfig;
+pub use layout::Flavour;
+pub use mpd::mpd;
+pub use presentation::{
+    AudioRendition, FrameRate, ImageRendition, Presentation, PresentationError, PresentationParts,
+    VideoRendition, VideoSegment,
+};
+pub use sample_entry::{EntryOf, EntryPart, SampleEntryError, check_same_entry};
+pub use segment::{Segment, SegmentError};
+pub use video::{VideoSample, VideoTrack, reorder_delay};

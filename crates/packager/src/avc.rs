@@ -1,0 +1,64 @@
+//! What manifests need to know of an AVC sample entry.
+
+use crate::sample_entry::{SampleEntryError, VISUAL_FIELDS, check_format, child};
+
+/// The decoder configuration of an `avc1` sample entry: its `avcC` (ISO/IEC 14496-15 §5.3.3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AvcConfig<'a> {
+    /// AVCProfileIndication.
+    pub profile: u8,
+    /// profile_compatibility.
+    pub compatibility: u8,
+    /// AVCLevelIndication.
+    pub level: u8,
+    /// Pixels, of the sample entry.
+    pub width: u16,
+    /// Pixels, of the sample entry.
+    pub height: u16,
+    /// Sequence parameter sets, without length prefix.
+    pub sps: Vec<&'a [u8]>,
+    /// Picture parameter sets, without length prefix.
+    pub pps: Vec<&'a [u8]>,
+}
+
+impl<'a> AvcConfig<'a> {
+    /// Of a whole `avc1` box.
+    pub fn from_sample_entry(entry: &'a [u8]) -> Result<Self, SampleEntryError> {
+        check_format(entry, "avc1")?;
+        let avcc = child(entry, VISUAL_FIELDS, b"avcC")?.ok_or(SampleEntryError::Missing("avcC"))?;
+        let mut bytes = Reader(avcc);
+        let [_version, profile, compatibility, level, _length_size, sps_count] = bytes.array()?;
+        let sps = bytes.parameter_sets(sps_count & 0x1f)?;
+        let [pps_count] = bytes.array()?;
+        let pps = bytes.parameter_sets(pps_count)?;
+        let mut size = Reader(entry.get(32..).ok_or(SampleEntryError::Damaged)?);
+        let (width, height) = (u16::from_be_bytes(size.array()?), u16::from_be_bytes(size.array()?));
+        Ok(Self { profile, compatibility, level, width, height, sps, pps })
+    }
+
+    /// RFC 6381 §3.3: `avc1.PPCCLL`.
+    pub fn codecs(&self) -> String {
+        format!("avc1.{:02x}{:02x}{:02x}", self.profile, self.compatibility, self.level)
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], SampleEntryError> {
+        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(SampleEntryError::Damaged)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    fn parameter_sets(&mut self, count: u8) -> Result<Vec<&'a [u8]>, SampleEntryError> {
+        let mut sets = Vec::new();
+        for _ in 0..count {
+            let length = u16::from_be_bytes(self.array()?);
+            let (set, rest) = self.0.split_at_checked(length.into()).ok_or(SampleEntryError::Damaged)?;
+            self.0 = rest;
+            sets.push(set);
+        }
+        Ok(sets)
+    }
+}

@@ -1,0 +1,271 @@
+//! HLS playlists (RFC 8216bis) of a [`Presentation`]: version 7, fragmented MP4, video on demand.
+
+use std::collections::BTreeSet;
+use std::fmt::{self, Display, Write};
+
+use crate::layout::{File, Flavour};
+use crate::mpd::{sheet_bandwidth, sheet_millis};
+use crate::presentation::{AudioRendition, FrameRate, ImageRendition, Presentation, VideoRendition, spans};
+use crate::rate::{Load, micros_nearest};
+
+/// The multivariant playlist, to be stored at [`File::Master`].
+///
+/// One variant and one I-frame stream for each rung, one group with every sound track, one image stream for each
+/// storyboard. `BANDWIDTH` and `AVERAGE-BANDWIDTH` include the most expensive sound track (§4.4.6.2).
+pub fn master(presentation: &Presentation, flavour: Flavour) -> String {
+    let parts = presentation.parts();
+    let here = File::Master(flavour);
+    let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n");
+    for (index, audio) in parts.audio.iter().enumerate() {
+        let choice = if index == 0 { "YES" } else { "NO" };
+        let uri = File::Media { flavour, rendition: &audio.id }.url_in(&here);
+        push(
+            &mut text,
+            format_args!("#EXT-X-MEDIA:{}DEFAULT={choice},AUTOSELECT=YES,URI=\"{uri}\"", Media(audio)),
+        );
+    }
+    let audio = Audio::of(&parts.audio);
+    for video in &parts.video {
+        let load = RungLoad::segments(presentation, video);
+        let peak = load.peak() + audio.peak;
+        let average = load.average() + audio.average;
+        let codecs = std::iter::once(video.codecs.as_str()).chain(audio.codecs.iter().copied());
+        let codecs = codecs.collect::<Vec<_>>().join(",");
+        let (size, rate) = (Size(video), Rate(video.frame_rate));
+        let group = if parts.audio.is_empty() { "" } else { ",AUDIO=\"audio\"" };
+        push(
+            &mut text,
+            format_args!(
+                "#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average},CODECS=\"{codecs}\",RESOLUTION={size},\
+                 FRAME-RATE={rate},VIDEO-RANGE=SDR{group},CLOSED-CAPTIONS=NONE"
+            ),
+        );
+        push(&mut text, format_args!("{}", File::Media { flavour, rendition: &video.id }.url_in(&here)));
+    }
+    for video in &parts.video {
+        let load = RungLoad::iframes(presentation, video);
+        let uri = File::IFrames { flavour, rendition: &video.id }.url_in(&here);
+        push(
+            &mut text,
+            format_args!(
+                "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\",RESOLUTION={},\
+                 VIDEO-RANGE=SDR,URI=\"{uri}\"",
+                load.peak(),
+                load.average(),
+                video.codecs,
+                Size(video)
+            ),
+        );
+    }
+    for images in &parts.images {
+        let uri = File::Media { flavour, rendition: &images.id }.url_in(&here);
+        push(
+            &mut text,
+            format_args!(
+                "#EXT-X-IMAGE-STREAM-INF:BANDWIDTH={},RESOLUTION={}x{},CODECS=\"jpeg\",URI=\"{uri}\"",
+                sheet_bandwidth(images),
+                images.tile_width,
+                images.tile_height
+            ),
+        );
+    }
+    text
+}
+
+/// The playlist of one rendition, to be stored at [`File::Media`]; `None` when there is no such rendition.
+///
+/// `EXTINF` durations are differences of rounded times, so that their sum never drifts from the timeline.
+pub fn media(presentation: &Presentation, rendition: &str, flavour: Flavour) -> Option<String> {
+    let parts = presentation.parts();
+    if let Some(images) = parts.images.iter().find(|images| images.id == rendition) {
+        return Some(image_playlist(presentation, images, flavour));
+    }
+    let audio = parts.audio.iter().find(|audio| audio.id == rendition);
+    let (boundaries, timescale) = match audio {
+        Some(audio) => (&audio.boundaries, audio.sample_rate),
+        None => {
+            parts.video.iter().find(|video| video.id == rendition)?;
+            (&parts.boundaries, parts.timescale)
+        }
+    };
+    let here = File::Media { flavour, rendition };
+    let durations = extinf_micros(boundaries, timescale);
+    let mut text = playlist_head(&durations, "#EXT-X-INDEPENDENT-SEGMENTS\n");
+    push_map(&mut text, rendition, flavour, &here);
+    for (number, &micros) in (1..).zip(&durations) {
+        push(&mut text, format_args!("#EXTINF:{},", Seconds(micros)));
+        push(&mut text, format_args!("{}", File::Segment { rendition, number }.url_in(&here)));
+    }
+    text.push_str("#EXT-X-ENDLIST\n");
+    Some(text)
+}
+
+/// The I-frame playlist of one rung, to be stored at [`File::IFrames`]; `None` when there is no such rung.
+///
+/// Each segment's first sample is an IDR; its range runs from the segment's `moof` to that sample's end (§4.4.3.6).
+pub fn iframes(presentation: &Presentation, rendition: &str, flavour: Flavour) -> Option<String> {
+    let parts = presentation.parts();
+    let video = parts.video.iter().find(|video| video.id == rendition)?;
+    let here = File::IFrames { flavour, rendition };
+    let durations = extinf_micros(&parts.boundaries, parts.timescale);
+    let mut text = playlist_head(&durations, "#EXT-X-I-FRAMES-ONLY\n");
+    push_map(&mut text, rendition, flavour, &here);
+    for ((number, &micros), segment) in (1..).zip(&durations).zip(&video.segments) {
+        push(&mut text, format_args!("#EXTINF:{},", Seconds(micros)));
+        push(&mut text, format_args!("#EXT-X-BYTERANGE:{}@0", segment.iframe_bytes));
+        push(&mut text, format_args!("{}", File::Segment { rendition, number }.url_in(&here)));
+    }
+    text.push_str("#EXT-X-ENDLIST\n");
+    Some(text)
+}
+
+/// Tiled images (Roku's image media playlist, read by Shaka Player).
+fn image_playlist(presentation: &Presentation, images: &ImageRendition, flavour: Flavour) -> String {
+    let here = File::Media { flavour, rendition: &images.id };
+    let sheet = sheet_millis(images) * 1000;
+    let mut left = micros_nearest(presentation.duration(), presentation.parts().timescale);
+    let mut durations = Vec::with_capacity(images.sheets.len());
+    for _ in &images.sheets {
+        durations.push(sheet.min(left));
+        left = left.saturating_sub(sheet);
+    }
+    let mut text = playlist_head(&durations, "#EXT-X-IMAGES-ONLY\n");
+    for (number, &micros) in (1..).zip(&durations) {
+        push(&mut text, format_args!("#EXTINF:{},", Seconds(micros)));
+        push(
+            &mut text,
+            format_args!(
+                "#EXT-X-TILES:RESOLUTION={}x{},LAYOUT={}x{},DURATION={}",
+                images.tile_width,
+                images.tile_height,
+                images.columns,
+                images.rows,
+                Seconds(u64::from(images.tile_millis) * 1000)
+            ),
+        );
+        push(&mut text, format_args!("{}", File::Sheet { rendition: &images.id, number }.url_in(&here)));
+    }
+    text.push_str("#EXT-X-ENDLIST\n");
+    text
+}
+
+fn playlist_head(durations: &[u64], kind: &str) -> String {
+    let target = target_seconds(durations);
+    format!("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:{target}\n#EXT-X-PLAYLIST-TYPE:VOD\n{kind}")
+}
+
+fn push_map(text: &mut String, rendition: &str, flavour: Flavour, here: &File<'_>) {
+    push(text, format_args!("#EXT-X-MAP:URI=\"{}\"", File::Init { flavour, rendition }.url_in(here)));
+}
+
+fn push(text: &mut String, line: fmt::Arguments<'_>) {
+    writeln!(text, "{line}").expect("a string takes every character");
+}
+
+fn extinf_micros(boundaries: &[u64], timescale: u32) -> Vec<u64> {
+    let micros = |ticks| micros_nearest(ticks, timescale);
+    spans(boundaries).map(|(start, end)| micros(end).saturating_sub(micros(start))).collect()
+}
+
+/// `EXT-X-TARGETDURATION` (§4.4.3.1): the longest segment in seconds, rounded up.
+fn target_seconds(durations: &[u64]) -> u64 {
+    durations.iter().copied().max().unwrap_or(0).div_ceil(1_000_000).max(1)
+}
+
+/// What a variant's sound adds to it.
+struct Audio<'a> {
+    peak: u64,
+    average: u64,
+    codecs: BTreeSet<&'a str>,
+}
+
+impl<'a> Audio<'a> {
+    fn of(tracks: &'a [AudioRendition]) -> Self {
+        let mut all = Self { peak: 0, average: 0, codecs: BTreeSet::new() };
+        for track in tracks {
+            let load =
+                Load { bytes: &track.segments, boundaries: &track.boundaries, timescale: track.sample_rate };
+            let target = target_seconds(&extinf_micros(&track.boundaries, track.sample_rate));
+            all.peak = all.peak.max(load.peak(target));
+            all.average = all.average.max(load.average());
+            all.codecs.insert(&track.codecs);
+        }
+        all
+    }
+}
+
+/// Sizes of one rung's objects or ranges on the shared timeline.
+struct RungLoad<'a> {
+    bytes: Vec<u64>,
+    presentation: &'a Presentation,
+}
+
+impl<'a> RungLoad<'a> {
+    fn segments(presentation: &'a Presentation, video: &VideoRendition) -> Self {
+        Self { bytes: video.segments.iter().map(|s| s.bytes).collect(), presentation }
+    }
+
+    fn iframes(presentation: &'a Presentation, video: &VideoRendition) -> Self {
+        Self { bytes: video.segments.iter().map(|s| s.iframe_bytes).collect(), presentation }
+    }
+
+    fn peak(&self) -> u64 {
+        let load = self.load();
+        load.peak(target_seconds(&extinf_micros(load.boundaries, load.timescale)))
+    }
+
+    fn average(&self) -> u64 {
+        self.load().average()
+    }
+
+    fn load(&self) -> Load<'_> {
+        let parts = self.presentation.parts();
+        Load { bytes: &self.bytes, boundaries: &parts.boundaries, timescale: parts.timescale }
+    }
+}
+
+/// Attributes of `EXT-X-MEDIA` that describe the track (§4.4.6.1), up to a trailing comma.
+struct Media<'a>(&'a AudioRendition);
+
+impl Display for Media<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The id makes the name unique in its group, which the language need not be.
+        write!(f, "TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"{}\",", self.0.id)?;
+        if let Some(language) = &self.0.language {
+            write!(f, "LANGUAGE=\"{language}\",")?;
+        }
+        write!(f, "CHANNELS=\"{}\",", self.0.channels)
+    }
+}
+
+/// `RESOLUTION`.
+struct Size<'a>(&'a VideoRendition);
+
+impl Display for Size<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.0.width, self.0.height)
+    }
+}
+
+/// `FRAME-RATE`: the highest rate, three decimals.
+struct Rate(FrameRate);
+
+impl Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (num, den) = match self.0 {
+            FrameRate::Constant { num, den } => (u64::from(num), u64::from(den)),
+            FrameRate::Variable { max } => (u64::from(max), 1),
+        };
+        let thousandths = (num * 2000 + den) / (2 * den);
+        write!(f, "{}.{:03}", thousandths / 1000, thousandths % 1000)
+    }
+}
+
+/// Seconds with six decimals.
+struct Seconds(u64);
+
+impl Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
+    }
+}
