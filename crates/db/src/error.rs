@@ -1,0 +1,177 @@
+//! What can go wrong, as situations a caller can act on.
+
+use std::borrow::Cow;
+
+use sqlx::error::{DatabaseError, ErrorKind};
+
+/// The result of a database operation.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a database operation failed.
+///
+/// Constraint names have PostgreSQL's default form on both databases: `users_pkey`, `users_email_key`, and for a
+/// unique index or a named `CHECK` its own name.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A row with the same unique value exists.
+    #[error("unique constraint `{constraint}` is violated")]
+    Unique {
+        /// The name of the constraint.
+        constraint: String,
+    },
+    /// A row that is referred to does not exist, or is still referred to.
+    #[error("a foreign key is violated")]
+    ForeignKey,
+    /// A value breaks a rule of its table.
+    #[error("check constraint `{constraint}` is violated")]
+    Check {
+        /// The name of the constraint.
+        constraint: String,
+    },
+    /// A query that must answer a row answered none.
+    #[error("no row was found")]
+    NotFound,
+    /// Another transaction is in the way. The whole transaction may be tried again.
+    #[error("the database is busy with another transaction")]
+    Busy(#[source] DriverError),
+    /// The database cannot be reached, or the connection was lost.
+    #[error("the database cannot be reached")]
+    Unreachable(#[source] DriverError),
+    /// A newer program has migrated this database.
+    #[error("the database is at schema version `{found}`, this program knows version `{known}` at most")]
+    SchemaNewer {
+        /// How many migrations the database has.
+        found: usize,
+        /// How many this program has.
+        known: usize,
+    },
+    /// The database was migrated with another text of this migration.
+    #[error("migration `{name}` was changed after it was applied")]
+    MigrationChanged {
+        /// The migration as this program names it.
+        name: &'static str,
+    },
+    /// A migration did not run.
+    #[error("migration `{name}` failed")]
+    Migration {
+        /// The migration that failed.
+        name: &'static str,
+        /// What the database says.
+        #[source]
+        source: Box<Error>,
+    },
+    /// A column holds something else than its type allows, or a value cannot be stored.
+    #[error("column `{column}` is not usable: {reason}")]
+    Column {
+        /// The name of the column, or `$n` of the parameter.
+        column: String,
+        /// What is wrong with the value.
+        reason: String,
+    },
+    /// The address of the database has no form this crate understands.
+    #[error("`{0}` is not a database address: expected `sqlite://PATH` or `postgres://USER@HOST/NAME`")]
+    InvalidUrl(String),
+    /// Everything else: a mistake in the SQL, a full disk, a corrupt file.
+    #[error(transparent)]
+    Other(DriverError),
+}
+
+/// What the driver reported; for logs, not for decisions.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct DriverError(pub(crate) sqlx::Error);
+
+impl Error {
+    /// The violated unique constraint, if that is what happened.
+    pub fn unique_constraint(&self) -> Option<&str> {
+        match self {
+            Self::Unique { constraint } => Some(constraint),
+            _ => None,
+        }
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        let situation = match &error {
+            sqlx::Error::RowNotFound => return Self::NotFound,
+            sqlx::Error::Database(reported) => match from_database(reported.as_ref()) {
+                Ok(constraint_error) => return constraint_error,
+                Err(situation) => situation,
+            },
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Situation::Unreachable,
+            _ => Situation::Other,
+        };
+        match situation {
+            Situation::Busy => Self::Busy(DriverError(error)),
+            Situation::Unreachable => Self::Unreachable(DriverError(error)),
+            Situation::Other => Self::Other(DriverError(error)),
+        }
+    }
+}
+
+enum Situation {
+    Busy,
+    Unreachable,
+    Other,
+}
+
+fn from_database(reported: &dyn DatabaseError) -> Result<Error, Situation> {
+    let code = reported.code().unwrap_or_default();
+    match reported.kind() {
+        ErrorKind::UniqueViolation => Ok(Error::Unique {
+            constraint: match reported.constraint() {
+                Some(name) => name.to_owned(),
+                None => sqlite_unique_name(reported.message(), &code),
+            },
+        }),
+        ErrorKind::ForeignKeyViolation => Ok(Error::ForeignKey),
+        ErrorKind::CheckViolation => Ok(Error::Check {
+            constraint: match reported.constraint() {
+                Some(name) => name.to_owned(),
+                None => after_failed(reported.message()).to_owned(),
+            },
+        }),
+        _ => Err(situation(&code)),
+    }
+}
+
+/// SQLite's extended result codes are decimal numbers, PostgreSQL's SQLSTATEs are five characters.
+fn situation(code: &Cow<'_, str>) -> Situation {
+    match code.as_ref() {
+        // SQLITE_BUSY, _LOCKED, _BUSY_RECOVERY, _LOCKED_SHAREDCACHE, _BUSY_SNAPSHOT, _BUSY_TIMEOUT.
+        "5" | "6" | "261" | "262" | "517" | "773" => Situation::Busy,
+        // serialization_failure, deadlock_detected, lock_not_available, query_canceled (statement_timeout).
+        "40001" | "40P01" | "55P03" | "57014" => Situation::Busy,
+        // SQLITE_CANTOPEN; too_many_connections, idle_in_transaction_session_timeout,
+        // read_only_sql_transaction (a standby that is not promoted yet).
+        "14" | "53300" | "25P03" | "25006" => Situation::Unreachable,
+        // Class 08: connection exceptions. 57P0x: the server is shutting down or starting.
+        code if code.starts_with("08") || code.starts_with("57P0") => Situation::Unreachable,
+        _ => Situation::Other,
+    }
+}
+
+/// `UNIQUE constraint failed: users.email` is `users_email_key`, of a primary key (code 1555, or 2579 for a
+/// rowid) `users_pkey`; `index 'x'` is `x`.
+fn sqlite_unique_name(message: &str, code: &str) -> String {
+    let columns = after_failed(message);
+    if let Some(index) = columns.strip_prefix("index '") {
+        return index.trim_end_matches('\'').to_owned();
+    }
+    let table = columns.split('.').next().unwrap_or(columns);
+    if matches!(code, "1555" | "2579") {
+        return format!("{table}_pkey");
+    }
+    let names: Vec<_> =
+        columns.split(", ").filter_map(|column| column.split_once('.')).map(|c| c.1).collect();
+    format!("{table}_{}_key", names.join("_"))
+}
+
+fn after_failed(message: &str) -> &str {
+    message.split_once("failed: ").map_or(message, |(_, constraint)| constraint)
+}

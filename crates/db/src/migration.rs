@@ -1,0 +1,120 @@
+//! Bringing the tables to where this program needs them.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::{Db, Error, Result, Tx};
+
+/// One step of the schema. Once released it is never changed; a further step follows it.
+///
+/// The text is written once, in PostgreSQL's words: on SQLite `BYTEA` and `UUID` become `BLOB`, `BIGINT` and
+/// `BOOLEAN` become `INTEGER`, `BIGSERIAL PRIMARY KEY` becomes an `AUTOINCREMENT` key, and a table that ends with
+/// `);` on a line of its own becomes `STRICT`, so that it refuses values of another type as PostgreSQL does.
+#[derive(Debug, Clone, Copy)]
+pub struct Migration {
+    /// Who owns the tables, and which step it is: `jobs/0001_queue`.
+    pub name: &'static str,
+    /// The statements.
+    pub sql: &'static str,
+}
+
+crate::statements! {
+    /// The migrations this database has, in order.
+    APPLIED { "SELECT checksum FROM schema_migrations ORDER BY version" }
+    /// Records one.
+    RECORD {
+        "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, " NOW ")"
+    }
+    /// Other starters wait here until this one is done. On SQLite `BEGIN IMMEDIATE` is the lock.
+    LOCK { [sqlite "SELECT $1" postgres "SELECT CAST(pg_advisory_xact_lock($1) AS TEXT)"] }
+}
+
+/// An arbitrary number that all versions of the program share.
+const LOCK_KEY: i64 = 7_420_190_001;
+
+const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
+    version BIGINT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    applied_at BIGINT NOT NULL
+);";
+
+crate::row! {
+    struct Applied { checksum: String }
+}
+
+impl Db {
+    /// Runs the migrations that are missing, all in one transaction: either all of them or none. Several
+    /// processes may start at once; one runs them and the others wait for it.
+    ///
+    /// The position of a migration in `known` is its version, so the list only ever grows at its end.
+    ///
+    /// Answers how many were run.
+    ///
+    /// # Errors
+    /// [`Error::SchemaNewer`] when the database has migrations that are not in the list,
+    /// [`Error::MigrationChanged`] when one was edited after it was applied, [`Error::Migration`] when one fails.
+    pub async fn migrate(&self, known: &[Migration]) -> Result<usize> {
+        let mut tx = self.begin().await?;
+        tx.run_script("SELECT 1", "SET LOCAL lock_timeout = '120s'; SET LOCAL statement_timeout = 0").await?;
+        tx.query(LOCK).bind(LOCK_KEY).execute().await?;
+        tx.run_script(&in_sqlites_words(LEDGER), LEDGER).await?;
+        let applied: Vec<Applied> = tx.query(APPLIED).all().await?;
+        verify(known, &applied)?;
+        let missing = known.iter().enumerate().skip(applied.len());
+        let count = missing.len();
+        for (version, migration) in missing {
+            run(&mut tx, version, migration)
+                .await
+                .map_err(|source| Error::Migration { name: migration.name, source: Box::new(source) })?;
+        }
+        tx.commit().await?;
+        Ok(count)
+    }
+}
+
+impl Migration {
+    fn checksum(&self) -> String {
+        hex::encode(Sha256::digest(self.sql))
+    }
+}
+
+/// What the database has must be the beginning of what this program knows.
+fn verify(known: &[Migration], applied: &[Applied]) -> Result<()> {
+    if applied.len() > known.len() {
+        return Err(Error::SchemaNewer { found: applied.len(), known: known.len() });
+    }
+    for (migration, applied) in known.iter().zip(applied) {
+        if migration.checksum() != applied.checksum {
+            return Err(Error::MigrationChanged { name: migration.name });
+        }
+    }
+    Ok(())
+}
+
+async fn run(tx: &mut Tx, version: usize, migration: &Migration) -> Result<()> {
+    tx.run_script(&in_sqlites_words(migration.sql), migration.sql).await?;
+    tx.query(RECORD)
+        .bind(u64::try_from(version).expect("a list of migrations is short") + 1)
+        .bind(migration.name)
+        .bind(migration.checksum())
+        .execute()
+        .await?;
+    Ok(())
+}
+
+fn in_sqlites_words(sql: &str) -> String {
+    sql.replace("BIGSERIAL PRIMARY KEY", "INTEGER PRIMARY KEY AUTOINCREMENT")
+        .replace("\n);", "\n) STRICT;")
+        .split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .map(|word| {
+            let end = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric() && c != '_').len();
+            let (name, rest) = word.split_at(end);
+            let name = match name {
+                "BYTEA" | "UUID" => "BLOB",
+                "BIGINT" | "BOOLEAN" => "INTEGER",
+                other => other,
+            };
+            format!("{name}{rest}")
+        })
+        .collect()
+}

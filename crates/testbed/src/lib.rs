@@ -1,0 +1,71 @@
+//! Real servers for tests, started on free loopback ports in folders of their own.
+//!
+//! For `dev-dependencies` only: this is the one crate beside `transcode` that starts processes, and it is a crate
+//! so that no program can reach it. It knows no table and no driver; it hands out addresses.
+//!
+//! One PostgreSQL server serves a whole test process; every test gets a database of its own in it. The server
+//! ends with the process, however that ends: a shell holds one end of a pipe, and when the other end closes it
+//! stops the server and removes its folder.
+
+mod postgres;
+
+use tempfile::TempDir;
+
+pub use postgres::find_postgres;
+
+/// An empty database for one test.
+#[derive(Debug)]
+pub struct Database {
+    url: String,
+    /// Removed with everything in it when the test ends.
+    _folder: Option<TempDir>,
+}
+
+impl Database {
+    /// A fresh SQLite file.
+    pub fn sqlite() -> Self {
+        let folder = TempDir::new().expect("the temporary folder is writable");
+        let path = folder.path().join("test.db");
+        Self { url: format!("sqlite://{}", path.display()), _folder: Some(folder) }
+    }
+
+    /// A fresh database on this process's PostgreSQL server, which the first call starts.
+    ///
+    /// # Panics
+    /// When no PostgreSQL is installed, or it does not start.
+    pub fn postgres() -> Self {
+        Self { url: postgres::create_database(), _folder: None }
+    }
+
+    /// Where it is: `sqlite://PATH` or `postgres://…`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+/// Declares each named `async fn(Database)` of this module as two tests: `on_sqlite::name` and
+/// `on_postgres::name`.
+///
+/// ```ignore
+/// async fn answers(database: Database) { /* … */ }
+///
+/// testbed::on_both_databases!(answers);
+/// ```
+#[macro_export]
+macro_rules! on_both_databases {
+    ($($name:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::Database::sqlite()).await;
+            })+
+        }
+
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                super::$name($crate::Database::postgres()).await;
+            })+
+        }
+    };
+}
