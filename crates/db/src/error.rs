@@ -1,7 +1,5 @@
 //! What can go wrong, as situations a caller can act on.
 
-use std::borrow::Cow;
-
 use sqlx::error::{DatabaseError, ErrorKind};
 
 /// The result of a database operation.
@@ -141,8 +139,8 @@ fn from_database(reported: &dyn DatabaseError) -> Result<Error, Situation> {
 }
 
 /// SQLite's extended result codes are decimal numbers, PostgreSQL's SQLSTATEs are five characters.
-fn situation(code: &Cow<'_, str>) -> Situation {
-    match code.as_ref() {
+fn situation(code: &str) -> Situation {
+    match code {
         // SQLITE_BUSY, _LOCKED, _BUSY_RECOVERY, _LOCKED_SHAREDCACHE, _BUSY_SNAPSHOT, _BUSY_TIMEOUT.
         "5" | "6" | "261" | "262" | "517" | "773" => Situation::Busy,
         // serialization_failure, deadlock_detected, lock_not_available, query_canceled (statement_timeout).

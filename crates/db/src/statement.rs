@@ -23,7 +23,7 @@ impl Statement {
 /// | part | SQLite | PostgreSQL |
 /// | --- | --- | --- |
 /// | `"text"` | the text | the text |
-/// | `NOW` | the database's clock in microseconds since 1970 | the same |
+/// | `NOW` | the database's clock in microseconds since 1970, one value for the whole statement | the same |
 /// | `FOR_UPDATE` | nothing: a transaction has the database | `FOR UPDATE` |
 /// | `SKIP_LOCKED` | nothing | `FOR UPDATE SKIP LOCKED` |
 /// | `[texts "$1"]` | the texts of the JSON array `$1`, as a subquery | the same |
@@ -78,7 +78,7 @@ macro_rules! __postgres_part {
         $text
     };
     (NOW) => {
-        "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
+        "CAST(EXTRACT(EPOCH FROM statement_timestamp()) * 1000000 AS BIGINT)"
     };
     (FOR_UPDATE) => {
         " FOR UPDATE"

@@ -1,1 +1,54 @@
-//! jobs
+//! A queue of jobs inside the catalogue's database: work that cannot be lost, on one machine or many.
+//!
+//! What it deliberately does not do: it knows no video, it runs nothing and holds no thread (the worker's loop
+//! belongs to the program), it keeps no clock and rolls no dice: times are the database's, jitter is an argument.
+//!
+//! # The life of a job
+//!
+//! ```text
+//!            enqueue            claim              settle
+//!   (nothing) ────▶ ready ──────────────▶ running ────────▶ done
+//!                     ▲   retry, release,  │   │   fail; retry or reap
+//!                     └──── reap ──────────┘   └─────────▶ dead      (attempts used up)
+//!                     └──────────── cancel ──────────────▶ cancelled
+//! ```
+//!
+//! - [`enqueue`] is part of the caller's transaction: no job without its row, no row without its job.
+//! - [`claim`] counts the attempt, so a job that kills its worker dies after its attempts. It takes only as many
+//!   as the caller has free slots; nothing is fetched ahead.
+//! - [`heartbeat`] extends the leases of the jobs a worker holds, and answers which of them are still its own: one
+//!   that is missing was cancelled or taken away, and its work has to stop.
+//! - Whatever ends a job is fenced by its [`Lease`]: a worker that lost it cannot overwrite the winner.
+//! - [`reap`] gives the jobs of vanished workers to others. Any worker may call it, at any time.
+//! - A [`fan-in`](counter) is a counter that reaches zero in exactly one transaction.
+//!
+//! Within a queue the higher priority goes first, and within one priority the owners take turns, however many
+//! jobs each has (see [`enqueue_all`]). Priority never interrupts a running job; a worker that must answer fast
+//! keeps a slot that claims with [`Claim::min_priority`].
+
+mod backoff;
+mod claim;
+mod control;
+pub mod counter;
+mod enqueue;
+mod job;
+mod settle;
+mod stats;
+
+pub use backoff::Backoff;
+pub use claim::{Claim, Held, claim, heartbeat};
+pub use control::{Retention, cancel, cancel_group, expedite, pause, purge, resume, revive};
+pub use enqueue::{Enqueued, NewJob, enqueue, enqueue_all};
+pub use job::{DeadJob, Error, Job, JobId, Lease, Progress, Result, State, WorkerId};
+pub use settle::{Reaped, Retried, fail, reap, release, retry, settle};
+pub use stats::{Depth, JobSummary, depths, group, unfinished};
+
+/// The channel on which [`db::Db::listen`] hears that there may be something to claim.
+pub const CHANNEL: &str = "jobs";
+
+/// The tables of the queue.
+pub const QUEUE_MIGRATION: db::Migration =
+    db::Migration { name: "jobs/0001_queue", sql: include_str!("../migrations/0001_queue.sql") };
+
+#[cfg(test)]
+mod tests;

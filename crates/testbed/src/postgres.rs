@@ -15,6 +15,7 @@ use std::{
 /// Starts the server, says `ready`, and stops it when its input ends, which is when the test process ends.
 const KEEPER: &str = r#"
 set -eu
+trap '' INT HUP TERM
 bin=$1 port=$2
 folder=$(mktemp -d "${TMPDIR:-/tmp}/cutetube-postgres.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
