@@ -112,7 +112,7 @@ fn stream(file: &[u8], pieces: &[usize]) -> Vec<StreamEvent> {
         let (piece, behind) = rest.split_at(rest.len().min(*pieces.next().unwrap_or(&rest.len())));
         stream.push(piece);
         rest = behind;
-        while let Some(event) = stream.poll().unwrap() {
+        while let Some(event) = stream.poll().expect("the stream is well-formed") {
             events.push(event);
         }
     }
