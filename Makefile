@@ -1,0 +1,41 @@
+# The names people type. The work is in scripts/, web/, e2e/ and `cargo xtask`; CI calls the same names.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test check build bench clean pages
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+demo: ## Build, start, publish a video (VIDEO=path for your own), print where it plays
+	@scripts/setup demo
+	@$(MAKE) --no-print-directory build
+	@node scripts/demo.mjs $(if $(VIDEO),"$(VIDEO)")
+
+run: ## Start the platform on http://127.0.0.1:8080 with its data in ./data
+	@scripts/setup run
+	@$(MAKE) --no-print-directory build
+	@exec "$${CARGO_TARGET_DIR:-target}/release/cutetube" serve
+
+test: ## Every test: unit, end to end, browser (installs what it needs, and says so)
+	@scripts/setup test
+	@scripts/test
+
+check: pages ## The fast part: format, lints, the repository's own rules, unit tests
+	@scripts/check
+
+build: ## The pages' scripts and styles, and target/release/cutetube
+	@$(MAKE) --no-print-directory pages
+	cargo build --release --locked --package cutetube
+
+bench: ## Compare with the original's commands, a hand-written ffmpeg and Shaka Packager
+	@scripts/setup bench
+	@$(MAKE) --no-print-directory build
+	@scripts/bench
+
+pages:
+	@scripts/setup run
+	@npm --silent --prefix web run build
+
+clean: ## Remove what was built; ./data, samples and downloads stay
+	cargo clean
+	rm -rf web/dist e2e/artifacts
