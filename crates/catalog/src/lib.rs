@@ -1,1 +1,46 @@
-//! catalog
+//! Accounts, videos and what is made of them: the types, the rules, the tables.
+//!
+//! What it deliberately does not do: it serves no HTTP, reads no blob, starts no process, hashes no password and
+//! signs no token. It keeps no clock and rolls no dice: times are the database's, identifiers are made from a time
+//! and random bytes that the caller brings.
+//!
+//! # The shape of the work
+//!
+//! ```text
+//! videos::create ─▶ inspect ─▶ outputs::record_plan ─▶ encode × n, audio, artwork
+//!                                     each ends with outputs::record ─▶ the last one enqueues publish
+//!                                                                        └▶ outputs::publish
+//! ```
+//!
+//! Every verb is one transaction that ends the job which led to it ([`jobs::Lease`]) and enqueues what follows, so
+//! that after a crash at any moment the job, the rows and the next job agree. A verb that answers
+//! [`Error::lease_lost`] has changed nothing: another worker has the job, and the work is to be thrown away.
+//!
+//! A video moves through [`VideoState`]s by a pure function; objects are recorded once and never changed, whichever
+//! worker comes first; and the manifests follow from [`outputs::Contents`], never from "everything is done".
+
+pub mod accounts;
+pub mod endings;
+mod error;
+pub mod ids;
+pub mod names;
+pub mod outputs;
+pub mod sessions;
+mod stages;
+mod state;
+pub mod videos;
+pub mod work;
+
+pub use error::{Error, Result};
+pub use stages::{Stage, StageProgress, percent};
+pub use state::{Refused, VideoEvent, VideoState};
+
+/// Every migration of the program, in the order in which databases have run them. Only ever appended to.
+pub const MIGRATIONS: &[db::Migration] = &[
+    jobs::QUEUE_MIGRATION,
+    db::Migration { name: "catalog/0001_accounts", sql: include_str!("../migrations/0001_accounts.sql") },
+    db::Migration { name: "catalog/0002_videos", sql: include_str!("../migrations/0002_videos.sql") },
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,157 @@
+//! How processing ends other than well, and how videos go.
+
+use std::time::Duration;
+
+use db::{Db, Tx};
+use jobs::{DeadJob, Lease, Retried};
+
+use crate::{
+    Error, Result, VideoEvent,
+    ids::{UserId, VideoId},
+    videos::change_state,
+    work::{DeleteJob, Work, group},
+};
+
+/// What became of a job that could not do its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It runs again later.
+    Later,
+    /// It was the last attempt, and what it was for has failed with it.
+    Failed,
+}
+
+/// What was taken from workers that stopped answering.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reaped {
+    /// How many jobs others may take up.
+    pub returned: u64,
+    /// How many jobs are dead.
+    pub dead: u64,
+}
+
+/// The job cannot succeed: its video fails with `sentence`, which its uploader reads, and every other job of the
+/// video is cancelled.
+///
+/// # Errors
+/// [`Error::lease_lost`].
+pub async fn reject(db: &Db, lease: &Lease, sentence: &str) -> Result<()> {
+    let mut tx = db.begin().await?;
+    let dead = jobs::fail(&mut tx, lease, sentence).await?;
+    bury(&mut tx, &dead, sentence).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The attempt failed, for a reason that may pass. `error` is for operators; when it was the last attempt, the video
+/// fails with a sentence of its own.
+///
+/// # Errors
+/// [`Error::lease_lost`].
+pub async fn retry(db: &Db, lease: &Lease, error: &str, delay: Duration) -> Result<Ending> {
+    let mut tx = db.begin().await?;
+    let ending = match jobs::retry(&mut tx, lease, error, delay).await? {
+        Retried::Later => Ending::Later,
+        Retried::Dead(dead) => {
+            bury(&mut tx, &dead, &given_up(&dead)).await?;
+            Ending::Failed
+        }
+    };
+    tx.commit().await?;
+    Ok(ending)
+}
+
+/// Hands a job back because this worker is stopping. The attempt does not count.
+///
+/// # Errors
+/// [`Error::lease_lost`].
+pub async fn release(db: &Db, lease: &Lease) -> Result<()> {
+    let mut tx = db.begin().await?;
+    jobs::release(&mut tx, lease).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Takes jobs from workers that stopped answering; a video whose job has used up its attempts fails. Any worker may
+/// call this at any time.
+///
+/// # Errors
+/// Those of the database.
+pub async fn reap(db: &Db) -> Result<Reaped> {
+    /// Bounds one transaction; what is left is found by the next call.
+    const AT_ONCE: u32 = 100;
+    let mut tx = db.begin().await?;
+    let jobs::Reaped { returned, dead } = jobs::reap(&mut tx, AT_ONCE).await?;
+    for job in &dead {
+        bury(&mut tx, job, &given_up(job)).await?;
+    }
+    tx.commit().await?;
+    Ok(Reaped { returned, dead: u64::try_from(dead.len()).unwrap_or(u64::MAX) })
+}
+
+/// Takes a video away from everybody at once: its jobs are cancelled, and one that removes its objects is enqueued.
+///
+/// # Errors
+/// [`Error::NoVideo`]; [`Error::Refused`] when it is being deleted already.
+pub async fn request_delete(db: &Db, video: VideoId) -> Result<()> {
+    let mut tx = db.begin().await?;
+    let state = change_state(&mut tx, video, VideoEvent::DeleteRequested).await?;
+    let owner: UserId = tx.query(SET_DELETING).bind(video).bind(state).value().await?;
+    jobs::cancel_group(&mut tx, &group(video)).await?;
+    jobs::enqueue(&mut tx, Work::Delete(DeleteJob { video }).into_job(owner)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Forgets a video whose objects are removed, and ends the job that removed them.
+///
+/// # Errors
+/// [`Error::lease_lost`].
+pub async fn finish_delete(db: &Db, lease: &Lease, video: VideoId) -> Result<()> {
+    let mut tx = db.begin().await?;
+    jobs::settle(&mut tx, lease).await?;
+    tx.query(DELETE).bind(video).execute().await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// What a dead job takes with it. A job of another version of the program, or one for a video that is failed or
+/// deleted already, takes nothing; it stays among the dead for somebody to look at.
+async fn bury(tx: &mut Tx, dead: &DeadJob, sentence: &str) -> Result<()> {
+    let Ok(work) = Work::parse(&dead.kind, &dead.payload) else { return Ok(()) };
+    if work.stage().is_none() {
+        return Ok(());
+    }
+    let video = work.video();
+    let state = match change_state(tx, video, VideoEvent::Failed).await {
+        Ok(state) => state,
+        Err(Error::Refused(_) | Error::NoVideo(_)) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    tx.query(SET_FAILED).bind(video).bind(state).bind(sentence.replace('\0', "\u{fffd}")).execute().await?;
+    jobs::cancel_group(tx, &group(video)).await?;
+    Ok(())
+}
+
+fn given_up(dead: &DeadJob) -> String {
+    let step = match dead.kind.as_str() {
+        "inspect" => "reading the file",
+        "encode" => "encoding the picture",
+        "audio" => "encoding the sound",
+        "artwork" => "making the preview images",
+        _ => "publishing it",
+    };
+    format!(
+        "The video could not be processed: {step} failed {} times. Try again later; if it keeps failing, tell the \
+         administrator.",
+        dead.attempts
+    )
+}
+
+db::statements! {
+    SET_FAILED { "UPDATE videos SET state = $2, error = $3, updated_at = " NOW " WHERE id = $1" }
+    SET_DELETING {
+        "UPDATE videos SET state = $2, error = NULL, updated_at = " NOW " WHERE id = $1 RETURNING owner_id"
+    }
+    DELETE { "DELETE FROM videos WHERE id = $1" }
+}

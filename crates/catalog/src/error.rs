@@ -1,0 +1,76 @@
+//! What can go wrong with the catalogue.
+
+use crate::{
+    Refused,
+    ids::{RenditionId, VideoId},
+    names::FieldErrors,
+};
+
+/// The result of an operation on the catalogue.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an operation on the catalogue failed. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such video, or it is being deleted.
+    #[error("there is no video `{0}`")]
+    NoVideo(VideoId),
+    /// There is no such account.
+    #[error("there is no such account")]
+    NoUser,
+    /// Fields hold what somebody else has already.
+    #[error("{0}")]
+    Fields(FieldErrors),
+    /// The video is not in a state for this.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Chunks of one rendition were encoded with different parameter sets and cannot be played in one piece.
+    #[error("a chunk of rendition `{0}` has another sample entry than the chunks before it")]
+    SampleEntryDiffers(RenditionId),
+    /// An object belongs to a rendition that the plan does not have, or lies beyond its last segment.
+    #[error("object `{index}` of rendition `{rendition}` is not in the plan")]
+    NotPlanned {
+        /// The rendition it was recorded for.
+        rendition: RenditionId,
+        /// Its index: 0 for the init segment, n for the nth media segment.
+        index: u32,
+    },
+    /// A revision lacks objects of its plan and cannot be published.
+    #[error("the revision is incomplete: `{recorded}` of `{planned}` objects and images are recorded")]
+    Incomplete {
+        /// How many are there.
+        recorded: u64,
+        /// How many the plan has.
+        planned: u64,
+    },
+    /// A job has a kind or a payload that this program does not know.
+    #[error("job of kind `{kind}` is not understood: {reason}")]
+    UnknownWork {
+        /// The kind as stored.
+        kind: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The queue failed.
+    #[error(transparent)]
+    Jobs(#[from] jobs::Error),
+    /// The database failed.
+    #[error(transparent)]
+    Db(#[from] db::Error),
+}
+
+impl Error {
+    /// Whether the job was cancelled or another worker has it. There is nothing left to do for this one.
+    pub fn lease_lost(&self) -> bool {
+        matches!(self, Self::Jobs(jobs::Error::LeaseLost(_)))
+    }
+
+    /// Whether the same call may well succeed later: the database is busy or out of reach.
+    pub fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::Db(db::Error::Busy(_) | db::Error::Unreachable(_))
+                | Self::Jobs(jobs::Error::Db(db::Error::Busy(_) | db::Error::Unreachable(_)))
+        )
+    }
+}

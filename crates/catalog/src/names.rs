@@ -1,0 +1,306 @@
+//! What people type, parsed once into types that cannot be wrong.
+//!
+//! A refusal is a sentence for the person who typed it.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use db::{ColumnError, FromColumn, ToColumn};
+use serde::Serialize;
+
+macro_rules! text {
+    ($($(#[$meta:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(formatter)
+            }
+        }
+
+        impl ToColumn for $name {
+            type Stored = String;
+
+            fn to_stored(&self) -> Result<String, ColumnError> {
+                self.0.to_stored()
+            }
+        }
+
+        /// Stored text is taken as it is: it was parsed by the rules of its day.
+        impl FromColumn for $name {
+            type Stored = String;
+
+            fn from_stored(stored: String) -> Result<Self, ColumnError> {
+                Ok(Self(stored))
+            }
+        }
+    )*};
+}
+
+text! {
+    /// The name a person signs in with: 1 to 15 of `A-Z a-z 0-9 . + - _`. Unique without regard to case. It has no
+    /// `@`, so it is never mistaken for somebody's e-mail address, and no letters beyond ASCII, so no two look alike.
+    Username,
+    /// An e-mail address of at most 50 characters. Unique without regard to case.
+    Email,
+    /// A first or last name of 1 to 35 characters.
+    PersonName,
+    /// The title of a video: 1 to 200 characters on one line.
+    Title,
+    /// What a video is about: at most 5000 characters, on as many lines as it takes.
+    Description,
+    /// The name of an uploaded file without its folders and its extension, at most 200 characters. For people only:
+    /// it is never part of a path.
+    SourceName,
+}
+
+/// Why a text was refused: a sentence for the person who typed it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refusal(pub String);
+
+impl Username {
+    /// Parses what was typed; surrounding white space does not count.
+    ///
+    /// # Errors
+    /// A sentence that says which rule is broken.
+    pub fn parse(typed: &str) -> Result<Self, Refusal> {
+        let text = one_line(typed, 15)?;
+        if !text.chars().all(|c| c.is_ascii_alphanumeric() || ".+-_".contains(c)) {
+            return refuse(
+                "Enter a valid username. It may contain only letters, numbers and . + - _ characters.",
+            );
+        }
+        Ok(Self(text))
+    }
+
+    pub(crate) fn key(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+impl Email {
+    /// Parses what was typed; surrounding white space does not count. Whether the address exists shows only when a
+    /// message arrives there.
+    ///
+    /// # Errors
+    /// A sentence that says which rule is broken.
+    pub fn parse(typed: &str) -> Result<Self, Refusal> {
+        let text = one_line(typed, 50)?;
+        let well_formed = text.split_once('@').is_some_and(|(local, domain)| {
+            let labels_exist = domain.contains('.') && domain.split('.').all(|label| !label.is_empty());
+            let plain = |c: char| !c.is_whitespace() && !"@,;:<>()[]\\\"".contains(c);
+            !local.is_empty() && labels_exist && local.chars().chain(domain.chars()).all(plain)
+        });
+        if !well_formed {
+            return refuse("Enter a valid email address.");
+        }
+        Ok(Self(text))
+    }
+
+    pub(crate) fn key(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+impl PersonName {
+    /// Parses what was typed; surrounding white space does not count.
+    ///
+    /// # Errors
+    /// A sentence that says which rule is broken.
+    pub fn parse(typed: &str) -> Result<Self, Refusal> {
+        one_line(typed, 35).map(Self)
+    }
+}
+
+impl Title {
+    /// Parses what was typed; surrounding white space does not count.
+    ///
+    /// # Errors
+    /// A sentence that says which rule is broken.
+    pub fn parse(typed: &str) -> Result<Self, Refusal> {
+        one_line(typed, 200).map(Self)
+    }
+}
+
+impl Description {
+    /// Parses what was typed, which may be nothing.
+    ///
+    /// # Errors
+    /// A sentence that says which rule is broken.
+    pub fn parse(typed: &str) -> Result<Self, Refusal> {
+        let text = typed.trim().replace("\r\n", "\n");
+        at_most(&text, 5000)?;
+        if text.chars().any(|c| is_invisible(c) && c != '\n' && c != '\t') {
+            return refuse("Control characters are not allowed.");
+        }
+        Ok(Self(text))
+    }
+}
+
+impl SourceName {
+    /// What people recognise of a file name as an upload gives it: `holiday` of `C:\clips\holiday.mp4`. It never
+    /// fails; a name with nothing usable in it becomes `video`.
+    pub fn of_file(file_name: &str) -> Self {
+        let name = file_name.rsplit(['/', '\\']).next().unwrap_or(file_name);
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        let text: String = stem.chars().filter(|c| !is_invisible(*c)).take(200).collect();
+        let text = text.trim();
+        Self(if text.is_empty() { "video".to_owned() } else { text.to_owned() })
+    }
+}
+
+db::text_enum! {
+    /// The extension of an uploaded file.
+    pub enum SourceExtension {
+        /// MP4.
+        Mp4 = "mp4",
+        /// QuickTime.
+        Mov = "mov",
+    }
+}
+
+impl SourceExtension {
+    /// The extension of a file name, in any case.
+    ///
+    /// # Errors
+    /// A sentence that says which files are accepted.
+    pub fn of_file(file_name: &str) -> Result<Self, Refusal> {
+        let extension = file_name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+        extension
+            .and_then(|extension| extension.parse().ok())
+            .ok_or_else(|| Refusal("Only .mp4 and .mov files are accepted.".to_owned()))
+    }
+}
+
+/// How long the uploader says a video is, in whole seconds. What is measured later wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClaimedDuration(Duration);
+
+impl ClaimedDuration {
+    /// Parses `HH:MM:SS`.
+    ///
+    /// # Errors
+    /// A sentence that shows the form.
+    pub fn parse(typed: &str) -> Result<Self, Refusal> {
+        let malformed = || Refusal("Enter the duration as HH:MM:SS, for example 00:01:30.".to_owned());
+        let numbers: Vec<u64> = typed
+            .trim()
+            .split(':')
+            .map(|part| {
+                let two_digits = part.len() == 2 && part.bytes().all(|c| c.is_ascii_digit());
+                part.parse().ok().filter(|_| two_digits)
+            })
+            .collect::<Option<_>>()
+            .ok_or_else(malformed)?;
+        match numbers[..] {
+            [hours, minutes, seconds] if minutes < 60 && seconds < 60 => {
+                Ok(Self(Duration::from_secs(hours * 3600 + minutes * 60 + seconds)))
+            }
+            _ => Err(malformed()),
+        }
+    }
+
+    /// The duration.
+    pub fn duration(self) -> Duration {
+        self.0
+    }
+}
+
+impl ToColumn for ClaimedDuration {
+    type Stored = i64;
+
+    fn to_stored(&self) -> Result<i64, ColumnError> {
+        self.0.to_stored()
+    }
+}
+
+/// Fields of a form that were refused, each with its sentences.
+///
+/// ```
+/// use catalog::names::{FieldErrors, Title, Username};
+///
+/// let mut errors = FieldErrors::default();
+/// let username = errors.keep("username", Username::parse("ann"));
+/// let title = errors.keep("title", Title::parse(" "));
+/// assert!(username.is_some() && title.is_none());
+/// assert_eq!(errors.get("title"), ["This field may not be blank."]);
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(transparent)]
+pub struct FieldErrors(BTreeMap<String, Vec<String>>);
+
+impl FieldErrors {
+    /// Adds a sentence about a field.
+    pub fn add(&mut self, field: &str, sentence: impl Into<String>) {
+        self.0.entry(field.to_owned()).or_default().push(sentence.into());
+    }
+
+    /// The value that was parsed; a refusal is added to the field.
+    pub fn keep<T>(&mut self, field: &str, parsed: Result<T, Refusal>) -> Option<T> {
+        parsed.map_err(|Refusal(sentence)| self.add(field, sentence)).ok()
+    }
+
+    /// Whether nothing was refused.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The sentences about one field.
+    pub fn get(&self, field: &str) -> &[String] {
+        self.0.get(field).map_or(&[], Vec::as_slice)
+    }
+
+    /// Field by field, in alphabetical order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.0.iter().map(|(field, sentences)| (field.as_str(), sentences.as_slice()))
+    }
+}
+
+impl fmt::Display for FieldErrors {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, (field, sentences)) in self.iter().enumerate() {
+            let separator = if position == 0 { "" } else { "; " };
+            write!(formatter, "{separator}{field}: {}", sentences.join(" "))?;
+        }
+        Ok(())
+    }
+}
+
+fn one_line(typed: &str, longest: usize) -> Result<String, Refusal> {
+    let text = typed.trim();
+    if text.is_empty() {
+        return refuse("This field may not be blank.");
+    }
+    at_most(text, longest)?;
+    if text.chars().any(is_invisible) {
+        return refuse("Control characters are not allowed.");
+    }
+    Ok(text.to_owned())
+}
+
+fn at_most(text: &str, longest: usize) -> Result<(), Refusal> {
+    if text.chars().count() > longest {
+        return refuse(&format!("Ensure this field has no more than {longest} characters."));
+    }
+    Ok(())
+}
+
+/// Control characters, and those that turn the direction of the text around them or hide between letters.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+fn refuse<T>(sentence: &str) -> Result<T, Refusal> {
+    Err(Refusal(sentence.to_owned()))
+}

@@ -1,0 +1,150 @@
+//! How far the processing of a video is.
+
+use db::{Db, Tx};
+
+use crate::{Result, ids::VideoId};
+
+db::text_enum! {
+    /// One part of the processing of a video.
+    pub enum Stage {
+        /// Reading the source's index and deciding what to make of it.
+        Inspect = "inspect",
+        /// Encoding chunks of the picture. One unit is one segment of one rendition.
+        Encode = "encode",
+        /// Encoding the sound. One unit is one segment.
+        Audio = "audio",
+        /// Making the poster and the storyboard. One unit is one image.
+        Artwork = "artwork",
+        /// Writing the manifests.
+        Publish = "publish",
+    }
+}
+
+db::row! {
+    /// How far one stage is.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct StageProgress {
+        /// The stage.
+        pub stage: Stage,
+        /// Units done.
+        pub units_done: u64,
+        /// Units in all.
+        pub units_total: u64,
+    }
+}
+
+/// How far the stages are together, in whole percent; 100 only when all of them are done. A stage that is not
+/// listed counts as not begun, unless publishing is done.
+pub fn percent(stages: &[StageProgress]) -> u8 {
+    let part = |stage: Stage| stages.iter().find(|progress| progress.stage == stage);
+    // What a stage without units takes part in: nothing.
+    let planned = part(Stage::Publish).is_some();
+    let weights = Stage::ALL.iter().map(|stage| match part(*stage) {
+        Some(progress) if progress.units_total > 0 => {
+            (stage.weight(), progress.units_done, progress.units_total)
+        }
+        Some(_) => (0, 0, 1),
+        None if planned => (0, 0, 1),
+        None => (stage.weight(), 0, 1),
+    });
+    let (mut done, mut total) = (0_u64, 0_u64);
+    for (weight, units_done, units_total) in weights {
+        // A thousandth is fine enough for whole percent, and keeps huge unit counts from overflowing.
+        done += weight * 1000_u64.min(thousandths(units_done, units_total));
+        total += weight * 1000;
+    }
+    u8::try_from((done * 100).checked_div(total).unwrap_or(0)).unwrap_or(100)
+}
+
+impl Stage {
+    /// Roughly the share of the time a stage takes.
+    fn weight(self) -> u64 {
+        match self {
+            Self::Encode => 85,
+            Self::Audio => 6,
+            Self::Artwork | Self::Inspect => 3,
+            Self::Publish => 3,
+        }
+    }
+}
+
+fn thousandths(done: u64, total: u64) -> u64 {
+    u64::try_from(u128::from(done) * 1000 / u128::from(total.max(1))).unwrap_or(1000)
+}
+
+/// The stages of a video, in the order of the work.
+pub(crate) async fn read(db: &Db, video: VideoId) -> Result<Vec<StageProgress>> {
+    let mut stages: Vec<StageProgress> = db.read(STAGES).bind(video).all().await?;
+    stages.sort_unstable_by_key(|progress| progress.stage);
+    Ok(stages)
+}
+
+/// Starts the processing over: only the inspection is known to be needed.
+pub(crate) async fn begin(tx: &mut Tx, video: VideoId) -> Result<()> {
+    tx.query(FORGET).bind(video).execute().await?;
+    plan(tx, video, Stage::Inspect, 1).await
+}
+
+pub(crate) async fn plan(tx: &mut Tx, video: VideoId, stage: Stage, units: u64) -> Result<()> {
+    tx.query(PLAN).bind(video).bind(stage).bind(units).execute().await?;
+    Ok(())
+}
+
+/// Counts units as done, never more than there are.
+pub(crate) async fn advance(tx: &mut Tx, video: VideoId, stage: Stage, units: u64) -> Result<()> {
+    tx.query(ADVANCE).bind(video).bind(stage).bind(units).execute().await?;
+    Ok(())
+}
+
+db::statements! {
+    STAGES { "SELECT stage, units_done, units_total FROM stages WHERE video_id = $1" }
+    FORGET { "DELETE FROM stages WHERE video_id = $1" }
+    PLAN {
+        "INSERT INTO stages (video_id, stage, units_done, units_total, updated_at)
+         VALUES ($1, $2, 0, $3, " NOW ")
+         ON CONFLICT (video_id, stage) DO UPDATE SET units_done = 0, units_total = excluded.units_total,
+             updated_at = excluded.updated_at"
+    }
+    ADVANCE {
+        "UPDATE stages SET updated_at = " NOW ",
+             units_done = CASE WHEN units_done + $3 < units_total THEN units_done + $3 ELSE units_total END
+         WHERE video_id = $1 AND stage = $2"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Stage, StageProgress, percent};
+
+    fn progress(stage: Stage, units_done: u64, units_total: u64) -> StageProgress {
+        StageProgress { stage, units_done, units_total }
+    }
+
+    #[test]
+    fn percent_grows_with_the_work_and_reaches_a_hundred_only_at_the_end() {
+        assert_eq!(percent(&[]), 0);
+        assert_eq!(percent(&[progress(Stage::Inspect, 0, 1)]), 0);
+        let mut stages = vec![
+            progress(Stage::Inspect, 1, 1),
+            progress(Stage::Encode, 0, 1000),
+            progress(Stage::Audio, 0, 250),
+            progress(Stage::Publish, 0, 1),
+        ];
+        assert_eq!(percent(&stages), 3);
+        stages[1].units_done = 500;
+        assert_eq!(percent(&stages), 46);
+        stages[1].units_done = 1000;
+        stages[2].units_done = 250;
+        assert_eq!(percent(&stages), 96);
+        stages[3].units_done = 1;
+        assert_eq!(percent(&stages), 100);
+    }
+
+    #[test]
+    fn huge_counts_do_not_overflow() {
+        assert_eq!(
+            percent(&[progress(Stage::Encode, u64::MAX, u64::MAX), progress(Stage::Publish, 1, 1)]),
+            100
+        );
+    }
+}

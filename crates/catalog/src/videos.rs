@@ -1,0 +1,366 @@
+//! Videos: what was uploaded, and where it is in its life.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use db::{ColumnError, Db, Json, Timestamp, Tx};
+use uuid::Uuid;
+
+use crate::{
+    Error, Result, StageProgress, VideoEvent, VideoState,
+    ids::{ProcessId, Revision, UserId, VideoId},
+    names::{ClaimedDuration, Description, SourceExtension, SourceName, Title},
+    stages,
+    work::{InspectJob, Work},
+};
+
+/// A video whose source is complete in the blob store.
+#[derive(Debug, Clone)]
+pub struct NewVideo {
+    /// The video's id.
+    pub id: VideoId,
+    /// The id under which its uploader follows the processing.
+    pub process: ProcessId,
+    /// Who uploaded it.
+    pub owner: UserId,
+    /// Its title.
+    pub title: Title,
+    /// What it is about.
+    pub description: Description,
+    /// How long the uploader says it is.
+    pub claimed_duration: Option<ClaimedDuration>,
+    /// Who may see it.
+    pub visibility: Visibility,
+    /// The uploaded file.
+    pub source: Source,
+}
+
+/// An uploaded file in the blob store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// What people call it: the file's name without its extension.
+    pub name: SourceName,
+    /// Its extension.
+    pub extension: SourceExtension,
+    /// Where it is in the blob store.
+    pub key: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Its SHA-256, when it was computed on the way in.
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// A video.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Video {
+    /// Its id.
+    pub id: VideoId,
+    /// The id under which its uploader follows the processing.
+    pub process: ProcessId,
+    /// Who uploaded it.
+    pub owner: UserId,
+    /// Its title.
+    pub title: Title,
+    /// What it is about.
+    pub description: Description,
+    /// How long the uploader says it is.
+    pub claimed_duration: Option<Duration>,
+    /// How long it is; unknown before there is a plan.
+    pub measured_duration: Option<Duration>,
+    /// The uploaded file.
+    pub source: Source,
+    /// Where it is in its life.
+    pub state: VideoState,
+    /// Why it failed: a sentence for its uploader.
+    pub error: Option<String>,
+    /// What its uploader should know though it plays.
+    pub warnings: Vec<String>,
+    /// Who may see it.
+    pub visibility: Visibility,
+    /// How its media are protected.
+    pub protection: Protection,
+    /// The output that the newest plan is for.
+    pub revision: Option<Revision>,
+    /// The output that is served.
+    pub published_revision: Option<Revision>,
+    /// When the upload was complete.
+    pub created_at: Timestamp,
+    /// When anything of this last changed.
+    pub updated_at: Timestamp,
+    /// When it was published.
+    pub ready_at: Option<Timestamp>,
+}
+
+db::text_enum! {
+    /// Who may see a video.
+    pub enum Visibility {
+        /// Everybody, and it is listed.
+        Public = "public",
+        /// Everybody who has its address.
+        Unlisted = "unlisted",
+        /// Its owner.
+        Private = "private",
+    }
+}
+
+db::text_enum! {
+    /// How the media of a video are protected.
+    pub enum Protection {
+        /// Not at all.
+        None = "none",
+    }
+}
+
+/// Which videos a list shows. Those that are being deleted are in none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// Those that everybody may see and that play.
+    Public,
+    /// Those of one person, in every state.
+    Owner(UserId),
+    /// All.
+    All,
+}
+
+/// Some videos of a list, newest first.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// The videos.
+    pub videos: Vec<Video>,
+    /// How many the whole list has.
+    pub total: u64,
+}
+
+/// Where a list goes on: after this video. Its text form is opaque to clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor {
+    created_at: i64,
+    id: Uuid,
+}
+
+/// Records an uploaded video and enqueues its inspection.
+///
+/// # Errors
+/// [`Error::NoUser`] when the owner's account is gone.
+pub async fn create(db: &Db, new: &NewVideo) -> Result<Video> {
+    let mut tx = db.begin().await?;
+    let video: Video = tx
+        .query(CREATE)
+        .bind(new.id)
+        .bind(new.process)
+        .bind(new.owner)
+        .bind(&new.title)
+        .bind(&new.description)
+        .bind(new.claimed_duration)
+        .bind(&new.source.name)
+        .bind(new.source.extension)
+        .bind(&new.source.key)
+        .bind(new.source.bytes)
+        .bind(new.source.sha256)
+        .bind(new.visibility)
+        .bind(Protection::None)
+        .one()
+        .await
+        .map_err(|error| match error {
+            db::Error::ForeignKey => Error::NoUser,
+            other => other.into(),
+        })?;
+    start_over(&mut tx, &video).await?;
+    tx.commit().await?;
+    Ok(video)
+}
+
+/// Processes a failed video again from its source.
+///
+/// # Errors
+/// [`Error::NoVideo`], and [`Error::Refused`] when it has not failed.
+pub async fn retry(db: &Db, id: VideoId) -> Result<Video> {
+    let mut tx = db.begin().await?;
+    let state = change_state(&mut tx, id, VideoEvent::Retried).await?;
+    let video: Video = tx.query(SET_STATE).bind(id).bind(state).one().await?;
+    start_over(&mut tx, &video).await?;
+    tx.commit().await?;
+    Ok(video)
+}
+
+/// One video, in whatever state.
+///
+/// # Errors
+/// [`Error::NoVideo`] when there is none.
+pub async fn video(db: &Db, id: VideoId) -> Result<Video> {
+    db.read(BY_ID).bind(id).first().await?.ok_or(Error::NoVideo(id))
+}
+
+/// The video that an upload's process id stands for.
+///
+/// # Errors
+/// Those of the database.
+pub async fn of_process(db: &Db, process: ProcessId) -> Result<Option<Video>> {
+    Ok(db.read(BY_PROCESS).bind(process).first().await?)
+}
+
+/// How far each stage of the present processing is, in the order of the work.
+///
+/// # Errors
+/// Those of the database.
+pub async fn progress(db: &Db, id: VideoId) -> Result<Vec<StageProgress>> {
+    stages::read(db, id).await
+}
+
+/// A numbered page of a list, from 1, newest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn page(db: &Db, listing: Listing, number: u32, size: u32) -> Result<Page> {
+    let skip = u64::from(number.saturating_sub(1)) * u64::from(size);
+    let videos = select(db, listing, None, size, skip).await?;
+    let total = match listing {
+        Listing::Public => db.read(COUNT_PUBLIC),
+        Listing::Owner(owner) => db.read(COUNT_OF_OWNER).bind(owner),
+        Listing::All => db.read(COUNT_ALL),
+    };
+    Ok(Page { videos, total: total.value().await? })
+}
+
+/// The next videos of a list, newest first, and where it goes on if it does.
+///
+/// # Errors
+/// Those of the database.
+pub async fn after(
+    db: &Db,
+    listing: Listing,
+    cursor: Option<Cursor>,
+    limit: u32,
+) -> Result<(Vec<Video>, Option<Cursor>)> {
+    let mut videos = select(db, listing, cursor, limit.saturating_add(1), 0).await?;
+    let length = usize::try_from(limit).unwrap_or(usize::MAX);
+    let goes_on = videos.len() > length;
+    videos.truncate(length);
+    let next = videos.last().filter(|_| goes_on).map(Cursor::after);
+    Ok((videos, next))
+}
+
+impl Cursor {
+    /// The place after this video.
+    pub fn after(video: &Video) -> Self {
+        Self { created_at: video.created_at.unix_micros(), id: video.id.uuid() }
+    }
+
+    /// Before the newest video.
+    const START: Self = Self { created_at: i64::MAX, id: Uuid::max() };
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:x}-{}", self.created_at, self.id.simple())
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = ColumnError;
+
+    fn from_str(text: &str) -> Result<Self, ColumnError> {
+        let parsed = text.split_once('-').and_then(|(at, id)| {
+            Some(Self { created_at: i64::from_str_radix(at, 16).ok()?, id: Uuid::try_parse(id).ok()? })
+        });
+        parsed.ok_or_else(|| ColumnError(format!("`{text}` is no place in a list")))
+    }
+}
+
+async fn select(
+    db: &Db,
+    listing: Listing,
+    cursor: Option<Cursor>,
+    limit: u32,
+    skip: u64,
+) -> Result<Vec<Video>> {
+    let Cursor { created_at, id } = cursor.unwrap_or(Cursor::START);
+    let query = match listing {
+        Listing::Public => db.read(PAGE_PUBLIC),
+        Listing::Owner(_) => db.read(PAGE_OF_OWNER),
+        Listing::All => db.read(PAGE_ALL),
+    };
+    let query = query.bind(created_at).bind(id).bind(limit).bind(skip);
+    let query = match listing {
+        Listing::Owner(owner) => query.bind(owner),
+        Listing::Public | Listing::All => query,
+    };
+    Ok(query.all().await?)
+}
+
+/// Everything begins with the inspection.
+async fn start_over(tx: &mut Tx, video: &Video) -> Result<()> {
+    stages::begin(tx, video.id).await?;
+    let inspect = Work::Inspect(InspectJob { video: video.id });
+    jobs::enqueue(tx, inspect.into_job(video.owner)).await?;
+    Ok(())
+}
+
+/// Locks a video's row and answers the state it is to be given.
+pub(crate) async fn change_state(tx: &mut Tx, id: VideoId, event: VideoEvent) -> Result<VideoState> {
+    let state: Option<VideoState> = tx.query(LOCK_STATE).bind(id).first_value().await?;
+    let state = state.ok_or(Error::NoVideo(id))?;
+    Ok(state.after(event)?)
+}
+
+db::statements! {
+    CREATE {
+        "INSERT INTO videos (id, process_id, owner_id, title, description, claimed_duration, source_name,
+             source_extension, source_key, source_bytes, source_sha256, visibility, protection, state, warnings,
+             created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'uploaded', '[]', " NOW ", " NOW ")
+         RETURNING *"
+    }
+    BY_ID { "SELECT * FROM videos WHERE id = $1" }
+    BY_PROCESS { "SELECT * FROM videos WHERE process_id = $1" }
+    LOCK_STATE { "SELECT state FROM videos WHERE id = $1" FOR_UPDATE }
+    SET_STATE { "UPDATE videos SET state = $2, error = NULL, updated_at = " NOW " WHERE id = $1 RETURNING *" }
+    PAGE_PUBLIC {
+        "SELECT * FROM videos
+         WHERE (created_at, id) < ($1, $2) AND state = 'ready' AND visibility = 'public'
+         ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4"
+    }
+    PAGE_OF_OWNER {
+        "SELECT * FROM videos
+         WHERE (created_at, id) < ($1, $2) AND owner_id = $5 AND state <> 'deleting'
+         ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4"
+    }
+    PAGE_ALL {
+        "SELECT * FROM videos
+         WHERE (created_at, id) < ($1, $2) AND state <> 'deleting'
+         ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4"
+    }
+    COUNT_PUBLIC { "SELECT count(*) FROM videos WHERE state = 'ready' AND visibility = 'public'" }
+    COUNT_OF_OWNER { "SELECT count(*) FROM videos WHERE owner_id = $1 AND state <> 'deleting'" }
+    COUNT_ALL { "SELECT count(*) FROM videos WHERE state <> 'deleting'" }
+}
+
+impl db::FromRow for Video {
+    fn from_row(row: &db::Row) -> db::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            process: row.get("process_id")?,
+            owner: row.get("owner_id")?,
+            title: row.get("title")?,
+            description: row.get("description")?,
+            claimed_duration: row.get("claimed_duration")?,
+            measured_duration: row.get("measured_duration")?,
+            source: Source {
+                name: row.get("source_name")?,
+                extension: row.get("source_extension")?,
+                key: row.get("source_key")?,
+                bytes: row.get("source_bytes")?,
+                sha256: row.get("source_sha256")?,
+            },
+            state: row.get("state")?,
+            error: row.get("error")?,
+            warnings: row.get::<Json<_>>("warnings")?.0,
+            visibility: row.get("visibility")?,
+            protection: row.get("protection")?,
+            revision: row.get("revision")?,
+            published_revision: row.get("published_revision")?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
+            ready_at: row.get("ready_at")?,
+        })
+    }
+}

@@ -1,0 +1,242 @@
+//! The jobs of the pipeline as typed data: what a worker is asked to do.
+
+use std::ops::Range;
+
+use jobs::NewJob;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    Error, Result, Stage,
+    ids::{RenditionId, Revision, UserId, VideoId},
+};
+
+/// One job of the pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    /// Read the source's index and plan.
+    Inspect(InspectJob),
+    /// Encode a chunk of the picture.
+    Encode(EncodeJob),
+    /// Encode the sound.
+    Audio(AudioJob),
+    /// Make the poster and the storyboard.
+    Artwork(ArtworkJob),
+    /// Write the manifests and let people see the video.
+    Publish(PublishJob),
+    /// Remove everything a video has.
+    Delete(DeleteJob),
+}
+
+/// Read the source's index, decide the plan, and record it with [`record_plan`](crate::outputs::record_plan).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InspectJob {
+    /// The video.
+    pub video: VideoId,
+}
+
+/// Encode one chunk and record it with [`record`](crate::outputs::record).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncodeJob {
+    /// The video.
+    pub video: VideoId,
+    /// The output it belongs to.
+    pub revision: Revision,
+    /// The segments of the timeline, counted from 0.
+    pub segments: Range<u32>,
+    /// The renditions to make of it.
+    pub rungs: Vec<RenditionId>,
+    /// How urgent it is.
+    pub class: Class,
+}
+
+/// Encode one sound track whole and record it with [`record`](crate::outputs::record).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AudioJob {
+    /// The video.
+    pub video: VideoId,
+    /// The output it belongs to.
+    pub revision: Revision,
+    /// The rendition to make.
+    pub rendition: RenditionId,
+}
+
+/// Make the images of the plan and record them with [`record`](crate::outputs::record).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtworkJob {
+    /// The video.
+    pub video: VideoId,
+    /// The output it belongs to.
+    pub revision: Revision,
+}
+
+/// Write the manifests, then [`publish`](crate::outputs::publish).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishJob {
+    /// The video.
+    pub video: VideoId,
+    /// The output to be published.
+    pub revision: Revision,
+}
+
+/// Remove every object of a video from the blob store, then [`finish_delete`](crate::endings::finish_delete).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeleteJob {
+    /// The video.
+    pub video: VideoId,
+}
+
+db::text_enum! {
+    /// How urgent a job is. Only the queue decides what runs next; this is what it goes by.
+    pub enum Class {
+        /// Can wait for everything else.
+        Background = "background",
+        /// A step of ordinary processing.
+        Normal = "normal",
+        /// Short, and somebody is waiting for it.
+        Interactive = "interactive",
+    }
+}
+
+/// The queue of everything that makes a video.
+pub const PIPELINE_QUEUE: &str = "pipeline";
+
+/// The queue of everything that nobody waits for.
+pub const UPKEEP_QUEUE: &str = "upkeep";
+
+impl Class {
+    /// The priority of this class in the queue.
+    pub fn priority(self) -> i64 {
+        match self {
+            Self::Background => -100,
+            Self::Normal => 0,
+            Self::Interactive => 100,
+        }
+    }
+}
+
+impl Work {
+    /// The work that a claimed job asks for.
+    ///
+    /// # Errors
+    /// [`Error::UnknownWork`] when another version of the program enqueued something else.
+    pub fn of(job: &jobs::Job) -> Result<Self> {
+        Self::parse(&job.kind, &job.payload)
+    }
+
+    pub(crate) fn parse(kind: &str, payload: &str) -> Result<Self> {
+        match kind {
+            "inspect" => parse(kind, payload).map(Self::Inspect),
+            "encode" => parse(kind, payload).map(Self::Encode),
+            "audio" => parse(kind, payload).map(Self::Audio),
+            "artwork" => parse(kind, payload).map(Self::Artwork),
+            "publish" => parse(kind, payload).map(Self::Publish),
+            "delete" => parse(kind, payload).map(Self::Delete),
+            _ => {
+                Err(Error::UnknownWork { kind: kind.to_owned(), reason: "there is no such kind".to_owned() })
+            }
+        }
+    }
+
+    /// The kind of the job, as the queue stores it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Inspect(_) => "inspect",
+            Self::Encode(_) => "encode",
+            Self::Audio(_) => "audio",
+            Self::Artwork(_) => "artwork",
+            Self::Publish(_) => "publish",
+            Self::Delete(_) => "delete",
+        }
+    }
+
+    /// The video it is about.
+    pub fn video(&self) -> VideoId {
+        match self {
+            Self::Inspect(InspectJob { video })
+            | Self::Encode(EncodeJob { video, .. })
+            | Self::Audio(AudioJob { video, .. })
+            | Self::Artwork(ArtworkJob { video, .. })
+            | Self::Publish(PublishJob { video, .. })
+            | Self::Delete(DeleteJob { video }) => *video,
+        }
+    }
+
+    /// The stage of processing it belongs to; deleting is none.
+    pub fn stage(&self) -> Option<Stage> {
+        match self {
+            Self::Inspect(_) => Some(Stage::Inspect),
+            Self::Encode(_) => Some(Stage::Encode),
+            Self::Audio(_) => Some(Stage::Audio),
+            Self::Artwork(_) => Some(Stage::Artwork),
+            Self::Publish(_) => Some(Stage::Publish),
+            Self::Delete(_) => None,
+        }
+    }
+
+    /// The job for the queue, in the share of `owner`. Jobs that process a video are one group, which ends
+    /// together; a deletion is not in it, because it outlives that end.
+    pub(crate) fn into_job(self, owner: UserId) -> NewJob {
+        let (queue, payload) = match &self {
+            Self::Inspect(job) => (PIPELINE_QUEUE, serde_json::to_value(job)),
+            Self::Encode(job) => (PIPELINE_QUEUE, serde_json::to_value(job)),
+            Self::Audio(job) => (PIPELINE_QUEUE, serde_json::to_value(job)),
+            Self::Artwork(job) => (PIPELINE_QUEUE, serde_json::to_value(job)),
+            Self::Publish(job) => (PIPELINE_QUEUE, serde_json::to_value(job)),
+            Self::Delete(job) => (UPKEEP_QUEUE, serde_json::to_value(job)),
+        };
+        let payload = payload.expect("structs of ids and numbers are always JSON");
+        let job = NewJob::new(queue, self.kind(), &payload)
+            .owner(owner.to_string())
+            .priority(self.class().priority());
+        let job = match &self {
+            Self::Delete(_) => job.max_attempts(20),
+            _ => job.group(group(self.video())),
+        };
+        match self.dedup_key() {
+            Some(key) => job.dedup_key(key),
+            None => job,
+        }
+    }
+
+    /// Steps that take no time, and that every later one waits for, do not queue behind chunks.
+    fn class(&self) -> Class {
+        match self {
+            Self::Encode(job) => job.class,
+            Self::Inspect(_) | Self::Publish(_) => Class::Interactive,
+            Self::Audio(_) | Self::Artwork(_) => Class::Normal,
+            Self::Delete(_) => Class::Background,
+        }
+    }
+
+    /// The key under which it is in the queue only once. An inspection has none: a video that is tried again is
+    /// inspected again.
+    pub fn dedup_key(&self) -> Option<String> {
+        match self {
+            Self::Inspect(_) => None,
+            Self::Encode(job) => {
+                let Range { start, end } = job.segments;
+                let rungs = job.rungs.iter().map(RenditionId::as_str).collect::<Vec<_>>().join("+");
+                Some(format!("encode:{}:{}:{start}-{end}:{rungs}", job.video, job.revision))
+            }
+            Self::Audio(job) => Some(format!("audio:{}:{}:{}", job.video, job.revision, job.rendition)),
+            Self::Artwork(job) => Some(format!("artwork:{}:{}", job.video, job.revision)),
+            Self::Publish(job) => Some(format!("publish:{}:{}", job.video, job.revision)),
+            Self::Delete(job) => Some(format!("delete:{}", job.video)),
+        }
+    }
+}
+
+/// The group of all jobs that process a video.
+pub fn group(video: VideoId) -> String {
+    format!("video:{video}")
+}
+
+/// The counter of the jobs that publishing a revision waits for.
+pub(crate) fn publish_counter(video: VideoId, revision: Revision) -> String {
+    format!("publish:{video}:{revision}")
+}
+
+fn parse<T: DeserializeOwned>(kind: &str, payload: &str) -> Result<T> {
+    serde_json::from_str(payload)
+        .map_err(|error| Error::UnknownWork { kind: kind.to_owned(), reason: error.to_string() })
+}
