@@ -14,16 +14,25 @@
 
 pub mod args;
 pub mod artwork;
+mod attempts;
 pub mod audio;
+pub mod audio_run;
 pub mod check;
 pub mod chunk;
+pub mod encode;
 pub mod feed;
 pub mod job;
+pub mod jpeg;
 pub mod ladder;
+pub mod normalise_run;
 pub mod picture;
 pub mod probe;
+pub mod probe_run;
 pub mod process;
+pub mod runner;
+mod salvage;
 pub mod sandbox;
 pub mod settings;
+pub mod source;
 pub mod timeline;
 pub mod toolchain;

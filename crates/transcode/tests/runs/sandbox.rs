@@ -197,7 +197,7 @@ async fn decode(file: &Path, mode: SandboxMode) -> usize {
     for extra in
         [&["-allowed_extensions", "ALL", "-f", "hls"][..], &["-safe", "0", "-f", "concat"], &["-f", "dash"]]
     {
-        let arguments = [&extra[..], &arguments[..]].concat();
+        let arguments = [extra, &arguments[..]].concat();
         let (written, _) = run(&toolchain(mode), &arguments, Input::File(file)).await.expect("it runs");
         most = most.max(written.len());
     }

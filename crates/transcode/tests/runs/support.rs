@@ -26,6 +26,7 @@ pub(crate) fn trial<F: Future<Output = ()> + 'static>(
 
 /// The real programs.
 pub(crate) fn toolchain(sandbox: SandboxMode) -> Toolchain {
+    #[expect(clippy::disallowed_methods, reason = "a test is a shell of its own")]
     let path = std::env::var_os("PATH").expect("`PATH` is set");
     Toolchain::locate(&path, sandbox).expect("ffmpeg is installed")
 }
