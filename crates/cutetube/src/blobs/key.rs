@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use packager::{Flavour, layout};
+
 use super::ids::{RevisionId, VideoId};
 
 /// An object's name.
@@ -23,12 +25,17 @@ pub enum StorageKey {
         /// Which part of the revision.
         object: MediaObject,
     },
+    /// An object of a static export: a store that holds one presentation and nothing else.
+    Export(MediaObject),
     /// `probe/{name}`: written, read and deleted by `doctor` and `/readyz`.
     Probe {
         /// Unlike that of any probe running now.
         name: u64,
     },
 }
+
+/// Id and folder of the storyboard, which is a rendition of its own.
+pub const STORYBOARD: &str = "storyboard";
 
 /// Objects that are deleted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -62,15 +69,6 @@ pub enum MediaObject {
     Storyboard,
     /// `storyboard/{n}.jpg`, `n` from 1.
     StoryboardSheet(u32),
-}
-
-/// Which container a manifest and its init segments announce.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Flavour {
-    /// ISO base media.
-    Mp4,
-    /// QuickTime.
-    Mov,
 }
 
 /// The extension of an uploaded file.
@@ -108,7 +106,7 @@ impl StorageKey {
         match self {
             Self::Source { extension: SourceExtension::Mp4, .. } => "video/mp4",
             Self::Source { extension: SourceExtension::Mov, .. } => "video/quicktime",
-            Self::Media { object, .. } => object.content_type(),
+            Self::Media { object, .. } | Self::Export(object) => object.content_type(),
             Self::Probe { .. } => "application/octet-stream",
         }
     }
@@ -117,7 +115,7 @@ impl StorageKey {
     pub fn caching(&self) -> Caching {
         match self {
             Self::Source { .. } | Self::Probe { .. } => Caching::Private,
-            Self::Media { object, .. } => object.caching(),
+            Self::Media { object, .. } | Self::Export(object) => object.caching(),
         }
     }
 }
@@ -129,14 +127,31 @@ impl MediaObject {
             Self::Init(Flavour::Mp4, rendition) | Self::Segment(rendition, _) if rendition.is_audio() => {
                 "audio/mp4"
             }
-            Self::Init(Flavour::Mp4, _) | Self::Segment(..) => "video/mp4",
             Self::Init(Flavour::Mov, _) => "video/quicktime",
-            Self::Mpd(_) => "application/dash+xml",
-            Self::Master(_) | Self::Playlist(..) | Self::IframePlaylist(..) => {
-                "application/vnd.apple.mpegurl"
+            _ => self.file().content_type(),
+        }
+    }
+
+    /// The same object as the manifests name it.
+    fn file(&self) -> layout::File<'_> {
+        match self {
+            Self::Init(flavour, rendition) => {
+                layout::File::Init { flavour: *flavour, rendition: rendition.as_str() }
             }
-            Self::Poster | Self::StoryboardSheet(_) => "image/jpeg",
-            Self::Storyboard => "text/vtt; charset=utf-8",
+            Self::Segment(rendition, number) => {
+                layout::File::Segment { rendition: rendition.as_str(), number: *number }
+            }
+            Self::Mpd(flavour) => layout::File::Mpd(*flavour),
+            Self::Master(flavour) => layout::File::Master(*flavour),
+            Self::Playlist(flavour, rendition) => {
+                layout::File::Media { flavour: *flavour, rendition: rendition.as_str() }
+            }
+            Self::IframePlaylist(flavour, rendition) => {
+                layout::File::IFrames { flavour: *flavour, rendition: rendition.as_str() }
+            }
+            Self::Poster => layout::File::Poster,
+            Self::Storyboard => layout::File::StoryboardTrack,
+            Self::StoryboardSheet(number) => layout::File::Sheet { rendition: STORYBOARD, number: *number },
         }
     }
 
@@ -177,6 +192,11 @@ impl RenditionName {
         Self("audio".to_owned())
     }
 
+    /// The rendition that is pictures for seeking.
+    pub fn storyboard() -> Self {
+        Self(STORYBOARD.to_owned())
+    }
+
     /// Whether it carries sound.
     pub fn is_audio(&self) -> bool {
         self.0 == "audio"
@@ -197,6 +217,7 @@ impl fmt::Display for StorageKey {
             Self::Media { video, revision, object } => {
                 write!(f, "{}/{object}", KeyPrefix::Revision(*video, *revision))
             }
+            Self::Export(object) => object.fmt(f),
             Self::Probe { name } => write!(f, "probe/{name:016x}"),
         }
     }
@@ -214,20 +235,7 @@ impl fmt::Display for KeyPrefix {
 
 impl fmt::Display for MediaObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Init(flavour, rendition) => write!(f, "{}{rendition}/init.mp4", flavour.folder()),
-            Self::Segment(rendition, number) => write!(f, "{rendition}/{number}.m4s"),
-            Self::Mpd(Flavour::Mp4) => f.write_str("mp4/manifest.mpd"),
-            Self::Mpd(Flavour::Mov) => f.write_str("mov/manifest.mpd"),
-            Self::Master(flavour) => write!(f, "{}master.m3u8", flavour.folder()),
-            Self::Playlist(flavour, rendition) => write!(f, "{}{rendition}.m3u8", flavour.folder()),
-            Self::IframePlaylist(flavour, rendition) => {
-                write!(f, "{}{rendition}-iframes.m3u8", flavour.folder())
-            }
-            Self::Poster => f.write_str("poster.jpg"),
-            Self::Storyboard => f.write_str("storyboard.vtt"),
-            Self::StoryboardSheet(number) => write!(f, "storyboard/{number}.jpg"),
-        }
+        self.file().fmt(f)
     }
 }
 
@@ -237,20 +245,10 @@ impl fmt::Display for RenditionName {
     }
 }
 
-impl Flavour {
-    /// Where the flavour's own files are, beside the shared ones.
-    fn folder(self) -> &'static str {
-        match self {
-            Self::Mp4 => "",
-            Self::Mov => "mov/",
-        }
-    }
-}
-
 impl FromStr for StorageKey {
     type Err = KeyError;
 
-    /// Accepts exactly what `Display` writes.
+    /// Accepts exactly what `Display` writes for the platform's own objects; none is an [`Self::Export`].
     fn from_str(text: &str) -> Result<Self, KeyError> {
         parse_key(text).filter(|key| key.to_string() == text).ok_or_else(|| KeyError(text.to_owned()))
     }
@@ -284,7 +282,7 @@ impl FromStr for RenditionName {
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let taken = ["mp4", "mov", "master", "storyboard"].contains(&text);
+        let taken = ["mp4", "mov", "master"].contains(&text);
         if text.is_empty() || text.len() > 16 || !text.bytes().all(plain) || taken {
             return Err(KeyError(text.to_owned()));
         }
@@ -335,7 +333,7 @@ fn parse_object(text: &str) -> Option<MediaObject> {
             (rendition, None) => MediaObject::Playlist(flavour, rendition.parse().ok()?),
         });
     }
-    let (rendition, file) = text.split_once('/')?;
+    let (rendition, file) = text.split_once('/').filter(|(rendition, _)| *rendition != STORYBOARD)?;
     let rendition = rendition.parse().ok()?;
     match file.strip_suffix(".m4s") {
         Some(segment) => Some(MediaObject::Segment(rendition, number(segment)?)),

@@ -8,7 +8,8 @@ mod store;
 mod writer;
 
 pub use key::{
-    Caching, Flavour, KeyError, KeyPrefix, MediaObject, RenditionName, SourceExtension, StorageKey,
+    Caching, KeyError, KeyPrefix, MediaObject, RenditionName, STORYBOARD, SourceExtension, StorageKey,
 };
+pub use packager::Flavour;
 pub use store::{BlobError, BlobInfo, BlobStore};
 pub use writer::{BlobWriter, Stored};

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt};
-use object_store::{ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path};
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path};
 
 use super::{BlobWriter, KeyPrefix, StorageKey, Stored};
 
@@ -111,10 +111,11 @@ impl BlobStore {
         Ok(Self { store: Arc::new(local), root: Some(root), part_bytes: LOCAL_PART_BYTES })
     }
 
-    /// Writes a whole object at once.
-    pub async fn put(&self, key: &StorageKey, bytes: Bytes) -> Result<Stored, BlobError> {
-        let stored = Stored::of(&bytes);
-        self.store.put(&path(key), bytes.into()).await.map_err(|error| failure(key, error))?;
+    /// Writes a whole object at once: `parts` one after the other, which are not joined in memory.
+    pub async fn put(&self, key: &StorageKey, parts: Vec<Bytes>) -> Result<Stored, BlobError> {
+        let stored = Stored::of(&parts);
+        let payload: PutPayload = parts.into_iter().collect();
+        self.store.put(&path(key), payload).await.map_err(|error| failure(key, error))?;
         Ok(stored)
     }
 
@@ -198,7 +199,7 @@ impl BlobStore {
         static PROBES: AtomicU64 = AtomicU64::new(0);
         let name = (u64::from(std::process::id()) << 32) | PROBES.fetch_add(1, Ordering::Relaxed);
         let key = StorageKey::Probe { name };
-        self.put(&key, Bytes::from_static(b"probe")).await?;
+        self.put(&key, vec![Bytes::from_static(b"probe")]).await?;
         let read = self.read(&key, 1..4).await;
         self.delete(&key).await?;
         match &*read? {
@@ -284,7 +285,7 @@ mod tests {
             writer.write(Bytes::copy_from_slice(piece)).await.unwrap();
         }
         let stored = writer.finish().await.unwrap();
-        assert_eq!(stored, Stored::of(&content));
+        assert_eq!(stored, Stored::of([&content]));
         assert_eq!(store.list().await.unwrap(), ["sources/00000000-0000-0000-0000-000000000001/source.mp4"]);
         assert_eq!(store.get(&source(1)).await.unwrap(), content);
         assert_eq!(
@@ -310,7 +311,7 @@ mod tests {
     #[tokio::test]
     async fn reading_outside_is_told_from_other_failures() {
         let (_folder, store) = store();
-        store.put(&source(1), Bytes::from_static(b"0123456789")).await.unwrap();
+        store.put(&source(1), vec![Bytes::from_static(b"0123456789")]).await.unwrap();
         for range in [5..11, 10..11, 100..200] {
             let error = store.read(&source(1), range).await.unwrap_err();
             assert!(matches!(error, BlobError::OutOfRange { .. }), "{error:?}");
@@ -323,7 +324,7 @@ mod tests {
     async fn deleting_is_repeatable_and_stays_inside_its_prefix() {
         let (folder, store) = store();
         for number in [1, 2] {
-            store.put(&source(number), Bytes::from_static(b"x")).await.unwrap();
+            store.put(&source(number), vec![Bytes::from_static(b"x")]).await.unwrap();
         }
         let prefix = KeyPrefix::Source(VideoId(Uuid::from_u128(1)));
         assert_eq!(store.delete_prefix(&prefix).await.unwrap(), 1);

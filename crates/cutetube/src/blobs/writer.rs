@@ -39,10 +39,16 @@ struct Open {
 }
 
 impl Stored {
-    /// What writing `bytes` leaves.
-    pub fn of(bytes: &[u8]) -> Self {
-        let len = u64::try_from(bytes.len()).expect("a length in memory fits 64 bits");
-        Self { len, sha256: Sha256::digest(bytes).into() }
+    /// What writing `parts`, one after the other, leaves.
+    pub fn of(parts: impl IntoIterator<Item: AsRef<[u8]>>) -> Self {
+        let mut hash = Sha256::new();
+        let mut len = 0_u64;
+        for part in parts {
+            let part = part.as_ref();
+            hash.update(part);
+            len += u64::try_from(part.len()).expect("a length in memory fits 64 bits");
+        }
+        Self { len, sha256: hash.finalize().into() }
     }
 }
 
