@@ -1,11 +1,31 @@
 //! Arguments of ffmpeg and ffprobe, as values.
 
-use crate::settings::EncodeSettings;
+use std::ops::Range;
+
+use crate::{
+    ladder::Rung,
+    picture::{Colour, Picture, Range as ColourRange, Scan, Size, Tags, Turn},
+    settings::{EncodeSettings, RateControl},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// Largest single allocation of ffmpeg, in bytes: a plane of the largest picture fits.
+const MAX_ALLOC: u64 = 400_000_000;
 
 /// ffprobe over [`crate::feed::head`] on stdin; JSON on stdout.
 pub fn probe_args(settings: &EncodeSettings) -> Vec<String> {
-    let _ = settings;
-    todo!()
+    let stream = "codec_type,codec_name,profile,pix_fmt,width,height,sample_aspect_ratio,field_order,color_range,\
+                  color_space,color_transfer,color_primaries,sample_rate,channels,channel_layout";
+    let frame = "media_type,interlaced_frame,color_range,color_space,color_transfer,color_primaries";
+    let mut args = strings(&["-v", "error"]);
+    args.extend(limits(settings));
+    args.extend(strings(&["-protocol_whitelist", "pipe", "-f", "mov", "-show_streams", "-show_frames"]));
+    args.extend(strings(&["-read_intervals", "%+#8", "-show_entries"]));
+    args.push(format!("stream={stream}:frame={frame}"));
+    args.extend(strings(&["-of", "json", "pipe:0"]));
+    args
 }
 
 /// How a file that our demuxer declines becomes one that it reads.
@@ -17,8 +37,267 @@ pub enum Normalise {
     Reencode,
 }
 
+/// Containers that hold their own media. Playlists and scripts, which name other files, are not among them.
+const CONTAINERS: &str =
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf,gxf,dv,rm,nut,wtv";
+
 /// ffmpeg from the seekable read-only file on stdin to fragmented MP4 on the descriptor `pipe`.
 pub fn normalise_args(how: Normalise, pipe: i32, settings: &EncodeSettings) -> Vec<String> {
-    let _ = (how, pipe, settings);
-    todo!()
+    let mut args = strings(&["-hide_banner", "-nostdin", "-loglevel", "warning"]);
+    args.extend(limits(settings));
+    args.extend(strings(&["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS]));
+    args.extend(strings(&["-threads", &settings.threads.to_string(), "-i", "/proc/self/fd/0"]));
+    args.extend(strings(&["-map", "0:V:0", "-map", "0:a:0?", "-sn", "-dn"]));
+    args.extend(strings(&["-map_metadata", "-1", "-map_chapters", "-1"]));
+    match how {
+        Normalise::Remux => args.extend(strings(&["-c", "copy", "-strict", "-2"])),
+        Normalise::Reencode => {
+            args.extend(strings(&["-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-g", "50"]));
+            args.extend(strings(&["-threads", &settings.threads.to_string()]));
+            args.extend(strings(&["-fps_mode", "passthrough", "-enc_time_base", "1/90000"]));
+            args.extend(strings(&["-video_track_timescale", "90000", "-c:a", "flac"]));
+        }
+    }
+    let flags = "frag_keyframe+delay_moov+default_base_moof";
+    args.extend(strings(&["-movflags", flags, "-f", "mp4", &format!("pipe:{pipe}")]));
+    args
+}
+
+/// What one chunk tells ffmpeg.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ChunkGraph<'a> {
+    pub(crate) picture: &'a Picture,
+    pub(crate) settings: &'a EncodeSettings,
+    /// Ticks per second of the stream.
+    pub(crate) timescale: u32,
+    /// Stream times of the wanted frames, increasing, never empty.
+    pub(crate) times: &'a [i64],
+    /// Indices into `times` of the frames at boundaries.
+    pub(crate) boundaries: &'a [usize],
+}
+
+/// One branch of the graph, with an output of its own.
+#[derive(Debug, Clone)]
+pub(crate) enum Branch<'a> {
+    Rung(&'a Rung),
+    Stills { size: Size, times: Vec<i64> },
+}
+
+/// The arguments of a chunk but for the descriptors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ChunkArgs {
+    input: Vec<String>,
+    outputs: Vec<Vec<String>>,
+}
+
+impl ChunkArgs {
+    /// The whole command line, with one descriptor for each output.
+    pub(crate) fn with_pipes(&self, pipes: &[i32]) -> Vec<String> {
+        let outputs = self
+            .outputs
+            .iter()
+            .zip(pipes)
+            .flat_map(|(output, pipe)| output.iter().cloned().chain([format!("pipe:{pipe}")]));
+        self.input.iter().cloned().chain(outputs).collect()
+    }
+}
+
+impl ChunkGraph<'_> {
+    /// The recipe: one decode, exact trim by absolute times, a branch for each output.
+    pub(crate) fn args(&self, branches: &[Branch<'_>]) -> ChunkArgs {
+        let threads = self.settings.threads.to_string();
+        let mut input = strings(&["-hide_banner", "-nostdin", "-loglevel", "warning"]);
+        input.extend(limits(self.settings));
+        input.extend(strings(&["-filter_complex_threads", &threads]));
+        input.extend(strings(&["-protocol_whitelist", "pipe", "-copyts", "-threads", &threads]));
+        input.extend(strings(&["-f", "mov", "-i", "pipe:0", "-filter_complex"]));
+        input.push(self.graph(branches));
+        let outputs = branches.iter().enumerate().map(|(index, branch)| {
+            let mut args = strings(&["-map", &format!("[o{index}]"), "-an", "-sn", "-dn"]);
+            args.extend(strings(&["-map_metadata", "-1", "-map_chapters", "-1"]));
+            args.extend(match branch {
+                Branch::Rung(rung) => self.x264(rung),
+                Branch::Stills { .. } => self.mjpeg(),
+            });
+            args
+        });
+        ChunkArgs { outputs: outputs.collect(), input }
+    }
+
+    fn graph(&self, branches: &[Branch<'_>]) -> String {
+        let mut common = Vec::new();
+        if self.picture.scan == Scan::Interlaced {
+            // Before the trim: it looks at neighbours, which the trim would take away.
+            common.push("bwdif=mode=send_frame:parity=auto:deint=interlaced".to_owned());
+        }
+        let window = self.window();
+        common.push(format!("trim=start_pts={}:end_pts={}", window.start, window.end));
+        common.extend(turn(self.picture.turn).map(str::to_owned));
+        let labels: Vec<String> = match branches.len() {
+            1 => vec![String::new()],
+            count => {
+                common.push(format!("split={count}"));
+                (0..count).map(|index| format!("[s{index}]")).collect()
+            }
+        };
+        let parts = branches.iter().zip(&labels).enumerate().map(|(index, (branch, label))| {
+            let filters = match branch {
+                Branch::Rung(rung) => rung_filters(&self.picture.colour, rung),
+                Branch::Stills { size, times } => {
+                    let picked = times.iter().map(|time| format!("eq(pts,{})", self.in_graph(*time)));
+                    let picked = format!("select='{}'", picked.collect::<Vec<_>>().join("+"));
+                    format!("{picked},{}", still_filters(&self.picture.colour, *size))
+                }
+            };
+            format!("{label}{filters}[o{index}]")
+        });
+        let parts: Vec<String> = parts.collect();
+        let common = format!("[0:v:0]{}", common.join(","));
+        match labels.as_slice() {
+            [_] => format!("{common},{}", parts.concat()),
+            _ => format!("{common}{};{}", labels.concat(), parts.join(";")),
+        }
+    }
+
+    /// The wanted frames in the time base of the graph behind the deinterlacer.
+    fn window(&self) -> Range<i64> {
+        let first = self.times.first().copied().unwrap_or_default();
+        let last = self.times.last().copied().unwrap_or_default();
+        self.in_graph(first)..self.in_graph(last).saturating_add(1)
+    }
+
+    /// The deinterlacer halves the time base.
+    fn in_graph(&self, time: i64) -> i64 {
+        match self.picture.scan {
+            Scan::Progressive => time,
+            Scan::Interlaced => time.saturating_mul(2),
+        }
+    }
+
+    fn x264(&self, rung: &Rung) -> Vec<String> {
+        let settings = self.settings;
+        let mut args = strings(&["-c:v", "libx264", "-preset", settings.preset.name()]);
+        match settings.rate_control {
+            RateControl::CappedCrf => {
+                args.extend(strings(&["-crf", &settings.crf.to_string()]));
+                args.extend(strings(&["-maxrate", &rung.max_rate.to_string()]));
+                args.extend(strings(&["-bufsize", &rung.buf_size.to_string()]));
+            }
+            RateControl::Abr => args.extend(strings(&["-b:v", &rung.max_rate.to_string()])),
+        }
+        let level = format!("{}.{}", rung.level / 10, rung.level % 10);
+        args.extend(strings(&["-profile:v", "high", "-level:v", &level]));
+        if settings.preset.references() > rung.max_references {
+            args.extend(strings(&["-refs:v", &rung.max_references.to_string()]));
+        }
+        if let Some(times) = self.forced_idrs() {
+            args.extend(strings(&["-force_key_frames", &times]));
+        }
+        args.extend(strings(&["-forced-idr", "1", "-g", "100000", "-sc_threshold", "0"]));
+        // The zone gives the first IDR the quality that later ones have; half a bucket keeps the cap over joins.
+        args.extend(strings(&["-x264-params", "stitchable=1:zones=0,0,b=1.4:vbv-init=0.5"]));
+        args.extend(strings(&["-threads", &settings.threads.to_string()]));
+        args.extend(self.exact_times());
+        args.extend(strings(&["-f", "mp4", "-video_track_timescale", &self.timescale.to_string()]));
+        let flags = "frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets+frag_discont";
+        args.extend(strings(&["-movflags", flags, "-flush_packets", "1"]));
+        args
+    }
+
+    fn mjpeg(&self) -> Vec<String> {
+        let mut args = strings(&["-c:v", "mjpeg", "-q:v", "4", "-threads", "1"]);
+        args.extend(self.exact_times());
+        args.extend(strings(&["-f", "image2pipe", "-flush_packets", "1"]));
+        args
+    }
+
+    fn exact_times(&self) -> Vec<String> {
+        strings(&["-fps_mode", "passthrough", "-enc_time_base", &format!("1/{}", self.timescale)])
+    }
+
+    /// Seconds in the middle of the gap before each boundary but the first: absolute, because of `-copyts`.
+    fn forced_idrs(&self) -> Option<String> {
+        let times = self.boundaries.iter().filter_map(|&boundary| {
+            let before = *self.times.get(boundary.checked_sub(1)?)?;
+            let at = *self.times.get(boundary)?;
+            let micros = (i128::from(before) + i128::from(at)) * 1_000_000;
+            let micros = u128::try_from(micros).ok()?.div_ceil(2 * u128::from(self.timescale));
+            Some(format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000))
+        });
+        let times: Vec<String> = times.collect();
+        (!times.is_empty()).then(|| times.join(","))
+    }
+}
+
+/// Bounds on what crafted media can make ffmpeg take.
+fn limits(settings: &EncodeSettings) -> Vec<String> {
+    strings(&["-max_alloc", &MAX_ALLOC.to_string(), "-max_pixels", &settings.max_pixels.to_string()])
+}
+
+fn turn(turn: Turn) -> impl Iterator<Item = &'static str> {
+    let quarter_turns = match turn.quarter_turns % 4 {
+        1 => Some("transpose=clock"),
+        2 => Some("hflip,vflip"),
+        3 => Some("transpose=cclock"),
+        _ => None,
+    };
+    turn.mirrored.then_some("hflip").into_iter().chain(quarter_turns)
+}
+
+/// To a rung's size and to 8-bit limited-range SDR with true tags.
+fn rung_filters(colour: &Colour, rung: &Rung) -> String {
+    let size = Size { width: rung.width, height: rung.height };
+    let (filters, tags) = match colour {
+        Colour::Keep { range: ColourRange::Full, tags } => {
+            (format!("{},setsar=1,format=yuv420p", scale(size, ":in_range=pc:out_range=tv")), tags.clone())
+        }
+        Colour::Keep { tags, .. } => (format!("{},setsar=1,format=yuv420p", scale(size, "")), tags.clone()),
+        other => (converted(other, size), Tags::bt709()),
+    };
+    let Tags { primaries, transfer, matrix } = tags;
+    format!(
+        "{filters},setparams=range=tv:color_primaries={primaries}:color_trc={transfer}:colorspace={matrix}"
+    )
+}
+
+/// To a still picture's size, full range.
+fn still_filters(colour: &Colour, size: Size) -> String {
+    match colour {
+        Colour::Keep { range, .. } => {
+            let options =
+                if *range == ColourRange::Full { ":in_range=pc:out_range=pc" } else { ":out_range=pc" };
+            format!("{},setsar=1,format=yuvj420p", scale(size, options))
+        }
+        other => format!("{},scale=out_range=pc,format=yuvj420p", converted(other, size)),
+    }
+}
+
+/// To BT.709 at the size. Scaling comes first: the rest then works on fewer pixels.
+fn converted(colour: &Colour, size: Size) -> String {
+    let planar = |tags: &Tags, range: &ColourRange, out: &str| {
+        let range = if *range == ColourRange::Full { "pc" } else { "tv" };
+        let Tags { primaries, transfer, matrix } = tags;
+        let input = format!("zscale=pin={primaries}:tin={transfer}:min={matrix}:rin={range}");
+        format!("{},setsar=1,{input}:{out}", scale(size, ""))
+    };
+    match colour {
+        Colour::Keep { .. } | Colour::Rgb => {
+            format!("{},setsar=1,format=yuv420p", scale(size, ":out_color_matrix=bt709:out_range=tv"))
+        }
+        Colour::Convert { range, tags } => planar(tags, range, "p=bt709:t=bt709:m=bt709:r=tv,format=yuv420p"),
+        Colour::ToneMap { range, tags } => planar(
+            tags,
+            range,
+            "t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,\
+             zscale=t=bt709:m=bt709:r=tv,format=yuv420p",
+        ),
+    }
+}
+
+fn scale(size: Size, options: &str) -> String {
+    format!("scale={}:{}:flags=bicubic{options}", size.width, size.height)
+}
+
+fn strings(args: &[&str]) -> Vec<String> {
+    args.iter().map(|&arg| arg.to_owned()).collect()
 }

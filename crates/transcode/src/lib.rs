@@ -10,15 +10,16 @@
 //! [`job::ChunkJob`]: what goes into ffmpeg's stdin ([`feed`]), its arguments ([`args`]) and the [`check`] that
 //! alone says whether it worked.
 
-#![expect(clippy::todo, reason = "the types come first")]
-
+pub mod adts;
 pub mod args;
 pub mod artwork;
 mod attempts;
 pub mod audio;
 pub mod audio_run;
+mod boundary;
 pub mod check;
 pub mod chunk;
+mod edit;
 pub mod encode;
 pub mod feed;
 pub mod job;

@@ -94,4 +94,16 @@ impl Preset {
             Self::Veryslow => "veryslow",
         }
     }
+
+    /// Reference frames that the preset uses.
+    pub(crate) fn references(self) -> u8 {
+        match self {
+            Self::Superfast | Self::Veryfast => 1,
+            Self::Faster | Self::Fast => 2,
+            Self::Medium => 3,
+            Self::Slow => 5,
+            Self::Slower => 8,
+            Self::Veryslow => 16,
+        }
+    }
 }
