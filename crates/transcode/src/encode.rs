@@ -78,7 +78,7 @@ pub async fn encode_chunk(
     let mut remains = Remains::default();
     let mut start = FeedStart::Sync;
     loop {
-        let job = ChunkJob::new(plan, chunk, start);
+        let job = ChunkJob::new(plan, chunk, start).map_err(|_| EncodeError::NotInPlan)?;
         let origin = feed_origin(&job.feed);
         let attempt = Attempt { runner, source, plan, deliveries, remains: Mutex::new(remains) };
         let outcome = attempt.run(job).await?;
@@ -232,7 +232,7 @@ impl Attempt<'_> {
         let (ended, (), jpegs) = tokio::try_join!(wait, feed, try_join_all(reads))?;
 
         let check = check.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let (segments, missing) = check.finish()?;
+        let (segments, missing) = check.finish();
         for segment in segments {
             self.take(segment, &hold).await?;
         }

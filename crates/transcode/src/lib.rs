@@ -10,7 +10,6 @@
 //! [`job::ChunkJob`]: what goes into ffmpeg's stdin ([`feed`]), its arguments ([`args`]) and the [`check`] that
 //! alone says whether it worked.
 
-pub mod adts;
 pub mod args;
 pub mod artwork;
 mod attempts;
