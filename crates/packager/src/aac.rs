@@ -1,6 +1,8 @@
 //! AAC-LC configuration: AudioSpecificConfig ⇄ `mp4a` sample entry.
 
-use crate::sample_entry::{AUDIO_FIELDS, SampleEntryError, check_format, child};
+use isobmff::{FourCc, SampleEntry};
+
+use crate::sample_entry::{SampleEntryError, check_format};
 
 /// PCM samples per channel that one AAC-LC frame decodes to.
 pub const AAC_FRAME_SAMPLES: u32 = 1024;
@@ -18,6 +20,16 @@ pub struct AudioSpecificConfig {
 const SAMPLE_RATES: [u32; 13] =
     [96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350];
 const OBJECT_TYPE_LC: u64 = 2;
+
+/// Raw frames (`raw_data_block`, 14496-3 §4.4.2.1) without any spectral data, for channel configurations 1 to 6.
+const SILENT_FRAMES: [&[u8]; 6] = [
+    b"\x00\xc8\x00\x80\x23\x80",
+    b"\x21\x00\x49\x90\x02\x19\x00\x23\x80",
+    b"\x00\xc8\x00\x80\x20\x84\x01\x26\x40\x08\x64\x00\x8e",
+    b"\x00\xc8\x00\x80\x20\x84\x01\x26\x40\x08\x64\x00\x80\x2c\x80\x08\x02\x38",
+    b"\x00\xc8\x00\x80\x20\x84\x01\x26\x40\x08\x64\x00\x82\x30\x04\x99\x00\x21\x90\x02\x38",
+    b"\x00\xc8\x00\x80\x20\x84\x01\x26\x40\x08\x64\x00\x82\x30\x04\x99\x00\x21\x90\x02\x00\xb2\x00\x20\x08\xe0",
+];
 
 impl AudioSpecificConfig {
     /// `channel_configuration` is table 1.19's, 1 to 7.
@@ -54,23 +66,11 @@ impl AudioSpecificConfig {
     }
 
     /// Of an `mp4a` sample entry: MP4's, or QuickTime's sound description version 0, 1 or 2.
-    pub fn from_sample_entry(entry: &[u8]) -> Result<Self, SampleEntryError> {
-        check_format(entry, "mp4a")?;
-        let version = entry.get(16..18).ok_or(SampleEntryError::Damaged)?;
-        let fields = match version {
-            [0, 1] => AUDIO_FIELDS + 16,
-            [0, 2] => AUDIO_FIELDS + 36,
-            _ => AUDIO_FIELDS,
-        };
-        let esds = match child(entry, fields, b"esds")? {
-            Some(esds) => Some(esds),
-            None => match child(entry, fields, b"wave")? {
-                Some(wave) => child(wave, 0, b"esds")?,
-                None => None,
-            },
-        };
-        let descriptors = esds.and_then(|esds| esds.get(4..)).ok_or(SampleEntryError::Missing("esds"))?;
-        Self::from_bytes(decoder_specific_info(descriptors).ok_or(SampleEntryError::Damaged)?)
+    pub fn from_sample_entry(entry: &SampleEntry) -> Result<Self, SampleEntryError> {
+        check_format(&entry.raw, "mp4a")?;
+        let esds = entry.child(FourCc(*b"esds")).ok_or(SampleEntryError::Missing("esds"))?;
+        let config = esds.get(4..).and_then(decoder_specific_info).ok_or(SampleEntryError::Damaged)?;
+        Self::from_bytes(config)
     }
 
     /// Samples per second.
@@ -117,6 +117,12 @@ impl AudioSpecificConfig {
             b"mp4a",
             &[&[0, 0, 0, 0, 0, 0, 0, 1], &[0; 8], &channels, &[0, 16], &[0; 4], &rate, &[0; 2], &esds],
         )
+    }
+
+    /// A raw frame of silence, at any sample rate; none is known for 7.1.
+    pub fn silent_frame(&self) -> Option<&'static [u8]> {
+        let index = usize::from(self.channel_configuration).checked_sub(1)?;
+        SILENT_FRAMES.get(index).copied()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What manifests need to know of an AVC sample entry.
 
-use crate::sample_entry::{SampleEntryError, VISUAL_FIELDS, check_format, child};
+use crate::sample_entry::{SampleEntryError, check_format, children};
 
 /// The decoder configuration of an `avc1` sample entry: its `avcC` (ISO/IEC 14496-15 §5.3.3.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +25,8 @@ impl<'a> AvcConfig<'a> {
     /// Of a whole `avc1` box.
     pub fn from_sample_entry(entry: &'a [u8]) -> Result<Self, SampleEntryError> {
         check_format(entry, "avc1")?;
-        let avcc = child(entry, VISUAL_FIELDS, b"avcC")?.ok_or(SampleEntryError::Missing("avcC"))?;
-        let mut bytes = Reader(avcc);
+        let avcc = children(entry)?.find(|child| child.kind.0 == *b"avcC");
+        let mut bytes = Reader(avcc.ok_or(SampleEntryError::Missing("avcC"))?.body);
         let [_version, profile, compatibility, level, _length_size, sps_count] = bytes.array()?;
         let sps = bytes.parameter_sets(sps_count & 0x1f)?;
         let [pps_count] = bytes.array()?;
@@ -34,6 +34,13 @@ impl<'a> AvcConfig<'a> {
         let mut size = Reader(entry.get(32..).ok_or(SampleEntryError::Damaged)?);
         let (width, height) = (u16::from_be_bytes(size.array()?), u16::from_be_bytes(size.array()?));
         Ok(Self { profile, compatibility, level, width, height, sps, pps })
+    }
+
+    /// Whether the sample entry states that its pixels are square (`pasp`, 14496-12 §12.1.4), or states nothing.
+    pub fn has_square_pixels(entry: &[u8]) -> Result<bool, SampleEntryError> {
+        let Some(pasp) = children(entry)?.find(|child| child.kind.0 == *b"pasp") else { return Ok(true) };
+        let (horizontal, vertical) = pasp.body.split_at_checked(4).ok_or(SampleEntryError::Damaged)?;
+        Ok(horizontal == vertical)
     }
 
     /// RFC 6381 §3.3: `avc1.PPCCLL`.

@@ -6,6 +6,7 @@
 //!
 //! - [`Presentation`] says what was made; [`mpd`] and [`hls`] are functions of it and of nothing else.
 //! - [`VideoTrack`] and [`AudioTrack`] make init segments and segments (ISO/IEC 23000-19).
+//! - [`Package`] turns existing MP4 renditions into such segments without touching a sample.
 //! - [`layout`] owns every name below a presentation's root.
 #![warn(clippy::as_conversions, clippy::indexing_slicing)]
 
@@ -16,6 +17,7 @@ mod avc;
 pub mod hls;
 pub mod layout;
 mod mpd;
+mod package;
 
 mod presentation;
 mod rate;
@@ -30,6 +32,9 @@ pub use audio::{AudioTrack, audio_segment_bounds};
 pub use avc::AvcConfig;
 pub use layout::Flavour;
 pub use mpd::mpd;
+pub use package::{
+    MediaPiece, Package, PackageError, PackageInput, PackageRules, PackagedRendition, PackagedSegment,
+};
 pub use presentation::{
     AudioRendition, FrameRate, ImageRendition, Presentation, PresentationError, PresentationParts,
     VideoRendition, VideoSegment,

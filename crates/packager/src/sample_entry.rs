@@ -1,5 +1,7 @@
 //! Sample entries: found boxes, and whether two entries describe the same stream.
 
+use isobmff::{Boxes, RawBox, boxes};
+
 use crate::avc::AvcConfig;
 
 /// A sample entry and where it came from, for the error that names it.
@@ -84,77 +86,24 @@ pub fn check_same_entry(first: EntryOf<'_>, other: EntryOf<'_>) -> Result<(), Sa
 }
 
 /// Length of a `VisualSampleEntry` before its child boxes, header included (14496-12 §12.1.3).
-pub(crate) const VISUAL_FIELDS: usize = 86;
-/// Length of an `AudioSampleEntry` before its child boxes, header included (14496-12 §12.2.3).
-pub(crate) const AUDIO_FIELDS: usize = 36;
+const VISUAL_FIELDS: usize = 86;
 
 /// The fields before the child boxes, and these without `btrt`.
-fn substance(entry: &[u8]) -> Result<(&[u8], Vec<&[u8]>), SampleEntryError> {
-    // The entry's own size counts `btrt` too.
+fn substance(entry: &[u8]) -> Result<(&[u8], Vec<RawBox<'_>>), SampleEntryError> {
+    // The entry's own size, in front, counts `btrt` too.
     let fields = entry.get(4..VISUAL_FIELDS).ok_or(SampleEntryError::Damaged)?;
-    let mut kept = Vec::new();
-    for child in children(entry, VISUAL_FIELDS)? {
-        let child = child?;
-        if child.name != *b"btrt" {
-            kept.push(child.payload);
-        }
-    }
-    Ok((fields, kept))
+    Ok((fields, children(entry)?.filter(|child| child.kind.0 != *b"btrt").collect()))
 }
 
-/// A box inside a sample entry.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Child<'a> {
-    pub(crate) name: [u8; 4],
-    pub(crate) payload: &'a [u8],
-}
-
-/// The child boxes after the first `fields` bytes of a box. A tail shorter than a box header ends the list: QuickTime
-/// closes some with four zero bytes.
-pub(crate) fn children(
-    parent: &[u8],
-    fields: usize,
-) -> Result<impl Iterator<Item = Result<Child<'_>, SampleEntryError>>, SampleEntryError> {
-    let mut rest = parent.get(fields..).ok_or(SampleEntryError::Damaged)?;
-    Ok(std::iter::from_fn(move || {
-        let (size, after) = rest.split_first_chunk::<4>()?;
-        let (name, _) = after.split_first_chunk::<4>()?;
-        let size = usize::try_from(u32::from_be_bytes(*size)).unwrap_or(usize::MAX);
-        let Some((whole, next)) = rest.split_at_checked(size) else {
-            rest = &[];
-            return Some(Err(SampleEntryError::Damaged));
-        };
-        let Some(payload) = whole.get(8..) else {
-            rest = &[];
-            return Some(Err(SampleEntryError::Damaged));
-        };
-        rest = next;
-        Some(Ok(Child { name: *name, payload }))
-    }))
-}
-
-/// The payload of the first child box of this name.
-pub(crate) fn child<'a>(
-    parent: &'a [u8],
-    fields: usize,
-    name: &'static [u8; 4],
-) -> Result<Option<&'a [u8]>, SampleEntryError> {
-    for child in children(parent, fields)? {
-        let child = child?;
-        if child.name == *name {
-            return Ok(Some(child.payload));
-        }
-    }
-    Ok(None)
+/// The child boxes of a visual sample entry.
+pub(crate) fn children(entry: &[u8]) -> Result<Boxes<'_>, SampleEntryError> {
+    entry.get(VISUAL_FIELDS..).map(boxes).ok_or(SampleEntryError::Damaged)
 }
 
 /// Checks the format of a sample entry and that it is as long as it says.
 pub(crate) fn check_format(entry: &[u8], expected: &'static str) -> Result<(), SampleEntryError> {
-    let size = entry.first_chunk::<4>().map(|size| usize::try_from(u32::from_be_bytes(*size)));
-    let found = entry.get(4..8).ok_or(SampleEntryError::Damaged)?;
-    if size != Some(Ok(entry.len())) {
-        return Err(SampleEntryError::Damaged);
-    }
+    let whole = boxes(entry).next().filter(|whole| whole.raw.len() == entry.len());
+    let found = whole.ok_or(SampleEntryError::Damaged)?.kind.0;
     if found != expected.as_bytes() {
         return Err(SampleEntryError::Format { found: found.escape_ascii().to_string(), expected });
     }
