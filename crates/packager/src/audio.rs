@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use isobmff::{
-    EditList, FragmentSample, FragmentSpec, InitSpec, InitTrack, write_fragment_header, write_init,
+    EditList, FourCc, FragmentSample, FragmentSpec, InitSpec, InitTrack, Matrix, write_fragment_header,
+    write_init,
 };
 
 use crate::aac::{AAC_FRAME_SAMPLES, AudioSpecificConfig};
 use crate::layout::Flavour;
 use crate::segment::{Segment, SegmentError};
-use crate::track::{HANDLER_AUDIO, TRACK_ID, UNITY, file_type};
+use crate::track::{TRACK_ID, file_type};
 
 /// What all segments of a sound track have in common.
 ///
@@ -31,10 +32,10 @@ impl AudioTrack {
             file_type: file_type(flavour, b"mp42"),
             tracks: vec![InitTrack {
                 id: TRACK_ID,
-                handler: HANDLER_AUDIO,
+                handler: FourCc::SOUN,
                 timescale: self.config.sample_rate(),
                 language: self.language,
-                matrix: UNITY,
+                matrix: Matrix::UNITY,
                 width: 0,
                 height: 0,
                 entries: vec![&entry],

@@ -1,15 +1,11 @@
 //! What init segments of all tracks have in common.
 
-use isobmff::{FileType, FourCc, Matrix};
+use isobmff::{FileType, FourCc};
 
 use crate::layout::Flavour;
 
 /// A file holds one track (23000-19 §7.3.2.1).
 pub(crate) const TRACK_ID: u32 = 1;
-pub(crate) const HANDLER_VIDEO: FourCc = FourCc(*b"vide");
-pub(crate) const HANDLER_AUDIO: FourCc = FourCc(*b"soun");
-/// Pictures are stored upright.
-pub(crate) const UNITY: Matrix = Matrix([0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000]);
 
 /// `ftyp`: the flavours differ in nothing else. `codec` is the brand of the codec's own rules.
 pub(crate) fn file_type(flavour: Flavour, codec: &[u8; 4]) -> FileType {

@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use isobmff::{
-    EditList, FragmentSample, FragmentSpec, InitSpec, InitTrack, write_fragment_header, write_init,
+    EditList, FourCc, FragmentSample, FragmentSpec, InitSpec, InitTrack, Matrix, write_fragment_header,
+    write_init,
 };
 
 use crate::layout::Flavour;
 use crate::segment::{Segment, SegmentError};
-use crate::track::{HANDLER_VIDEO, TRACK_ID, UNITY, file_type};
+use crate::track::{TRACK_ID, file_type};
 
 /// What all segments of a rung have in common. Times are ticks of [`Self::timescale`] on the timeline, from 0.
 ///
@@ -52,10 +53,10 @@ impl VideoTrack {
             file_type: file_type(flavour, b"avc1"),
             tracks: vec![InitTrack {
                 id: TRACK_ID,
-                handler: HANDLER_VIDEO,
+                handler: FourCc::VIDE,
                 timescale: self.timescale,
                 language: *b"und",
-                matrix: UNITY,
+                matrix: Matrix::UNITY,
                 width: u32::from(self.width) << 16,
                 height: u32::from(self.height) << 16,
                 entries: vec![&self.sample_entry],
@@ -127,15 +128,16 @@ impl VideoTrack {
         if needed <= self.reorder_delay {
             return Ok(decoded);
         }
-        let mut before_next = u64::MAX;
+        let delay = self.reorder_delay;
+        let too_short = SegmentError::ReorderDelay { segment: number, needed, delay };
+        let mut before_next = Some(u64::MAX);
         for (decoded, shown) in decoded.iter_mut().zip(shown).rev() {
-            let allowed = shown.saturating_add(self.reorder_delay);
-            *decoded = (*decoded).min(allowed).min(before_next);
-            before_next = decoded.saturating_sub(1);
+            let limit = before_next.ok_or(too_short.clone())?;
+            *decoded = (*decoded).min(shown.saturating_add(delay)).min(limit);
+            before_next = decoded.checked_sub(1);
         }
         if decoded.first().copied() != start {
-            let delay = self.reorder_delay;
-            return Err(SegmentError::ReorderDelay { segment: number, needed, delay });
+            return Err(too_short);
         }
         Ok(decoded)
     }

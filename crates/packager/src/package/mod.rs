@@ -13,7 +13,7 @@ use self::audio::AudioSource;
 pub use self::error::PackageError;
 use self::video::{VideoCandidate, VideoSource};
 use crate::layout::Flavour;
-use crate::presentation::{Presentation, PresentationParts, VideoSegment, spans};
+use crate::presentation::{Presentation, PresentationParts, VideoSegment};
 use crate::segment::Segment;
 
 /// One file to package.
@@ -28,7 +28,8 @@ pub struct PackageInput<'a> {
 /// How long segments may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PackageRules {
-    /// Boundaries are at the common sync samples nearest to this many milliseconds after one another.
+    /// Boundaries are at the common sync samples nearest to this many milliseconds after one another, until no more than
+    /// that is left.
     pub target_millis: u32,
     /// Inputs without a common sync sample for longer than this are refused.
     pub longest_millis: u32,
@@ -107,7 +108,7 @@ impl<'a> Package<'a> {
         let end = end.fold(video_end, u64::max);
         let mut video = Vec::with_capacity(candidates.len());
         for candidate in candidates {
-            video.push(candidate.cut(&boundaries, end)?);
+            video.push(candidate.cut(&boundaries, video_end)?);
         }
         name_rungs(&mut video);
         let mut package = Self { timescale, boundaries, video, audio };
@@ -171,7 +172,7 @@ impl PackagedRendition<'_> {
     /// Segments are numbered from 1 to this.
     pub fn segment_count(&self) -> u32 {
         match self.source {
-            Source::Video(_) => u32::try_from(spans(self.boundaries).count()).unwrap_or(u32::MAX),
+            Source::Video(_) => u32::try_from(self.boundaries.len().saturating_sub(1)).unwrap_or(u32::MAX),
             Source::Audio(source) => source.segment_count(),
         }
     }
@@ -191,7 +192,8 @@ impl PackagedRendition<'_> {
         let index = index.ok_or_else(missing)?;
         let made = match self.source {
             Source::Video(source) => {
-                let (start, end) = spans(self.boundaries).nth(index).ok_or_else(missing)?;
+                let start = *self.boundaries.get(index).ok_or_else(missing)?;
+                let end = *self.boundaries.get(index.saturating_add(1)).ok_or_else(missing)?;
                 source.segment(number, index, start..end)
             }
             Source::Audio(source) => source.segment(number, index),
@@ -239,7 +241,9 @@ fn choose_boundaries(
     let mut left = common.as_slice();
     loop {
         left = left.get(left.partition_point(|&time| time <= start)..).unwrap_or_default();
-        let next = nearest(left, start.saturating_add(ticks(rules.target_millis)));
+        let target = ticks(rules.target_millis);
+        let rest_is_short = end.saturating_sub(start) <= target;
+        let next = if rest_is_short { None } else { nearest(left, start.saturating_add(target)) };
         let span_end = next.unwrap_or(end);
         if span_end.saturating_sub(start) > ticks(rules.longest_millis) {
             return Err(PackageError::NotAligned {

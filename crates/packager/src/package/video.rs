@@ -119,8 +119,8 @@ impl<'a> VideoCandidate<'a> {
         self.clean.iter().map(|&(time, _)| time).collect()
     }
 
-    /// Cuts at `boundaries`, each of which but the first is one of [`Self::clean_starts`]. The last frame lasts until
-    /// `end`.
+    /// Cuts at `boundaries`, each of which but the first is one of [`Self::clean_starts`]. `end` is that of the longest
+    /// rung.
     pub(crate) fn cut(self, boundaries: &[u64], end: u64) -> Result<VideoSource<'a>, PackageError> {
         let early = u128::from(end.saturating_sub(self.end)) * 1000 / u128::from(self.track.timescale);
         let millis = u64::try_from(early).unwrap_or(u64::MAX);
@@ -130,7 +130,8 @@ impl<'a> VideoCandidate<'a> {
         let mut cuts = vec![self.shown.start];
         for boundary in boundaries.iter().skip(1) {
             let found = self.clean.binary_search_by_key(boundary, |&(time, _)| time);
-            cuts.extend(found.ok().and_then(|at| self.clean.get(at)).map(|&(_, index)| index));
+            let clean = found.ok().and_then(|at| self.clean.get(at));
+            cuts.push(clean.expect("boundaries are chosen from the starts that all candidates have").1);
         }
         cuts.push(self.shown.end);
         let mut source = VideoSource {

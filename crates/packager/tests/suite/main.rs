@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod adts;
 mod cases;
 mod manifests;
+mod package;
 mod presentation;
+mod sample_entries;
+mod segments;

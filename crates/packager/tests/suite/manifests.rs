@@ -187,8 +187,8 @@ fn check_feed(bytes: &[u64], boundaries: &[u64], timescale: u32, read: &Represen
     let mut tightest = f64::MAX;
     for start in 0..bytes.len() {
         let mut received = 0;
-        for next in start..bytes.len() {
-            received += bytes[next] * 8;
+        for (next, bytes) in bytes.iter().enumerate().skip(start) {
+            received += bytes * 8;
             let spare = (wait + at(next) - at(start)) * bandwidth - received as f64;
             assert!(spare > -1.0, "segment {next} after a start with {start} is late");
             tightest = tightest.min(spare / (wait + at(next) - at(start)));
@@ -287,8 +287,8 @@ fn peak(read: &MediaPlaylist, bytes: &[u64]) -> f64 {
     let mut single = 0.0_f64;
     for start in 0..bytes.len() {
         let (mut bits, mut lasts) = (0.0, 0.0);
-        for next in start..bytes.len() {
-            bits += bytes[next] as f64 * 8.0;
+        for (next, &bytes) in bytes.iter().enumerate().skip(start) {
+            bits += bytes as f64 * 8.0;
             lasts += f64::from(read.segments[next].duration);
             if next == start {
                 single = single.max(bits / lasts.max(1e-6));
