@@ -7,7 +7,7 @@ use crate::{Db, Error, Result, Tx};
 /// One step of the schema. Once released it is never changed; a further step follows it.
 ///
 /// The text is written once, in PostgreSQL's words: on SQLite `BYTEA` and `UUID` become `BLOB`, `BIGINT` and
-/// `BOOLEAN` become `INTEGER`, `BIGSERIAL PRIMARY KEY` becomes an `AUTOINCREMENT` key, and a table that ends with
+/// `BOOLEAN` become `INTEGER`, `FLOAT8` becomes `REAL`, `BIGSERIAL PRIMARY KEY` becomes an `AUTOINCREMENT` key, and a table that ends with
 /// `);` on a line of its own becomes `STRICT`, so that it refuses values of another type as PostgreSQL does.
 #[derive(Debug, Clone, Copy)]
 pub struct Migration {
@@ -112,6 +112,7 @@ fn in_sqlites_words(sql: &str) -> String {
             let name = match name {
                 "BYTEA" | "UUID" => "BLOB",
                 "BIGINT" | "BOOLEAN" => "INTEGER",
+                "FLOAT8" => "REAL",
                 other => other,
             };
             format!("{name}{rest}")

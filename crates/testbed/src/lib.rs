@@ -7,10 +7,12 @@
 //! ends with the process, however that ends: a shell holds one end of a pipe, and when the other end closes it
 //! stops the server and removes its folder.
 
+mod peer;
 mod postgres;
 
 use tempfile::TempDir;
 
+pub use peer::{Peer, peer_argument};
 pub use postgres::find_postgres;
 
 /// An empty database for one test.

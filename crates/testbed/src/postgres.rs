@@ -99,6 +99,6 @@ fn as_ordinary_user() -> Command {
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests start real servers; no program depends on this crate")]
-fn command(program: &Path) -> Command {
+pub(crate) fn command(program: &Path) -> Command {
     Command::new(program)
 }
