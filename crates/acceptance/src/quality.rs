@@ -1,0 +1,1 @@
+//! Chunks against one process: quality after joins, and the cap on the bit rate.

@@ -1,0 +1,108 @@
+//! What a source really holds, according to a plain decode with its edit list applied.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::clips::{Clip, Integrity, Picture, Sound};
+use crate::reading::{self, Likeness, Timescale, Tolerance};
+
+/// The judge's own measurements of a source.
+#[derive(Debug)]
+pub struct Truth {
+    pub clip: Clip,
+    pub path: PathBuf,
+    pub timescale: Timescale,
+    /// Presentation times in ticks, ascending. A first frame that starts late reaches back to 0.
+    pub times: Vec<i64>,
+    /// Where the last frame ends, in ticks.
+    pub end: i64,
+    pub likenesses: Vec<Likeness>,
+    /// As displayed: after the matrix and with square pixels. Not rounded.
+    pub display: (f64, f64),
+    /// Centres of pulses in seconds; empty where the clip has none.
+    pub pulses: Vec<f64>,
+    /// Where the sound ends, in seconds.
+    pub sound_end: Option<f64>,
+}
+
+impl Truth {
+    /// Decodes the source twice: frames and times.
+    pub fn of(clip: &Clip, path: &Path) -> Result<Self> {
+        let input = path.to_str().context("a path in UTF-8")?;
+        let tolerance = match clip.integrity {
+            Integrity::Whole => Tolerance::Strict,
+            Integrity::Damaged => Tolerance::Errors,
+        };
+        // The number is upright in the coded picture.
+        let likenesses = reading::likenesses(&["-noautorotate", "-i", input], "0:v:0", None, tolerance)?;
+        let frames = reading::frame_times(input)?;
+        ensure!(
+            frames.ticks.len() == likenesses.len(),
+            "ffprobe sees {} frames in `{}`, ffmpeg {}",
+            frames.ticks.len(),
+            clip.name,
+            likenesses.len()
+        );
+        ensure!(frames.ticks.is_sorted(), "frames of `{}` go back in time", clip.name);
+        let mut times = frames.ticks;
+        let end = times.last().context("no frames")? + frames.durations.last().copied().unwrap_or(0);
+        if let Some(first) = times.first_mut() {
+            *first = 0;
+        }
+        let pulses = match clip.sound {
+            Sound::Pulses | Sound::FlashAndBeep => reading::pulses(input)?,
+            Sound::None | Sound::Unmarked => vec![],
+        };
+        let sound_end = match clip.sound {
+            Sound::None => None,
+            _ => reading::packet_times(input, "audio")?.first().map(|sound| {
+                let ends = sound.ticks.iter().zip(&sound.durations).map(|(tick, duration)| tick + duration);
+                sound.seconds(ends.max().unwrap_or(0))
+            }),
+        };
+        Ok(Self {
+            clip: clip.clone(),
+            path: path.to_owned(),
+            timescale: frames.timescale,
+            times,
+            end,
+            likenesses,
+            display: display_size(input, clip.picture)?,
+            pulses,
+            sound_end,
+        })
+    }
+
+    /// Filter that turns a displayed picture so that the number is on top.
+    pub fn orient(&self) -> Option<&'static str> {
+        match self.clip.picture {
+            Picture::Turned(90) => Some("transpose=cclock"),
+            Picture::Turned(180) => Some("hflip,vflip"),
+            Picture::Turned(_) => Some("transpose=clock"),
+            Picture::Numbered | Picture::Unmarked => None,
+        }
+    }
+
+    /// Of one tick, in seconds.
+    pub fn tick(&self) -> f64 {
+        self.timescale.seconds(1)
+    }
+
+    /// Presentation times in seconds.
+    pub fn seconds(&self) -> Vec<f64> {
+        self.times.iter().map(|&time| self.timescale.seconds(time)).collect()
+    }
+}
+
+fn display_size(input: &str, picture: Picture) -> Result<(f64, f64)> {
+    let stream = reading::video_stream(input)?;
+    let side = |name: &str| stream[name].as_f64().with_context(|| format!("no {name}"));
+    let (width, height) = (side("width")?, side("height")?);
+    let ratio = stream["sample_aspect_ratio"].as_str().and_then(|text| {
+        let (wide, high) = text.split_once(':')?;
+        Some(wide.parse::<f64>().ok()? / high.parse::<f64>().ok()?)
+    });
+    let width = width * ratio.filter(|ratio| ratio.is_finite() && *ratio > 0.0).unwrap_or(1.0);
+    Ok(if matches!(picture, Picture::Turned(90 | 270)) { (height, width) } else { (width, height) })
+}
