@@ -70,8 +70,11 @@ pub enum Sound {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Integrity {
     Whole,
-    /// Frames may be missing; those that exist must have their own time.
-    Damaged,
+    /// Frames `first..end` depend on damaged samples. They may be missing or show anything, each at its own time.
+    Damaged {
+        first: usize,
+        end: usize,
+    },
 }
 
 /// Raised when a change here or in [`crate::surgery`] changes what a recipe makes.
@@ -150,7 +153,11 @@ impl Clip {
 
 /// The clip of the table with this name.
 pub fn named(name: &str) -> Result<Clip> {
-    clips().into_iter().find(|clip| clip.name == name).with_context(|| format!("no clip `{name}`"))
+    clips()
+        .into_iter()
+        .chain(table::ingredients())
+        .find(|clip| clip.name == name)
+        .with_context(|| format!("no clip `{name}`"))
 }
 
 fn encode(args: &[String], base: Option<&PathBuf>, target: &Path) -> Result<()> {

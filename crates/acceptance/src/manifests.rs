@@ -61,7 +61,8 @@ impl Told {
 
 /// Parses an MPD below `root`.
 pub fn dash(root: &Path, manifest: &str) -> Result<Told> {
-    let mpd = dash_mpd_core::parse(&fs::read_to_string(root.join(manifest))?).map_err(|e| anyhow::anyhow!("{e}"))?;
+    let mpd = dash_mpd_core::parse(&fs::read_to_string(root.join(manifest))?)
+        .map_err(|e| anyhow::anyhow!("{e}"))?;
     ensure!(mpd.mpdtype.as_deref() == Some("static"), "type is {:?}", mpd.mpdtype);
     let duration = mpd.mediaPresentationDuration.context("no mediaPresentationDuration")?.as_secs_f64();
     let longest = mpd.maxSegmentDuration.map(|longest| longest.as_secs_f64());

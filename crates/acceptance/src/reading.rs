@@ -69,8 +69,13 @@ impl Timescale {
 }
 
 /// Decodes a video stream (`map` as in `-map`) and looks at each frame. `orient` is a filter that brings the number
-/// to the top of the picture. An error on stderr fails it unless `tolerant`.
-pub fn likenesses(input: &[&str], map: &str, orient: Option<&str>, tolerance: Tolerance) -> Result<Vec<Likeness>> {
+/// to the top of the picture.
+pub fn likenesses(
+    input: &[&str],
+    map: &str,
+    orient: Option<&str>,
+    tolerance: Tolerance,
+) -> Result<Vec<Likeness>> {
     const COLUMNS: usize = 16;
     const ROWS: usize = 8;
     let orient = orient.map_or(String::new(), |filter| format!("{filter},"));
@@ -119,12 +124,13 @@ pub fn frame_times(input: &str) -> Result<Times> {
 }
 
 /// Presentation times of packets of every stream of one kind (`video`, `audio`) behind a path or URL, in order of
-/// appearance of the streams. ffprobe must not complain.
-pub fn packet_times(input: &str, kind: &str) -> Result<Vec<Times>> {
+/// appearance of the streams.
+pub fn packet_times(input: &str, kind: &str, tolerance: Tolerance) -> Result<Vec<Times>> {
     let entries = "packet=stream_index,pts,duration:stream=index,codec_type,time_base";
     let (report, errors) =
         tools::ffprobe(&["-show_packets", "-show_streams", "-show_entries", entries, input], Path::new("."))?;
-    ensure!(errors.trim().is_empty(), "ffprobe complained about {input}: {}", errors.trim());
+    let quiet = errors.trim().is_empty() || tolerance == Tolerance::Errors;
+    ensure!(quiet, "ffprobe complained about {input}: {}", errors.trim());
     let streams = report["streams"].as_array().context("no streams")?;
     let packets = report["packets"].as_array().context("no packets")?;
     let mut all = Vec::new();
@@ -146,8 +152,17 @@ pub fn packet_times(input: &str, kind: &str) -> Result<Vec<Times>> {
 /// placed where its time stamps say.
 pub fn pulses(input: &str) -> Result<Vec<f64>> {
     let args = [
-        "-i", input, "-map", "0:a:0", "-af", "aresample=48000:async=1:min_hard_comp=0.02:first_pts=0",
-        "-ac", "1", "-f", "s16le", "pipe:1",
+        "-i",
+        input,
+        "-map",
+        "0:a:0",
+        "-af",
+        "aresample=48000:async=1:min_hard_comp=0.02:first_pts=0",
+        "-ac",
+        "1",
+        "-f",
+        "s16le",
+        "pipe:1",
     ];
     let bytes = tools::ffmpeg(&args, Path::new("."))?.stdout;
     let wave: Vec<f64> =

@@ -296,8 +296,7 @@ fn video_track(tree: &mut [Node]) -> Result<&mut Node> {
         .filter(|node| &node.kind == b"trak")
         .find(|track| {
             let media = track.children.iter().find(|node| &node.kind == b"mdia");
-            let handler =
-                media.and_then(|node| node.children.iter().find(|child| &child.kind == b"hdlr"));
+            let handler = media.and_then(|node| node.children.iter().find(|child| &child.kind == b"hdlr"));
             handler.is_some_and(|node| node.body.get(8..12) == Some(b"vide"))
         })
         .context("no video track")

@@ -74,7 +74,10 @@ fn media_tool<S: AsRef<OsStr>>(
     run("timeout", &all, directory)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the product starts processes in `transcode`; this is its judge")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the product starts processes in `transcode`; this is its judge"
+)]
 fn run(program: &str, args: &[&OsStr], directory: &Path) -> Result<Outcome> {
     let started = Instant::now();
     let output = Command::new(program)

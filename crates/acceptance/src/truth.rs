@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use crate::clips::{Clip, Integrity, Picture, Sound};
-use crate::reading::{self, Likeness, Timescale, Tolerance};
+use crate::reading::{self, Likeness, Times, Timescale, Tolerance};
 
 /// The judge's own measurements of a source.
 #[derive(Debug)]
@@ -30,21 +30,10 @@ impl Truth {
     /// Decodes the source twice: frames and times.
     pub fn of(clip: &Clip, path: &Path) -> Result<Self> {
         let input = path.to_str().context("a path in UTF-8")?;
-        let tolerance = match clip.integrity {
-            Integrity::Whole => Tolerance::Strict,
-            Integrity::Damaged => Tolerance::Errors,
+        let (frames, likenesses) = match clip.integrity {
+            Integrity::Whole => whole(clip, input)?,
+            Integrity::Damaged { .. } => damaged(input)?,
         };
-        // The number is upright in the coded picture.
-        let likenesses = reading::likenesses(&["-noautorotate", "-i", input], "0:v:0", None, tolerance)?;
-        let frames = reading::frame_times(input)?;
-        ensure!(
-            frames.ticks.len() == likenesses.len(),
-            "ffprobe sees {} frames in `{}`, ffmpeg {}",
-            frames.ticks.len(),
-            clip.name,
-            likenesses.len()
-        );
-        ensure!(frames.ticks.is_sorted(), "frames of `{}` go back in time", clip.name);
         let mut times = frames.ticks;
         let end = times.last().context("no frames")? + frames.durations.last().copied().unwrap_or(0);
         if let Some(first) = times.first_mut() {
@@ -56,7 +45,7 @@ impl Truth {
         };
         let sound_end = match clip.sound {
             Sound::None => None,
-            _ => reading::packet_times(input, "audio")?.first().map(|sound| {
+            _ => reading::packet_times(input, "audio", Tolerance::Errors)?.first().map(|sound| {
                 let ends = sound.ticks.iter().zip(&sound.durations).map(|(tick, duration)| tick + duration);
                 sound.seconds(ends.max().unwrap_or(0))
             }),
@@ -93,6 +82,32 @@ impl Truth {
     pub fn seconds(&self) -> Vec<f64> {
         self.times.iter().map(|&time| self.timescale.seconds(time)).collect()
     }
+}
+
+/// Every frame decodes; its number is upright in the coded picture.
+fn whole(clip: &Clip, input: &str) -> Result<(Times, Vec<Likeness>)> {
+    let arguments = ["-noautorotate", "-i", input];
+    let likenesses = reading::likenesses(&arguments, "0:v:0", None, Tolerance::Strict)?;
+    let frames = reading::frame_times(input)?;
+    ensure!(
+        frames.ticks.len() == likenesses.len(),
+        "ffprobe sees {} frames in `{}`, ffmpeg {}",
+        frames.ticks.len(),
+        clip.name,
+        likenesses.len()
+    );
+    ensure!(frames.ticks.is_sorted(), "frames of `{}` go back in time", clip.name);
+    Ok((frames, likenesses))
+}
+
+/// Which frames a decoder gives back is its own affair; each sample still has its time, and its number by order.
+fn damaged(input: &str) -> Result<(Times, Vec<Likeness>)> {
+    let mut packets =
+        reading::packet_times(input, "video", Tolerance::Errors)?.into_iter().next().context("no video")?;
+    packets.ticks.sort_unstable();
+    let likeness = |number| Likeness { number: Some(number), tiles: vec![] };
+    let likenesses = (0..).map(likeness).take(packets.ticks.len()).collect();
+    Ok((packets, likenesses))
 }
 
 fn display_size(input: &str, picture: Picture) -> Result<(f64, f64)> {

@@ -6,9 +6,9 @@ use super::{Clip, Integrity, Picture, Recipe, Sound};
 use crate::surgery::{self, EditMs};
 
 const H264: &str = "-c:v libx264 -preset veryfast -crf 20 -bf 3 -pix_fmt yuv420p";
-const HEVC: &str = "-c:v libx265 -preset ultrafast -tag:v hvc1 -x265-params log-level=error:keyint=60:open-gop=0";
-const HEVC_OPEN: &str =
-    "-c:v libx265 -preset fast -tag:v hvc1 -x265-params log-level=error:keyint=45:open-gop=1:bframes=4:scenecut=0";
+const HEVC: &str =
+    "-c:v libx265 -preset ultrafast -tag:v hvc1 -x265-params log-level=error:keyint=60:open-gop=0";
+const HEVC_OPEN: &str = "-c:v libx265 -preset fast -tag:v hvc1 -x265-params log-level=error:keyint=45:open-gop=1:bframes=4:scenecut=0";
 const HDR10: &str = "-c:v libx265 -preset ultrafast -tag:v hvc1 -color_primaries bt2020 -color_trc smpte2084 \
     -colorspace bt2020nc -x265-params log-level=error:keyint=60:hdr10=1:repeat-headers=1:colorprim=bt2020:\
 transfer=smpte2084:colormatrix=bt2020nc:\
@@ -83,10 +83,17 @@ fn structure() -> Vec<Clip> {
         h264("negative_ctts", frames(), "-g 75 -movflags negative_cts_offsets"),
         h264("intra_refresh", frames(), "-g 60 -x264-params intra-refresh=1"),
         operate("missing_stss", "cfr30", "no stss", surgery::drop_sync_table),
-        h264("second_half", frames().numbered_from(180), "-g 60 -profile:v main -crf 26"),
-        h264("second_half_larger", Frames::of("480x270", "30", "6").numbered_from(180), "-g 60"),
         joined("two_sample_entries", "cfr30", "second_half"),
         joined("two_picture_sizes", "cfr30", "second_half_larger"),
+    ]
+}
+
+/// Clips that only others are made of.
+pub(super) fn ingredients() -> Vec<Clip> {
+    let frames = |size| Frames::of(size, "30", "6").numbered_from(180);
+    vec![
+        h264("second_half", frames("320x180"), "-g 60 -profile:v main -crf 26"),
+        h264("second_half_larger", frames("480x270"), "-g 60"),
     ]
 }
 
@@ -110,10 +117,15 @@ format=gbrpf32le,zscale=p=2020:t={transfer}:m=2020_ncl:r=limited:npl=203,format=
         encoded(
             "odd_444",
             "mp4",
-            &Frames::of("321x181", "30", "5").shaped("format=yuv444p"),
+            &Frames::of("320x180", "30", "5").shaped("format=yuv444p,scale=321:181,setsar=1"),
             "-c:v libx264 -preset veryfast -crf 20 -pix_fmt yuv444p -g 60",
         ),
-        encoded("odd_420", "mp4", &Frames::of("323x181", "30", "5"), &format!("{HEVC} -pix_fmt yuv420p")),
+        encoded(
+            "odd_420",
+            "mp4",
+            &Frames::of("320x180", "30", "5").shaped("scale=323:181,setsar=1"),
+            "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 500k -g 60 -pix_fmt yuv420p",
+        ),
         h264("interlaced_tff", interlaced("tff"), &format!("{INTERLACED} -top 1 -g 50"))
             .compared_through(DEINTERLACE),
         h264("interlaced_bff", interlaced("bff"), &format!("{INTERLACED} -top 0 -g 50"))
@@ -237,19 +249,19 @@ fn edits() -> Vec<Clip> {
     const SKIP: &[EditMs] = &[EditMs { duration: 3000, media_start: Some(1100) }];
     const TWO: &[EditMs] = &[
         EditMs { duration: 2000, media_start: Some(0) },
-        EditMs { duration: 2000, media_start: Some(3500) },
+        EditMs { duration: 2000, media_start: Some(4000) },
     ];
-    const LATE: &[EditMs] = &[
-        EditMs { duration: 700, media_start: None },
-        EditMs { duration: 3000, media_start: Some(1100) },
-    ];
+    const LATE: &[EditMs] =
+        &[EditMs { duration: 700, media_start: None }, EditMs { duration: 3000, media_start: Some(1100) }];
     vec![
         remux("edit_cut_in_gop", "mp4", "cfr30", "-ss 1.5 -- -c copy", Sound::None),
         operate("edit_start_and_end", "cfr25", "edit skip 1.1 for 3", |file| surgery::set_edits(file, SKIP)),
         operate("edit_late_and_cut", "cfr25", "edit late 0.7 skip 1.1 for 3", |file| {
             surgery::set_edits(file, LATE)
         }),
-        operate("edit_two_parts", "cfr25", "edit two parts", |file| surgery::set_edits(file, TWO)),
+        operate("edit_two_parts", "no_b_frames", "edit 0 to 2 and 4 to 6", |file| {
+            surgery::set_edits(file, TWO)
+        }),
         remux("edit_with_sound", "mp4", "aac_stereo_48k", "-ss 1.5 -- -c copy", Sound::Unmarked),
         remux(
             "picture_late",
@@ -281,7 +293,13 @@ fn containers() -> Vec<Clip> {
         flags("fragmented", "frag_keyframe+empty_moov"),
         flags("fragmented_default_base", "frag_keyframe+empty_moov+default_base_moof"),
         flags("fragmented_hybrid", "frag_keyframe"),
-        remux("fragmented_no_edits", "mp4", "cfr30", "-- -c copy -movflags frag_keyframe+empty_moov+negative_cts_offsets -use_editlist 0", Sound::None),
+        remux(
+            "fragmented_no_edits",
+            "mp4",
+            "cfr30",
+            "-- -c copy -movflags frag_keyframe+empty_moov+negative_cts_offsets -use_editlist 0",
+            Sound::None,
+        ),
         operate("sizes_64_bit", "aac_stereo_48k", "largesize and co64", surgery::widen)
             .heard_as(Sound::Pulses),
         operate("sizes_compact", "cfr30", "stz2", surgery::shrink_sizes),
@@ -290,11 +308,13 @@ fn containers() -> Vec<Clip> {
     ]
 }
 
-/// Samples that cannot be decoded.
+/// Samples that cannot be decoded, all in the second of three GOPs.
 fn damaged() -> Vec<Clip> {
     vec![
-        operate("damaged_sample", "cfr30", "sample 100 half zero", |file| surgery::damage(file, 100..101, 60))
-            .with_damage(),
+        operate("damaged_sample", "cfr30", "sample 100 half zero", |file| {
+            surgery::damage(file, 100..101, 60)
+        })
+        .with_damage(),
         operate("damaged_sync_sample", "cfr30", "sample 75 zero", |file| surgery::damage(file, 75..76, 0))
             .with_damage(),
         operate("damaged_gop", "cfr30", "samples 75..150 zero", |file| surgery::damage(file, 75..150, 0))
@@ -424,13 +444,7 @@ fn with_sound(
 }
 
 /// `args` before `--` come before the input.
-fn remux(
-    name: &'static str,
-    extension: &'static str,
-    of: &'static str,
-    args: &str,
-    sound: Sound,
-) -> Clip {
+fn remux(name: &'static str, extension: &'static str, of: &'static str, args: &str, sound: Sound) -> Clip {
     clip(name, extension, Recipe::Remux { of, args: words(args) }).heard_as(sound)
 }
 
@@ -466,7 +480,7 @@ impl Clip {
     }
 
     fn with_damage(self) -> Self {
-        Self { integrity: Integrity::Damaged, ..self }
+        Self { integrity: Integrity::Damaged { first: 75, end: 150 }, ..self }
     }
 }
 

@@ -9,6 +9,7 @@ use super::{Check, Findings, Output, difference};
 use crate::boxes::{Kind, Rendition};
 use crate::http::StaticServer;
 use crate::manifests::{self, Told, ToldKind, ToldTrack};
+use crate::reading::Tolerance;
 use crate::truth::Truth;
 use crate::{reading, tools};
 
@@ -123,7 +124,12 @@ fn told_track(track: &ToldTrack, rendition: &Rendition, root: &Path) -> Result<(
 }
 
 fn same_presentation(dash: &Told, hls: &Told) -> Result<()> {
-    ensure!(dash.tracks.len() == hls.tracks.len(), "{} tracks, DASH has {}", hls.tracks.len(), dash.tracks.len());
+    ensure!(
+        dash.tracks.len() == hls.tracks.len(),
+        "{} tracks, DASH has {}",
+        hls.tracks.len(),
+        dash.tracks.len()
+    );
     for one in &dash.tracks {
         let other = hls.track(&one.id).with_context(|| format!("{} is in DASH only", one.id))?;
         ensure!(one.kind == other.kind && one.init == other.init, "{} differs from DASH", one.id);
@@ -197,14 +203,15 @@ fn delivery(truth: &Truth, output: &Output, root: &Path) -> Result<()> {
     let want: Vec<f64> = reference.times().into_iter().map(|time| time as f64 / scale).collect();
     for manifest in FLAVOURS.into_iter().flat_map(|(mpd, master)| [mpd, master]) {
         let url = server.url(manifest);
-        let streams = reading::packet_times(&url, "video").with_context(|| manifest.to_owned())?;
+        let streams =
+            reading::packet_times(&url, "video", Tolerance::Strict).with_context(|| manifest.to_owned())?;
         ensure!(streams.len() == output.videos.len(), "{manifest}: ffprobe sees {} videos", streams.len());
         for stream in &streams {
             if let Some(difference) = difference(&stream.sorted(), &want, truth.tick() + 1e-6) {
                 anyhow::bail!("{manifest}: {difference}");
             }
         }
-        let sounds = reading::packet_times(&url, "audio")?;
+        let sounds = reading::packet_times(&url, "audio", Tolerance::Strict)?;
         ensure!(sounds.len() == usize::from(output.audio.is_some()), "{manifest}: {} sounds", sounds.len());
         if let (Some(sound), Some(audio)) = (sounds.first(), &output.audio) {
             let own = audio.times().into_iter().map(|time| time as f64 / f64::from(audio.timescale));

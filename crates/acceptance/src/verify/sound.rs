@@ -106,7 +106,7 @@ fn in_step(heard: &[f64], seen: &[f64], place: &str, findings: &mut Findings) {
 fn heard(audio: &Rendition) -> Result<Vec<f64>> {
     let file = written(audio)?;
     let path = file.path().to_str().context("a path in UTF-8")?;
-    let packets = reading::packet_times(path, "audio")?;
+    let packets = reading::packet_times(path, "audio", Tolerance::Strict)?;
     let start = packets.first().and_then(|packets| packets.ticks.first());
     anyhow::ensure!(start == Some(&0), "ffprobe sees the sound start at {start:?}");
     // Silence is sound without pulses.
@@ -122,7 +122,10 @@ fn flashes(video: &Rendition) -> Result<Vec<f64>> {
         video.times().into_iter().map(|time| time as f64 / f64::from(video.timescale)).collect();
     anyhow::ensure!(times.len() == frames.len(), "{} frames for {} times", frames.len(), times.len());
     let bright: Vec<bool> = frames.iter().map(|frame| Likeness::brightness(frame) > 200.0).collect();
-    Ok((0..bright.len()).filter(|&at| bright[at] && (at == 0 || !bright[at - 1])).map(|at| times[at]).collect())
+    Ok((0..bright.len())
+        .filter(|&at| bright[at] && (at == 0 || !bright[at - 1]))
+        .map(|at| times[at])
+        .collect())
 }
 
 fn written(rendition: &Rendition) -> Result<tempfile::NamedTempFile> {

@@ -1,8 +1,9 @@
 //! Frames, their times, and how segments fit together.
 
 use std::io::Write;
+use std::ops::Range;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::{Check, Findings, Output, difference};
 use crate::boxes::{self, Rendition, Segment};
@@ -101,9 +102,10 @@ fn frames(truth: &Truth, video: &Rendition, findings: &mut Findings) {
             }
             (0..truth.times.len()).collect()
         }
-        Integrity::Damaged => findings
-            .take(Check::FrameTimes, &video.id, survivors(&own, &truth.seconds(), tolerance))
-            .unwrap_or_default(),
+        Integrity::Damaged { first, end } => {
+            let survivors = survivors(&own, &truth.seconds(), tolerance, &(first..end));
+            findings.take(Check::FrameTimes, &video.id, survivors).unwrap_or_default()
+        }
     };
     if let Some((shown, likenesses)) = findings.take(Check::Structure, &video.id, decoded(truth, video)) {
         if let Some(difference) = difference(&shown, &own, 1.5 / scale) {
@@ -113,17 +115,19 @@ fn frames(truth: &Truth, video: &Rendition, findings: &mut Findings) {
     }
 }
 
-/// Which frames of the truth have times in `own`; each time in `own` must be one of them.
-fn survivors(own: &[f64], truth: &[f64], tolerance: f64) -> Result<Vec<usize>> {
-    // A lost frame costs at most what depends on it, and the clips have that within about one GOP.
-    const MOST_LOST: usize = 80;
-    anyhow::ensure!(own.len() + MOST_LOST >= truth.len(), "{} of {} frames", own.len(), truth.len());
-    own.iter()
+/// Which frames of the truth have times in `own`. Each time in `own` must be one of them, and only those in
+/// `damaged` may be missing.
+fn survivors(own: &[f64], truth: &[f64], tolerance: f64, damaged: &Range<usize>) -> Result<Vec<usize>> {
+    let indices = own
+        .iter()
         .map(|time| {
             let found = truth.iter().position(|other| (time - other).abs() <= tolerance);
             found.with_context(|| format!("a frame at {time:.6} s, where the source has none"))
         })
-        .collect()
+        .collect::<Result<Vec<_>>>()?;
+    let lost = (0..truth.len()).find(|index| !damaged.contains(index) && !indices.contains(index));
+    ensure!(lost.is_none(), "frame {lost:?} is lost without being damaged");
+    Ok(indices)
 }
 
 /// What ffprobe and ffmpeg make of init and segments, one after the other in a file.
@@ -132,9 +136,9 @@ fn decoded(truth: &Truth, video: &Rendition) -> Result<(Vec<f64>, Vec<Likeness>)
     file.write_all(&video.concatenated()?)?;
     let path = file.path().to_str().context("a path in UTF-8")?;
     let frames = reading::frame_times(path)?;
-    let packets = reading::packet_times(path, "video")?;
+    let packets = reading::packet_times(path, "video", Tolerance::Strict)?;
     let packets = packets.first().context("ffprobe sees no packets")?;
-    anyhow::ensure!(
+    ensure!(
         frames.sorted() == packets.sorted(),
         "ffprobe reports {} frames and {} packets, or other times for them",
         frames.ticks.len(),
@@ -154,7 +158,7 @@ fn order(truth: &Truth, indices: &[usize], got: &[Likeness], place: &str, findin
         let want = &truth.likenesses[index];
         let wrong = match (truth.clip.picture, truth.clip.integrity) {
             // What a decoder draws over damage is its own affair.
-            (_, Integrity::Damaged) => want.number == Some(index as u16) && own.number != want.number,
+            (_, Integrity::Damaged { first, end }) if (first..end).contains(&index) => false,
             (Picture::Unmarked, _) => own.distance(want) > LIKENESS_LIMIT,
             _ => want.number.is_none() || own.number != want.number,
         };
@@ -163,7 +167,7 @@ fn order(truth: &Truth, indices: &[usize], got: &[Likeness], place: &str, findin
                 "frame {position} shows {:?}, expected {:?} (distance {:.1})",
                 own.number,
                 want.number,
-                own.distance(want)
+                own.distance(want),
             );
             findings.add(Check::FrameOrder, place, detail);
             return;
