@@ -12,27 +12,47 @@ use mp4_atom::{Any, Avcc, Codec, DecodeMaybe, Moof, Moov, Traf, Trex};
 pub struct Rendition {
     /// Folder name, also its id in manifests.
     pub id: String,
+    /// Where its files lie.
     pub folder: PathBuf,
+    /// Ticks per second of every time of the rendition (`mdhd`).
     pub timescale: u32,
     /// `media_time` of the only edit list entry, 0 without one.
     pub media_start: i64,
+    /// By the sample entry.
     pub kind: Kind,
+    /// Segment 1 first.
     pub segments: Vec<Segment>,
 }
 
 /// What the sample entry says.
 #[derive(Debug)]
 pub enum Kind {
-    Video { avcc: Avcc, width: u16, height: u16 },
-    Audio { sample_rate: u16, channels: u16 },
+    /// `avc1`; the size in samples.
+    Video {
+        /// The decoder's configuration.
+        avcc: Avcc,
+        /// In samples.
+        width: u16,
+        /// In samples.
+        height: u16,
+    },
+    /// `mp4a`; the rate in Hz.
+    Audio {
+        /// In Hz.
+        sample_rate: u16,
+        /// As the sample entry counts them.
+        channels: u16,
+    },
 }
 
 /// One media segment.
 #[derive(Debug)]
 pub struct Segment {
+    /// The whole file.
     pub bytes: Vec<u8>,
     /// Where `moof` starts.
     pub moof_start: usize,
+    /// `mfhd`.
     pub sequence_number: u32,
     /// `tfdt`.
     pub base: i64,
@@ -43,9 +63,13 @@ pub struct Segment {
 /// Times in the rendition's timescale; `time` is the presentation time after the edit list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sample {
+    /// `tfdt` and the durations before it.
     pub decode_time: i64,
+    /// When it is shown.
     pub time: i64,
+    /// To the next decode time.
     pub duration: i64,
+    /// By the flags; the NAL units may say otherwise.
     pub sync: bool,
     /// Position in [`Segment::bytes`].
     pub range: Range<usize>,
@@ -89,10 +113,6 @@ impl Rendition {
         ensure!(!segments.is_empty(), "{id} has no segments");
         let timescale = track.mdia.mdhd.timescale;
         Ok(Self { id: id.to_owned(), folder, timescale, media_start, kind, segments })
-    }
-
-    pub fn is_video(&self) -> bool {
-        matches!(self.kind, Kind::Video { .. })
     }
 
     /// Every sample, in decode order.
@@ -212,7 +232,7 @@ fn samples(
         if let Some(offset) = run.data_offset {
             position = moof_start + usize::try_from(offset)?;
         }
-        for entry in run.samples.iter() {
+        for entry in &run.samples {
             let duration = i64::from(entry.duration.unwrap_or(duration));
             let size = entry.size.unwrap_or(size) as usize;
             samples.push(Sample {

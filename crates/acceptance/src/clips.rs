@@ -18,14 +18,19 @@ pub use table::clips;
 /// A source and what the verifier must know to read it.
 #[derive(Debug, Clone)]
 pub struct Clip {
+    /// Unique in the table; also the name of its test.
     pub name: &'static str,
     /// Decides the container.
     pub extension: &'static str,
+    /// How the file is made.
     pub recipe: Recipe,
+    /// How frames are told apart.
     pub picture: Picture,
     /// How the reference for PSNR gets from the decoded source to the picture that is encoded, before scaling.
     pub reference: Option<&'static str>,
+    /// What its first audio track holds.
     pub sound: Sound,
+    /// Whether all of it can be decoded.
     pub integrity: Integrity,
 }
 
@@ -34,10 +39,22 @@ pub struct Clip {
 pub enum Recipe {
     /// ffmpeg arguments, the output left out.
     Encode(Vec<String>),
-    /// Another clip goes in (`-i` is the first argument), then these arguments.
-    Remux { of: &'static str, args: Vec<String> },
-    /// Another clip's bytes, changed. `what` names the change for the cache and must change with it.
-    Operate { of: &'static str, what: &'static str, operation: fn(&[u8]) -> Result<Vec<u8>> },
+    /// Another clip goes in, then these arguments.
+    Remux {
+        /// Name of the other clip.
+        of: &'static str,
+        /// Those before `--` come before `-i`; `{}` is the other clip's path.
+        args: Vec<String>,
+    },
+    /// Another clip's bytes, changed.
+    Operate {
+        /// Name of the other clip.
+        of: &'static str,
+        /// Names the change for the cache, and must change with it.
+        what: &'static str,
+        /// The change.
+        operation: fn(&[u8]) -> Result<Vec<u8>>,
+    },
     /// Two clips' samples in one track under two sample entries.
     Join(&'static str, &'static str),
     /// A file that set-up has fetched.
@@ -58,21 +75,26 @@ pub enum Picture {
 /// What can be heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sound {
+    /// No audio track.
     None,
     /// A pulse at every half second, counted from the first audio sample.
     Pulses,
     /// Pulses, and white frames that begin with them.
     FlashAndBeep,
+    /// Nothing that could be recognised.
     Unmarked,
 }
 
 /// Whether a decoder can give every frame back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Integrity {
+    /// All of it decodes.
     Whole,
     /// Frames `first..end` depend on damaged samples. They may be missing or show anything, each at its own time.
     Damaged {
+        /// In order of presentation.
         first: usize,
+        /// Exclusive.
         end: usize,
     },
 }
@@ -93,7 +115,7 @@ impl Clip {
         if let Recipe::Recording(path) = &self.recipe {
             ensure!(
                 path.is_file(),
-                "the recording {} is missing: run `make setup`, which fetches it",
+                "the recording {} is missing: `make test` fetches it (scripts/setup test)",
                 path.display()
             );
             return Ok(path.clone());

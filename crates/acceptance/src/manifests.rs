@@ -12,6 +12,7 @@ use m3u8_rs::{AlternativeMediaType, MediaPlaylist, MediaPlaylistType, VariantStr
 pub struct Told {
     /// Seconds; from DASH only.
     pub duration: Option<f64>,
+    /// Thumbnails and I-frame playlists left out.
     pub tracks: Vec<ToldTrack>,
 }
 
@@ -20,35 +21,53 @@ pub struct Told {
 pub struct ToldTrack {
     /// Folder of its segments.
     pub id: String,
+    /// Picture or sound.
     pub kind: ToldKind,
     /// Of this track alone; HLS states it for a variant with its audio.
     pub codecs: String,
+    /// Bits per second; of the variant in HLS, 0 where nothing is told.
     pub bandwidth: u64,
     /// Below the output folder.
     pub init: PathBuf,
+    /// In order.
     pub segments: Vec<ToldSegment>,
 }
 
+/// What a track is told to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToldKind {
-    Video { width: u64, height: u64 },
+    /// The size in samples.
+    Video {
+        /// In samples.
+        width: u64,
+        /// In samples.
+        height: u64,
+    },
+    /// Sound.
     Audio,
 }
 
 /// Times in seconds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToldSegment {
+    /// Below the output folder.
     pub path: PathBuf,
+    /// On the presentation's timeline.
     pub start: f64,
+    /// Of `S@d` or EXTINF, in seconds.
     pub duration: f64,
 }
 
 /// One entry of an I-frame playlist.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ToldKeyFrame {
+    /// Below the output folder.
     pub path: PathBuf,
+    /// First byte in the file.
     pub offset: u64,
+    /// In bytes.
     pub length: u64,
+    /// Of `S@d` or EXTINF, in seconds.
     pub duration: f64,
 }
 

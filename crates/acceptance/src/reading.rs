@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::tools;
@@ -19,6 +19,7 @@ pub struct Likeness {
 /// Times of frames or packets of one stream, in ticks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Times {
+    /// Of every tick below.
     pub timescale: Timescale,
     /// In the order they came.
     pub ticks: Vec<i64>,
@@ -29,8 +30,19 @@ pub struct Times {
 /// Ticks per second as a fraction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timescale {
+    /// 15360 in 15360/1.
     pub numerator: i64,
+    /// 1 in 15360/1.
     pub denominator: i64,
+}
+
+/// Whether a decoder may complain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tolerance {
+    /// A word on stderr is an error.
+    Strict,
+    /// Take what can be had.
+    Errors,
 }
 
 /// Sample rate of everything that [`pulses`] decodes.
@@ -50,6 +62,7 @@ impl Likeness {
 }
 
 impl Times {
+    /// A time in seconds.
     pub fn seconds(&self, ticks: i64) -> f64 {
         self.timescale.seconds(ticks)
     }
@@ -63,6 +76,7 @@ impl Times {
 }
 
 impl Timescale {
+    /// A time in seconds.
     pub fn seconds(self, ticks: i64) -> f64 {
         ticks as f64 * self.denominator as f64 / self.numerator as f64
     }
@@ -88,13 +102,6 @@ pub fn likenesses(
         Tolerance::Errors => tools::ffmpeg(&args, Path::new("."))?.stdout,
     };
     Ok(bytes.chunks_exact(COLUMNS * ROWS).map(|frame| likeness(frame, COLUMNS)).collect())
-}
-
-/// Whether a decoder may complain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tolerance {
-    Strict,
-    Errors,
 }
 
 fn likeness(frame: &[u8], columns: usize) -> Likeness {
@@ -135,14 +142,15 @@ pub fn packet_times(input: &str, kind: &str, tolerance: Tolerance) -> Result<Vec
     let packets = report["packets"].as_array().context("no packets")?;
     let mut all = Vec::new();
     for stream in streams.iter().filter(|stream| stream["codec_type"] == kind) {
-        let own: Vec<&Value> =
-            packets.iter().filter(|packet| packet["stream_index"] == stream["index"]).collect();
-        let ticks = own
-            .iter()
-            .map(|packet| number(&packet["pts"]))
-            .collect::<Option<Vec<i64>>>()
-            .with_context(|| format!("a packet without a time in {input}"))?;
-        let durations = own.iter().map(|packet| number(&packet["duration"]).unwrap_or(0)).collect();
+        let (mut ticks, mut durations) = (Vec::new(), Vec::new());
+        for packet in packets.iter().filter(|packet| packet["stream_index"] == stream["index"]) {
+            match number(&packet["pts"]) {
+                Some(tick) => ticks.push(tick),
+                None if tolerance == Tolerance::Errors => continue,
+                None => bail!("a packet without a time in {input}"),
+            }
+            durations.push(number(&packet["duration"]).unwrap_or(0));
+        }
         all.push(Times { timescale: timescale(stream)?, ticks, durations });
     }
     Ok(all)

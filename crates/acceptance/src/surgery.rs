@@ -8,8 +8,11 @@ use anyhow::{Context, Result, bail, ensure};
 /// A box: its children if it is one of [`CONTAINERS`], else its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
+    /// Its four-character code.
     pub kind: [u8; 4],
+    /// Empty for a container.
     pub body: Vec<u8>,
+    /// Empty for any other box.
     pub children: Vec<Node>,
 }
 
@@ -18,7 +21,9 @@ const CONTAINERS: [&[u8; 4]; 6] = [b"moov", b"trak", b"mdia", b"minf", b"stbl", 
 /// One entry for [`set_edits`]: milliseconds, and where in the media it starts (`None` is an empty edit).
 #[derive(Debug, Clone, Copy)]
 pub struct EditMs {
+    /// How long it is shown.
     pub duration: u32,
+    /// Where in the media it starts; `None` shows nothing.
     pub media_start: Option<u32>,
 }
 

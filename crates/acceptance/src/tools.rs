@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -13,9 +13,10 @@ use anyhow::{Context, Result, bail, ensure};
 pub struct Outcome {
     /// `None` when a signal ended it.
     pub code: Option<i32>,
+    /// All of it.
     pub stdout: Vec<u8>,
+    /// All of it, invalid UTF-8 replaced.
     pub stderr: String,
-    pub wall: Duration,
 }
 
 /// How long `ffmpeg` and `ffprobe` may take on clips of a few seconds.
@@ -79,7 +80,6 @@ fn media_tool<S: AsRef<OsStr>>(
     reason = "the product starts processes in `transcode`; this is its judge"
 )]
 fn run(program: &str, args: &[&OsStr], directory: &Path) -> Result<Outcome> {
-    let started = Instant::now();
     let output = Command::new(program)
         .args(args)
         .current_dir(directory)
@@ -89,7 +89,7 @@ fn run(program: &str, args: &[&OsStr], directory: &Path) -> Result<Outcome> {
     if output.status.code() == Some(TIMED_OUT) {
         bail!("{args:?} was still running after its deadline; stderr: {}", stderr.trim());
     }
-    Ok(Outcome { code: output.status.code(), stdout: output.stdout, stderr, wall: started.elapsed() })
+    Ok(Outcome { code: output.status.code(), stdout: output.stdout, stderr })
 }
 
 /// `CUTETUBE_BIN` where it is set (`make test` does), else a fresh build of the workspace's binary.

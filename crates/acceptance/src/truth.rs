@@ -6,17 +6,22 @@ use anyhow::{Context, Result, ensure};
 
 use crate::clips::{Clip, Integrity, Picture, Sound};
 use crate::reading::{self, Likeness, Times, Timescale, Tolerance};
+use crate::tools;
 
 /// The judge's own measurements of a source.
 #[derive(Debug)]
 pub struct Truth {
+    /// The source's entry in the table.
     pub clip: Clip,
+    /// The source itself.
     pub path: PathBuf,
+    /// Of `times` and `end`.
     pub timescale: Timescale,
     /// Presentation times in ticks, ascending. A first frame that starts late reaches back to 0.
     pub times: Vec<i64>,
     /// Where the last frame ends, in ticks.
     pub end: i64,
+    /// Of each of `times`.
     pub likenesses: Vec<Likeness>,
     /// As displayed: after the matrix and with square pixels. Not rounded.
     pub display: (f64, f64),
@@ -34,7 +39,9 @@ impl Truth {
             Integrity::Whole => whole(clip, input)?,
             Integrity::Damaged { .. } => damaged(input)?,
         };
-        let mut times = frames.ticks;
+        let start = start(clip, input)?;
+        let shift = (start / frames.timescale.seconds(1)).round() as i64;
+        let mut times: Vec<i64> = frames.ticks.into_iter().map(|tick| tick - shift).collect();
         let end = times.last().context("no frames")? + frames.durations.last().copied().unwrap_or(0);
         if let Some(first) = times.first_mut() {
             *first = 0;
@@ -43,11 +50,13 @@ impl Truth {
             Sound::Pulses | Sound::FlashAndBeep => reading::pulses(input)?,
             Sound::None | Sound::Unmarked => vec![],
         };
+        let heard = matches!(clip.sound, Sound::Pulses | Sound::FlashAndBeep);
+        ensure!(!heard || pulses.len() >= 3, "pulses in `{}`: {pulses:?}", clip.name);
         let sound_end = match clip.sound {
             Sound::None => None,
             _ => reading::packet_times(input, "audio", Tolerance::Errors)?.first().map(|sound| {
                 let ends = sound.ticks.iter().zip(&sound.durations).map(|(tick, duration)| tick + duration);
-                sound.seconds(ends.max().unwrap_or(0))
+                sound.seconds(ends.max().unwrap_or(0)) - start
             }),
         };
         Ok(Self {
@@ -73,9 +82,9 @@ impl Truth {
         }
     }
 
-    /// Of one tick, in seconds.
+    /// Of one tick, in seconds; at most a millisecond, where a container counts in frames.
     pub fn tick(&self) -> f64 {
-        self.timescale.seconds(1)
+        self.timescale.seconds(1).min(0.001)
     }
 
     /// Presentation times in seconds.
@@ -97,6 +106,10 @@ fn whole(clip: &Clip, input: &str) -> Result<(Times, Vec<Likeness>)> {
         likenesses.len()
     );
     ensure!(frames.ticks.is_sorted(), "frames of `{}` go back in time", clip.name);
+    if clip.picture != Picture::Unmarked {
+        let rising = likenesses.windows(2).all(|pair| pair[0].number < pair[1].number);
+        ensure!(likenesses[0].number.is_some() && rising, "numbers in `{}` cannot be read", clip.name);
+    }
     Ok((frames, likenesses))
 }
 
@@ -108,6 +121,15 @@ fn damaged(input: &str) -> Result<(Times, Vec<Likeness>)> {
     let likeness = |number| Likeness { number: Some(number), tiles: vec![] };
     let likenesses = (0..).map(likeness).take(packets.ticks.len()).collect();
     Ok((packets, likenesses))
+}
+
+/// Where the presentation starts, in seconds: at 0 in MP4 and QuickTime, anywhere in other containers.
+fn start(clip: &Clip, input: &str) -> Result<f64> {
+    if ["mp4", "mov"].contains(&clip.extension) {
+        return Ok(0.0);
+    }
+    let (report, _) = tools::ffprobe(&["-show_entries", "format=start_time", input], Path::new("."))?;
+    Ok(report["format"]["start_time"].as_str().context("no start time")?.parse()?)
 }
 
 fn display_size(input: &str, picture: Picture) -> Result<(f64, f64)> {

@@ -50,9 +50,11 @@ pub enum Check {
 /// One deviation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// Which rule it breaks.
     pub check: Check,
     /// Folder or manifest.
     pub place: String,
+    /// What was found, and what was expected.
     pub detail: String,
 }
 
@@ -68,7 +70,9 @@ pub enum Depth {
 /// An output folder, read.
 #[derive(Debug)]
 pub struct Output {
+    /// Lowest rung first.
     pub videos: Vec<Rendition>,
+    /// The folder `audio`.
     pub audio: Option<Rendition>,
 }
 
@@ -92,6 +96,7 @@ pub fn verify(truth: &Truth, root: &Path, depth: Depth) -> Vec<Finding> {
 }
 
 impl Findings {
+    /// Adds a finding.
     pub fn add(&mut self, check: Check, place: &str, detail: impl fmt::Display) {
         self.0.push(Finding { check, place: place.to_owned(), detail: detail.to_string() });
     }

@@ -153,7 +153,7 @@ impl Fixture {
     }
 
     /// Changes the `moof` of a segment without changing its length.
-    fn edit(&self, number: usize, change: impl Fn(&mut Vec<u8>)) {
+    fn edit(&self, number: usize, change: impl Fn(&mut [u8])) {
         let mut nodes = surgery::parse(&fs::read(self.segment(number)).expect("it exists")).expect("boxes");
         let moof: &mut Node = nodes.iter_mut().find(|node| &node.kind == b"moof").expect("a moof");
         change(&mut moof.body);
@@ -161,7 +161,7 @@ impl Fixture {
     }
 }
 
-fn add_to_tfdt(moof: &mut Vec<u8>, ticks: i64) {
+fn add_to_tfdt(moof: &mut [u8], ticks: i64) {
     let at = position(moof, b"tfdt");
     let (range, old) = if moof[at + 4] == 1 {
         (at + 8..at + 16, i64::from_be_bytes(moof[at + 8..at + 16].try_into().expect("eight")))
@@ -173,7 +173,7 @@ fn add_to_tfdt(moof: &mut Vec<u8>, ticks: i64) {
 }
 
 /// Sets sample_is_non_sync_sample in first_sample_flags, or in the first sample's flags.
-fn clear_sync(moof: &mut Vec<u8>) {
+fn clear_sync(moof: &mut [u8]) {
     let at = position(moof, b"trun");
     let flags = u32::from_be_bytes(moof[at + 4..at + 8].try_into().expect("four"));
     let mut first = at + 12 + if flags & 1 == 0 { 0 } else { 4 };

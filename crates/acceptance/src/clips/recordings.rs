@@ -1,25 +1,29 @@
-//! Real recordings that set-up fetches: a phone's, a camera's, and two clips of a Python wheel.
+//! Real recordings that set-up fetches: a phone's, a camera's in four containers, and clips of a Python wheel.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::{Clip, Integrity, Picture, Recipe, Sound};
 
-/// Name, path below the samples folder, extension, sound.
-const FILES: [(&str, &str, Sound); 4] = [
-    ("recording_phone_vfr_1080p", "VID_20191220_170832.mp4", Sound::Unmarked),
-    ("recording_hello_720p", "movie-hello.mp4", Sound::Unmarked),
-    ("recording_bigbuckbunny", "bigbuckbunny.mp4", Sound::Unmarked),
-    ("recording_bikes_silent", "bikes.mp4", Sound::None),
+/// Name, file below the samples folder, extension, sound.
+const FILES: [(&str, &str, &str, Sound); 8] = [
+    ("recording_phone_1080p", "phone-1080p.mp4", "mp4", Sound::Unmarked),
+    ("recording_camera_720p", "camera-720p.mp4", "mp4", Sound::Unmarked),
+    ("recording_bigbuckbunny", "bigbuckbunny-720p.mp4", "mp4", Sound::Unmarked),
+    ("recording_bikes", "bikes.mp4", "mp4", Sound::None),
+    ("recording_carphone", "carphone-144p.mp4", "mp4", Sound::None),
+    ("recording_avi", "camera-576p.avi", "avi", Sound::Unmarked),
+    ("recording_mpeg", "camera-480p.mpeg", "mpeg", Sound::Unmarked),
+    ("recording_ogg", "camera-480p.ogg", "ogg", Sound::Unmarked),
 ];
 
 /// The recordings below `samples`. They are listed whether they exist or not: a missing one fails its test.
 pub fn recordings(samples: &Path) -> Vec<Clip> {
     FILES
         .into_iter()
-        .map(|(name, file, sound)| Clip {
+        .map(|(name, file, extension, sound)| Clip {
             name,
-            extension: "mp4",
-            recipe: Recipe::Recording(PathBuf::from(samples).join(file)),
+            extension,
+            recipe: Recipe::Recording(samples.join(file)),
             picture: Picture::Unmarked,
             reference: None,
             sound,

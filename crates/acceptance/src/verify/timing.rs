@@ -82,7 +82,7 @@ fn independence(video: &Rendition, findings: &mut Findings) {
             add("the first sample is not the first shown".to_owned());
         }
         match boxes::nal_types(segment.media(first)) {
-            Ok(types) if types.iter().any(|&kind| kind == IDR) => {}
+            Ok(types) if types.contains(&IDR) => {}
             Ok(types) => add(format!("starts with NAL units {types:?}, no IDR")),
             Err(error) => add(format!("{error:#}")),
         }
