@@ -5,6 +5,7 @@ mod table;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::Mutex;
 
 use anyhow::{Context, Result, ensure};
@@ -125,7 +126,8 @@ impl Clip {
             return Ok(target);
         }
         fs::create_dir_all(cache)?;
-        let unfinished = cache.join(format!("unfinished-{}.{}", self.name, self.extension));
+        // Another process may be at it too: whoever finishes last replaces the same bytes.
+        let unfinished = cache.join(format!("unfinished-{}-{}.{}", self.name, process::id(), self.extension));
         let bases = self.bases()?.iter().map(|base| base.make_locked(cache)).collect::<Result<Vec<_>>>()?;
         match &self.recipe {
             Recipe::Encode(args) => encode(args, None, &unfinished)?,
