@@ -1,0 +1,104 @@
+// The player: Shaka over DASH, or HLS where it is asked for; the browser's own HLS where there are no Media Source Extensions.
+
+import shaka from "shaka-player/dist/shaka-player.ui-es2021.js";
+
+/** What `templates/stage.html` writes on the player's element. URLs may be relative to the page. */
+interface Sources {
+  readonly dash: string;
+  readonly hls: string;
+  readonly storyboard: string | undefined;
+}
+
+/** Starts the player inside `frame`, which holds a `<video>` already. */
+export async function play(frame: HTMLElement): Promise<void> {
+  const video = frame.querySelector("video");
+  const sources = sourcesOf(frame);
+  if (video === null || sources === undefined) return;
+
+  shaka.polyfill.installAll();
+  if (!shaka.Player.isBrowserSupported()) {
+    video.src = sources.hls;
+    video.addEventListener("error", () => report(frame, "This browser cannot play this video."));
+    return;
+  }
+
+  const player = new shaka.Player();
+  player.configure({ streaming: { retryParameters: { maxAttempts: 5 } } });
+  player.addEventListener("error", (event) => fail(frame, (event as Event & { detail: unknown }).detail));
+  await player.attach(video);
+  video.controls = false;
+  const overlay = new shaka.ui.Overlay(player, frame, video);
+  overlay.configure(CONTROLS);
+  removeEmptyElements(frame);
+
+  try {
+    await player.load(absolute(preferred(sources)));
+    if (sources.storyboard !== undefined) {
+      // Only the preview above the seek bar depends on it: playing goes on without.
+      await player.addThumbnailsTrack(absolute(sources.storyboard), "text/vtt").catch(() => undefined);
+    }
+  } catch (error) {
+    fail(frame, error);
+  }
+}
+
+// Shaka's type wants every key; it merges what is given into its defaults.
+const CONTROLS = {
+  controlPanelElements: [
+    "play_pause",
+    "mute",
+    "volume",
+    "time_and_duration",
+    "spacer",
+    "captions",
+    "quality",
+    "overflow_menu",
+    "fullscreen",
+  ],
+  overflowMenuButtons: ["playback_rate", "picture_in_picture", "loop", "statistics"],
+  enableTooltips: true,
+  showVideoCodec: false,
+  showAudioCodec: false,
+} as Partial<shaka.extern.UIConfiguration> as shaka.extern.UIConfiguration;
+
+/** Shaka lays out a button for advertisements and a title that stay empty: a screen reader would stop at both. */
+function removeEmptyElements(frame: HTMLElement): void {
+  for (const empty of frame.querySelectorAll(".shaka-ad-info, .shaka-content-title")) empty.remove();
+}
+
+function sourcesOf(frame: HTMLElement): Sources | undefined {
+  const { dash, hls, storyboard } = frame.dataset;
+  return dash === undefined || hls === undefined ? undefined : { dash, hls, storyboard };
+}
+
+/** `?manifest=hls` plays HLS, for people who look into a difference between the two. */
+function preferred(sources: Sources): string {
+  return new URLSearchParams(location.search).get("manifest") === "hls" ? sources.hls : sources.dash;
+}
+
+function absolute(url: string): string {
+  return new URL(url, document.baseURI).href;
+}
+
+function fail(frame: HTMLElement, error: unknown): void {
+  if (!(error instanceof shaka.util.Error)) {
+    report(frame, "The player stopped. Reload the page to try again.");
+    return;
+  }
+  const { Category, Severity, Code } = shaka.util.Error;
+  if (error.severity !== Severity.CRITICAL || error.code === Code.LOAD_INTERRUPTED) return;
+  report(
+    frame,
+    error.category === Category.NETWORK
+      ? "The video could not be loaded. Check your connection and reload the page."
+      : `This browser could not play the video (Shaka Player ${error.code}).`,
+  );
+}
+
+function report(frame: HTMLElement, sentence: string): void {
+  const message = document.createElement("p");
+  message.className = "notice notice-error";
+  message.setAttribute("role", "alert");
+  message.textContent = sentence;
+  frame.after(message);
+}
