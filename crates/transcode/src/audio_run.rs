@@ -14,7 +14,7 @@ use crate::toolchain::Program;
 
 /// Why the sound was not encoded.
 #[derive(Debug, thiserror::Error)]
-pub enum AudioError {
+pub enum AudioRunError {
     /// ffmpeg did not run to its end.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -48,7 +48,7 @@ pub async fn encode_audio(
     (movie, track): (&Movie, &Track),
     settings: &EncodeSettings,
     adts: &mpsc::Sender<Bytes>,
-) -> Result<(), AudioError> {
+) -> Result<(), AudioRunError> {
     let outputs = runner.open_pipes(1).map_err(RunError::from)?;
     let pipe = outputs.numbers().first().copied().unwrap_or_default();
     let task = Task {
@@ -68,7 +68,7 @@ pub async fn encode_audio(
                 adts.send(frames).await.map_err(|_| RunError::Abandoned)?;
             }
         }
-        Ok::<u64, AudioError>(cutter.count)
+        Ok::<u64, AudioRunError>(cutter.count)
     };
     let run = async { Ok(runner.run(task, Some((source, plan.feed(movie, track))), written).await?) };
     let (ended, got) = tokio::try_join!(run, cut)?;
@@ -76,7 +76,7 @@ pub async fn encode_audio(
         return Ok(());
     }
     let ended = ended.success().map_err(RunError::from)?;
-    Err(AudioError::Missing { planned, got, stderr: ended.stderr })
+    Err(AudioRunError::Missing { planned, got, stderr: ended.stderr })
 }
 
 /// Cuts a stream of ADTS at frame boundaries, and after the last planned frame.
@@ -96,7 +96,7 @@ impl FrameCutter {
     }
 
     /// The frames that `bytes` complete, back to back.
-    fn push(&mut self, bytes: &[u8]) -> Result<Bytes, AudioError> {
+    fn push(&mut self, bytes: &[u8]) -> Result<Bytes, AudioRunError> {
         self.buffer.extend_from_slice(bytes);
         let mut end = 0_usize;
         while self.count < self.planned {
@@ -107,7 +107,7 @@ impl FrameCutter {
             };
             let length = usize::from(high & 0b11) << 11 | usize::from(middle) << 3 | usize::from(low >> 5);
             if sync != 0xff || sync_and_id & 0xf0 != 0xf0 || length < HEADER {
-                return Err(AudioError::NotAdts);
+                return Err(AudioRunError::NotAdts);
             }
             let next = end.saturating_add(length);
             if self.buffer.len() < next {
@@ -158,7 +158,10 @@ mod tests {
 
     #[test]
     fn something_else_is_refused() {
-        assert!(matches!(FrameCutter::new(9).push(b"ID3\x04something"), Err(AudioError::NotAdts)));
-        assert!(matches!(FrameCutter::new(9).push(&[0xff, 0xf1, 0, 0, 0, 0, 0]), Err(AudioError::NotAdts)));
+        assert!(matches!(FrameCutter::new(9).push(b"ID3\x04something"), Err(AudioRunError::NotAdts)));
+        assert!(matches!(
+            FrameCutter::new(9).push(&[0xff, 0xf1, 0, 0, 0, 0, 0]),
+            Err(AudioRunError::NotAdts)
+        ));
     }
 }

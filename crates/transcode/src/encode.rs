@@ -12,8 +12,8 @@ use crate::artwork::StillKind;
 use crate::attempts::{Attempts, Next, feed_origin};
 use crate::check::{CheckError, CheckedSegment, ChunkCheck, EncodedSegment, Missing};
 use crate::chunk::ChunkSpec;
-use crate::feed::FeedStart;
-use crate::job::{ChunkJob, Output as Planned, VideoPlan};
+use crate::feed::{self, FeedStart, Substitutes};
+use crate::job::{ChunkJob, JobError, Output as Planned, VideoPlan};
 use crate::jpeg::{JpegError, JpegStream};
 use crate::process::{Ended, Hold, Output, ProcessError, Stdin};
 use crate::runner::{Runner, Task};
@@ -29,12 +29,12 @@ pub enum Delivery {
     /// [`planned_frames`].
     Segment(EncodedSegment),
     /// A still picture.
-    Still(Still),
+    Still(StillPicture),
 }
 
 /// A JPEG of one frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Still {
+pub struct StillPicture {
     /// What it is for.
     pub kind: StillKind,
     /// Index into the timeline's frames.
@@ -49,7 +49,9 @@ pub struct ChunkReport {
     /// Where decoding started in each attempt; one in ordinary life.
     pub attempts: Vec<FeedStart>,
     /// Frames that no rung has, because the source is damaged: worth a warning to the uploader.
-    pub lost: Missing,
+    pub lost: Vec<u32>,
+    /// Whether pictures from elsewhere stand in segments of which nothing could be decoded.
+    pub substituted: bool,
     /// End of ffmpeg's standard error in the last attempt. Text is no sign of failure.
     pub stderr: String,
 }
@@ -72,35 +74,41 @@ pub async fn encode_chunk(
     chunk: &ChunkSpec,
     deliveries: &mpsc::Sender<Delivery>,
 ) -> Result<ChunkReport, EncodeError> {
-    let segments = segments(plan, chunk)?;
-    let &(_, first_frame) = segments.first().ok_or(EncodeError::NotInPlan)?;
-    let mut attempts = Attempts::new(first_frame);
+    let segments = chunk.first_segment..chunk.first_segment.saturating_add(chunk.segments);
+    let mut attempts = Attempts::new(plan.timeline.segment_frames(chunk.first_segment).start);
     let mut remains = Remains::default();
     let mut start = FeedStart::Sync;
+    let mut substitutes = Substitutes::new();
     loop {
-        let job = ChunkJob::new(plan, chunk, start).map_err(|_| EncodeError::NotInPlan)?;
+        let job = ChunkJob::with_substitutes(plan, chunk, start, &substitutes)?;
         let origin = feed_origin(&job.feed);
         let attempt = Attempt { runner, source, plan, deliveries, remains: Mutex::new(remains) };
         let outcome = attempt.run(job).await?;
         remains = attempt.remains.into_inner().unwrap_or_else(PoisonError::into_inner);
-        match attempts.record(start, origin, &outcome.missing) {
+        let lost = &outcome.missing;
+        match attempts.record(start, origin, lost) {
             Next::Done => {}
             Next::Retry(next) => {
-                tracing::debug!(
-                    missing = outcome.missing.frames.len(),
-                    ?next,
-                    "frames are missing: decoding again"
-                );
+                tracing::debug!(missing = lost.frames.len(), ?next, "frames are missing: decoding again");
                 remains.forget_damaged();
                 start = next;
                 continue;
             }
+            Next::Accept if substitutes.is_empty() && !lost.segments.is_empty() => {
+                substitutes = feed::substitutes(plan.track, plan.timeline, &lost.segments);
+                if let (true, Some(&segment)) = (substitutes.is_empty(), lost.segments.first()) {
+                    return Err(undecodable(plan, segment));
+                }
+                tracing::debug!(segments = ?lost.segments, "segments are empty: another picture stands in");
+                remains.forget_damaged();
+                continue;
+            }
             Next::Accept => {
                 let rungs: Vec<usize> = chunk.rungs.iter().filter_map(|&rung| rung.try_into().ok()).collect();
-                let rest = match remains.salvage(&segments, &rungs) {
-                    Ok(rest) => rest,
-                    Err(error) => return Err(outcome.unsalvageable(error, plan, &segments)),
-                };
+                let rest = remains.salvage(segments, &rungs).map_err(|error| match error {
+                    Unsalvageable::Uneven { segment } => EncodeError::Uneven { segment },
+                    Unsalvageable::Empty { segment } => undecodable(plan, segment),
+                })?;
                 for segment in rest {
                     deliver(deliveries, Delivery::Segment(segment)).await?;
                 }
@@ -111,7 +119,8 @@ pub async fn encode_chunk(
         }
         return Ok(ChunkReport {
             attempts: attempts.starts(),
-            lost: outcome.missing,
+            lost: outcome.missing.frames,
+            substituted: !substitutes.is_empty(),
             stderr: outcome.ended.stderr,
         });
     }
@@ -119,22 +128,18 @@ pub async fn encode_chunk(
 
 /// Frames of `chunk` over all of its rungs: what progress is measured in.
 pub fn planned_frames(plan: &VideoPlan<'_>, chunk: &ChunkSpec) -> u64 {
-    let boundary = |segment: u32| {
-        let boundary =
-            usize::try_from(segment).ok().and_then(|segment| plan.timeline.boundaries.get(segment));
-        boundary.map_or(plan.timeline.frames.len(), |&frame| usize::try_from(frame).unwrap_or(usize::MAX))
-    };
-    let end = boundary(chunk.first_segment.saturating_add(chunk.segments));
-    let frames = end.saturating_sub(boundary(chunk.first_segment));
-    u64::try_from(frames.saturating_mul(chunk.rungs.len())).unwrap_or(u64::MAX)
+    let start = |segment| plan.timeline.segment_frames(segment).start;
+    let end = start(chunk.first_segment.saturating_add(chunk.segments));
+    let frames = end.saturating_sub(start(chunk.first_segment));
+    u64::from(frames).saturating_mul(u64::try_from(chunk.rungs.len()).unwrap_or(u64::MAX))
 }
 
 /// Why a chunk was not encoded.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
-    /// The chunk names segments that the timeline does not have.
-    #[error("the chunk is not part of the plan")]
-    NotInPlan,
+    /// The chunk is not part of the plan.
+    #[error(transparent)]
+    Plan(#[from] JobError),
     /// The source could not be read.
     #[error("the source could not be read")]
     Source(#[source] std::io::Error),
@@ -172,7 +177,7 @@ pub enum EncodeError {
 impl EncodeError {
     /// Whether the source is to blame, so that a repetition gives the same.
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Undecodable { .. } | Self::NotInPlan)
+        matches!(self, Self::Undecodable { .. } | Self::Plan(_))
     }
 }
 
@@ -192,7 +197,7 @@ struct Attempt<'a> {
 /// What one process left.
 struct Outcome {
     missing: Missing,
-    stills: Vec<Still>,
+    stills: Vec<StillPicture>,
     ended: Ended,
 }
 
@@ -305,57 +310,24 @@ impl Attempt<'_> {
 
 const LADDER_CODECS: u32 = 5;
 
-impl Outcome {
-    fn unsalvageable(
-        self,
-        error: Unsalvageable,
-        plan: &VideoPlan<'_>,
-        segments: &[(u32, u32)],
-    ) -> EncodeError {
-        match error {
-            Unsalvageable::Uneven { segment } => EncodeError::Uneven { segment },
-            Unsalvageable::Nothing => {
-                let first = segments.first().map_or(0, |&(segment, _)| segment);
-                let last = segments.last().map_or(0, |&(segment, _)| segment.saturating_add(1));
-                EncodeError::Undecodable {
-                    from_seconds: segment_start(plan, first),
-                    to_seconds: segment_start(plan, last),
-                }
-            }
-        }
-    }
-}
-
-/// ffmpeg ends normally after decoding errors, with 69 when most samples failed. A process that was killed, or gave up
-/// for another reason, says nothing about the source.
+/// ffmpeg ends normally after decoding errors, with 69 when most samples failed, and gives up in these words when it
+/// never saw a picture. A process that was killed, or gave up for another reason, says nothing about the source.
 fn lost_by_the_decoder(ended: &Ended) -> bool {
-    matches!(ended.status.code(), Some(0 | 69))
+    matches!(ended.status.code(), Some(0 | 69)) || ended.stderr.contains("Cannot determine format of input")
 }
 
-/// Each segment of the chunk with its first frame.
-fn segments(plan: &VideoPlan<'_>, chunk: &ChunkSpec) -> Result<Vec<(u32, u32)>, EncodeError> {
-    let first = usize::try_from(chunk.first_segment).map_err(|_| EncodeError::NotInPlan)?;
-    let count = usize::try_from(chunk.segments).map_err(|_| EncodeError::NotInPlan)?;
-    let boundaries = plan.timeline.boundaries.iter().skip(first).take(count);
-    let segments: Vec<(u32, u32)> = (chunk.first_segment..).zip(boundaries.copied()).collect();
-    if segments.is_empty() || segments.len() != count { Err(EncodeError::NotInPlan) } else { Ok(segments) }
-}
-
-fn segment_start(plan: &VideoPlan<'_>, segment: u32) -> f64 {
-    let timeline = plan.timeline;
-    let frame = usize::try_from(segment).ok().and_then(|segment| timeline.boundaries.get(segment));
-    let frame = frame.and_then(|&frame| timeline.frames.get(usize::try_from(frame).ok()?));
-    let ticks = frame.map_or(timeline.end, |frame| frame.time);
+fn undecodable(plan: &VideoPlan<'_>, segment: u32) -> EncodeError {
+    let span = plan.timeline.segment_span(segment);
     #[expect(clippy::cast_precision_loss, reason = "for a sentence with one decimal")]
-    let ticks = ticks as f64;
-    ticks / f64::from(timeline.timescale)
+    let seconds = |ticks: u64| ticks as f64 / f64::from(plan.timeline.timescale);
+    EncodeError::Undecodable { from_seconds: seconds(span.start), to_seconds: seconds(span.end) }
 }
 
 /// Pictures come in the order of their frames; a frame that the decoder lost has none.
-fn name_stills(planned: &Planned, jpegs: Vec<Bytes>, missing: &Missing) -> Vec<Still> {
+fn name_stills(planned: &Planned, jpegs: Vec<Bytes>, missing: &Missing) -> Vec<StillPicture> {
     let Planned::Stills { kind, frames } = planned else { return Vec::new() };
     let frames = frames.iter().filter(|frame| missing.frames.binary_search(frame).is_err());
-    frames.zip(jpegs).map(|(&frame, jpeg)| Still { kind: *kind, frame, jpeg }).collect()
+    frames.zip(jpegs).map(|(&frame, jpeg)| StillPicture { kind: *kind, frame, jpeg }).collect()
 }
 
 async fn deliver(deliveries: &mpsc::Sender<Delivery>, delivery: Delivery) -> Result<(), EncodeError> {

@@ -1,61 +1,27 @@
 //! What is published of a chunk whose source is damaged.
 //!
-//! A lost frame makes the one before it last longer. A segment that lost all of its frames would leave a hole, and
-//! players stop at holes: it gets a copy of an IDR of the same rung, which can be decoded alone and uses the same
-//! parameter sets, so that a neighbouring picture stands still for its length.
+//! A lost frame makes the one before it last longer, and it does so in every rung: one decoder serves them all. When
+//! the rungs differ, the encoder failed, not the source.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
+use crate::check::{CheckedSegment, EncodedSegment};
 
-use crate::check::{CheckedSegment, EncodedSample, EncodedSegment};
-
-/// An IDR of a rung, with what it needs to be decoded.
-#[derive(Debug, Clone)]
-pub(crate) struct StillPicture {
-    /// The sample.
-    data: Bytes,
-    sample_entry: Bytes,
-}
-
-impl StillPicture {
-    /// The first sample of a segment.
-    pub(crate) fn of(segment: &EncodedSegment) -> Option<Self> {
-        let first = segment.samples.first().filter(|sample| sample.sync)?;
-        let data = segment.data.get(..usize::try_from(first.size).ok()?)?;
-        // A copy: a slice would keep the whole segment in memory.
-        Some(Self { data: Bytes::copy_from_slice(data), sample_entry: segment.sample_entry.clone() })
-    }
-
-    /// A segment that shows this picture from `frame`, its first, to its end.
-    fn segment(&self, rung: usize, segment: u32, frame: u32) -> Option<EncodedSegment> {
-        let size = u32::try_from(self.data.len()).ok()?;
-        Some(EncodedSegment {
-            rung,
-            segment,
-            samples: vec![EncodedSample { frame, size, sync: true }],
-            data: self.data.clone(),
-            sample_entry: self.sample_entry.clone(),
-        })
-    }
+/// What came out of the attempts at a chunk.
+#[derive(Debug, Default)]
+pub(crate) struct Remains {
+    /// Rung and segment of what is complete, and delivered already.
+    complete: BTreeSet<(usize, u32)>,
+    damaged: BTreeMap<(usize, u32), CheckedSegment>,
 }
 
 /// Why what is left cannot be published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unsalvageable {
-    /// The rungs lost different frames of this segment: the encoder failed, not the source.
+    /// The rungs lost different frames of this segment.
     Uneven { segment: u32 },
-    /// Nothing of the whole chunk could be decoded.
-    Nothing,
-}
-
-/// What is there of a chunk: (rung, segment) → frames missing, for each segment that is not empty.
-#[derive(Debug, Default)]
-pub(crate) struct Remains {
-    /// Complete, and delivered already.
-    complete: Vec<(usize, u32)>,
-    damaged: BTreeMap<(usize, u32), CheckedSegment>,
-    pictures: BTreeMap<usize, StillPicture>,
+    /// Nothing of this segment could be decoded: it would be a hole, and players stop at holes.
+    Empty { segment: u32 },
 }
 
 impl Remains {
@@ -65,13 +31,8 @@ impl Remains {
         if self.complete.contains(&key) {
             return None;
         }
-        if let Some(picture) = StillPicture::of(&checked.segment) {
-            // Of several, the last is nearest to a hole behind it.
-            self.pictures.insert(key.0, picture);
-        }
         if checked.missing.is_empty() {
-            self.damaged.remove(&key);
-            self.complete.push(key);
+            self.complete.insert(key);
             Some(checked.segment)
         } else {
             self.damaged.insert(key, checked);
@@ -84,38 +45,23 @@ impl Remains {
         self.damaged.clear();
     }
 
-    /// What is still to be delivered for `segments` (number and first frame) of `rungs`.
+    /// What is still to be delivered for `segments` of `rungs`.
     pub(crate) fn salvage(
-        self,
-        segments: &[(u32, u32)],
+        mut self,
+        segments: impl IntoIterator<Item = u32>,
         rungs: &[usize],
     ) -> Result<Vec<EncodedSegment>, Unsalvageable> {
-        if self.pictures.is_empty() {
-            return Err(Unsalvageable::Nothing);
-        }
         let mut rest = Vec::new();
-        for &(segment, first_frame) in segments {
+        for segment in segments {
             let states: Vec<State<'_>> = rungs.iter().map(|&rung| self.state(rung, segment)).collect();
             if states.windows(2).any(|pair| pair.first() != pair.last()) {
                 return Err(Unsalvageable::Uneven { segment });
             }
-            for &rung in rungs {
-                match self.state(rung, segment) {
-                    State::Complete => {}
-                    State::Damaged(_) => {
-                        rest.extend(
-                            self.damaged.get(&(rung, segment)).map(|checked| checked.segment.clone()),
-                        );
-                    }
-                    State::Empty => {
-                        let still = self
-                            .pictures
-                            .get(&rung)
-                            .and_then(|picture| picture.segment(rung, segment, first_frame));
-                        rest.push(still.ok_or(Unsalvageable::Uneven { segment })?);
-                    }
-                }
+            if states.contains(&State::Empty) {
+                return Err(Unsalvageable::Empty { segment });
             }
+            let damaged = rungs.iter().filter_map(|&rung| self.damaged.remove(&(rung, segment)));
+            rest.extend(damaged.map(|checked| checked.segment));
         }
         Ok(rest)
     }
@@ -140,72 +86,59 @@ enum State<'a> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
-    fn checked(rung: usize, segment: u32, frames: &[u32], missing: &[u32]) -> CheckedSegment {
-        let data: Vec<u8> = frames.iter().flat_map(|frame| [u8::try_from(*frame).unwrap(); 2]).collect();
-        let samples = frames
-            .iter()
-            .enumerate()
-            .map(|(index, &frame)| EncodedSample { frame, size: 2, sync: index == 0 })
-            .collect();
-        CheckedSegment {
-            segment: EncodedSegment {
-                rung,
-                segment,
-                samples,
-                data: data.into(),
-                sample_entry: Bytes::from_static(b"avc1"),
-            },
-            missing: missing.to_vec(),
-        }
+    fn checked(rung: usize, segment: u32, missing: &[u32]) -> CheckedSegment {
+        let segment = EncodedSegment {
+            rung,
+            segment,
+            samples: vec![],
+            data: Bytes::new(),
+            sample_entry: Bytes::from_static(b"avc1"),
+        };
+        CheckedSegment { segment, missing: missing.to_vec() }
     }
 
-    const SEGMENTS: [(u32, u32); 3] = [(0, 0), (1, 3), (2, 6)];
-
-    /// rung, segment, frames, bytes
-    type Left = (usize, u32, Vec<u32>, Bytes);
-
-    /// What is left to deliver.
-    fn salvage(parts: Vec<CheckedSegment>) -> Result<Vec<Left>, Unsalvageable> {
+    /// Rung and segment of what is left to deliver of segments 0 and 1 in rungs 0 and 1.
+    fn salvage(parts: &[(usize, u32, &[u32])]) -> Result<Vec<(usize, u32)>, Unsalvageable> {
         let mut remains = Remains::default();
-        for part in parts {
-            remains.take(part);
+        for &(rung, segment, missing) in parts {
+            remains.take(checked(rung, segment, missing));
         }
-        let frames = |segment: &EncodedSegment| segment.samples.iter().map(|sample| sample.frame).collect();
-        let rest = remains.salvage(&SEGMENTS, &[0, 1])?;
-        Ok(rest.into_iter().map(|s| (s.rung, s.segment, frames(&s), s.data)).collect())
+        let rest = remains.salvage([0, 1], &[0, 1])?;
+        Ok(rest.iter().map(|segment| (segment.rung, segment.segment)).collect())
     }
 
     #[test]
     fn complete_segments_come_once() {
         let mut remains = Remains::default();
-        assert!(remains.take(checked(0, 1, &[3, 4], &[5])).is_none());
-        assert!(remains.take(checked(0, 1, &[3, 4, 5], &[])).is_some());
-        assert!(remains.take(checked(0, 1, &[3, 4, 5], &[])).is_none());
-        assert!(remains.take(checked(0, 1, &[3, 4], &[5])).is_none());
+        assert!(remains.take(checked(0, 1, &[5])).is_none());
+        remains.forget_damaged();
+        assert!(remains.take(checked(0, 1, &[])).is_some());
+        assert!(remains.take(checked(0, 1, &[])).is_none());
+        assert!(remains.take(checked(0, 1, &[5])).is_none());
         assert!(remains.damaged.is_empty());
     }
 
     #[test]
-    fn damaged_segments_keep_what_they_have_and_empty_ones_stand_still() {
-        let parts = [0, 1]
-            .into_iter()
-            .flat_map(|rung| [checked(rung, 0, &[0, 1, 2], &[]), checked(rung, 1, &[4, 5], &[3])]);
-        let rest = salvage(parts.collect()).expect("even");
-        let still = |rung| (rung, 2, vec![6], Bytes::from_static(&[4, 4]));
-        let damaged = |rung| (rung, 1, vec![4, 5], Bytes::from_static(&[4, 4, 5, 5]));
-        assert_eq!(rest, [damaged(0), damaged(1), still(0), still(1)]);
+    fn damaged_segments_keep_what_they_have() {
+        let rest = salvage(&[(0, 0, &[]), (1, 0, &[]), (0, 1, &[9]), (1, 1, &[9])]);
+        assert_eq!(rest, Ok(vec![(0, 1), (1, 1)]));
     }
 
     #[test]
     fn rungs_that_differ_are_refused() {
-        let parts = vec![checked(0, 0, &[0, 1, 2], &[]), checked(1, 0, &[0, 1], &[2])];
-        assert_eq!(salvage(parts), Err(Unsalvageable::Uneven { segment: 0 }));
+        for other in [&[][..], &[8], &[9, 10]] {
+            let rest = salvage(&[(0, 0, &[9]), (1, 0, other), (0, 1, &[]), (1, 1, &[])]);
+            assert_eq!(rest, Err(Unsalvageable::Uneven { segment: 0 }), "{other:?}");
+        }
+        assert_eq!(salvage(&[(0, 0, &[])]), Err(Unsalvageable::Uneven { segment: 0 }));
     }
 
     #[test]
-    fn nothing_is_nothing() {
-        assert_eq!(salvage(vec![]), Err(Unsalvageable::Nothing));
+    fn holes_are_refused() {
+        assert_eq!(salvage(&[(0, 0, &[]), (1, 0, &[])]), Err(Unsalvageable::Empty { segment: 1 }));
     }
 }

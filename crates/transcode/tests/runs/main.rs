@@ -2,9 +2,12 @@
 //!
 //! This binary is its own sandbox helper, exactly as the server is: hence a `main` of its own.
 
+mod clips;
+mod encode;
 mod process;
 mod sandbox;
 mod support;
+mod video;
 
 use std::process::ExitCode;
 
@@ -19,6 +22,7 @@ fn main() -> ExitCode {
         Some(first) if first == process::HOST_COMMAND => return process::host(),
         _ => {}
     }
-    let trials: Vec<Trial> = [sandbox::trials(), process::trials()].into_iter().flatten().collect();
+    let trials: Vec<Trial> =
+        [sandbox::trials(), process::trials(), encode::trials()].into_iter().flatten().collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -118,3 +118,30 @@ pub(crate) fn ffmpeg(arguments: &[&str], output: &Path) {
         .expect("ffmpeg is installed");
     assert!(made.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&made.stderr));
 }
+
+/// What ffmpeg writes to standard output, outside of the sandbox.
+pub(crate) fn ffmpeg_output(arguments: &[&str]) -> Vec<u8> {
+    #[expect(clippy::disallowed_methods, reason = "a second opinion comes from ffmpeg itself")]
+    let run = std::process::Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin"])
+        .args(arguments)
+        .arg("pipe:1")
+        .output()
+        .expect("ffmpeg is installed");
+    assert!(run.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
+    run.stdout
+}
+
+/// Presentation times of the shown video frames as plain ffprobe reports them, in ticks.
+pub(crate) fn ffprobe_times(path: &Path) -> Vec<i64> {
+    #[expect(clippy::disallowed_methods, reason = "a second opinion comes from ffprobe itself")]
+    let run = std::process::Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", "v:0", "-show_entries", "frame=pts", "-of", "csv=p=0"])
+        .arg(path)
+        .output()
+        .expect("ffprobe is installed");
+    let text = String::from_utf8(run.stdout).expect("text");
+    // Side data of a frame leaves commas and empty lines behind.
+    let times = text.lines().map(|line| line.trim_end_matches(',')).filter(|line| !line.is_empty());
+    times.map(|time| time.parse().expect("a time in ticks")).collect()
+}
