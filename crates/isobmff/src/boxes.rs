@@ -1,8 +1,9 @@
 //! The box structure (§4.2): a length, a name, a body.
 
 use crate::cursor::Cursor;
+use crate::error::Error;
 use crate::fourcc::FourCc;
-use crate::reader::Error;
+use crate::size::to_u64;
 
 /// The boxes that lie one after the other in `bytes`.
 ///
@@ -39,7 +40,7 @@ impl<'a> Boxes<'a> {
     fn finish(&self) -> Result<(), Error> {
         match BoxHeader::parse(self.rest) {
             Some(header) if header.kind.0 != [0; 4] => {
-                Err(Error::BoxTooLong { kind: header.kind, room: length(self.rest) })
+                Err(Error::BoxTooLong { kind: header.kind, room: to_u64(self.rest.len()) })
             }
             _ => Ok(()),
         }
@@ -114,9 +115,12 @@ pub(crate) fn required(parent: &[u8], parent_kind: FourCc, kind: FourCc) -> Resu
     child(parent, kind)?.ok_or(Error::MissingBox { kind, parent: parent_kind })
 }
 
-/// The length of a slice as the format counts.
-pub(crate) fn length(bytes: &[u8]) -> u64 {
-    u64::try_from(bytes.len()).expect("no supported target has addresses beyond 64 bits")
+/// The bodies of all children named `kind`. A box that does not fit into `parent` is an error: it may hide one.
+pub(crate) fn children(parent: &[u8], kind: FourCc) -> Result<impl Iterator<Item = &[u8]>, Error> {
+    let mut walk = boxes(parent);
+    walk.by_ref().for_each(drop);
+    walk.finish()?;
+    Ok(boxes(parent).filter(move |child| child.kind == kind).map(|child| child.body))
 }
 
 #[cfg(test)]

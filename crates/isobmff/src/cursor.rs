@@ -1,7 +1,7 @@
 //! Big-endian fields of one box body, read in order.
 
+use crate::error::Error;
 use crate::fourcc::FourCc;
-use crate::reader::Error;
 
 /// Reads the fields of a box; running out of bytes is [`Error::BoxTooShort`] naming the box.
 #[derive(Debug, Clone)]

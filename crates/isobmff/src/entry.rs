@@ -2,8 +2,9 @@
 
 use crate::boxes::{RawBox, boxes};
 use crate::cursor::Cursor;
+use crate::error::Error;
 use crate::fourcc::FourCc;
-use crate::reader::Error;
+use crate::size::to_usize;
 
 /// One entry of `stsd`: the whole box, header included, never changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +90,7 @@ impl SampleEntry {
         let mut cursor = Cursor::new(FourCc::STSD, stsd);
         cursor.version_flags()?;
         let count = cursor.u32()?;
-        let wanted = usize::try_from(count).unwrap_or(usize::MAX);
+        let wanted = to_usize(count);
         let entries: Vec<Self> = boxes(cursor.rest())
             .take(wanted.min(usize::from(u16::MAX)))
             .map(|entry| Self { format: entry.kind, raw: entry.raw.to_vec() })

@@ -1,9 +1,10 @@
 //! `moof` (§8.8.4): which samples a movie fragment holds and where they lie.
 
-use crate::boxes::{boxes, child, required};
+use crate::boxes::{child, children, required};
 use crate::cursor::Cursor;
+use crate::error::Error;
 use crate::fourcc::FourCc;
-use crate::reader::Error;
+use crate::size::to_usize;
 
 /// Defaults of a track's fragments: `trex` (§8.8.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +76,7 @@ const SAMPLE_COMPOSITION_OFFSET: u32 = 0x800;
 impl TrackDefaults {
     /// Reads the body of `mvex`.
     pub(crate) fn parse_list(mvex: &[u8]) -> Result<Vec<Self>, Error> {
-        boxes(mvex).filter(|found| found.kind == FourCc::TREX).map(|trex| Self::parse(trex.body)).collect()
+        children(mvex, FourCc::TREX)?.map(Self::parse).collect()
     }
 
     fn parse(trex: &[u8]) -> Result<Self, Error> {
@@ -97,8 +98,8 @@ pub(crate) fn parse_fragment<'a>(
     let mut fragments = Vec::new();
     // Where the data of a track fragment starts that names no base: behind that of the one before (§8.8.7.1).
     let mut implicit_base = moof_offset;
-    for traf in boxes(moof).filter(|found| found.kind == FourCc::TRAF) {
-        let fragment = parse_track_fragment(traf.body, moof_offset, implicit_base, defaults)?;
+    for traf in children(moof, FourCc::TRAF)? {
+        let fragment = parse_track_fragment(traf, moof_offset, implicit_base, defaults)?;
         if let Some(run) = fragment.runs.last() {
             implicit_base = run.end()?;
         }
@@ -138,9 +139,9 @@ fn parse_track_fragment<'a>(
     }
     let decode_time = child(traf, FourCc::TFDT)?.map(parse_decode_time).transpose()?;
     let mut runs: Vec<Run<'a>> = Vec::new();
-    for trun in boxes(traf).filter(|found| found.kind == FourCc::TRUN) {
+    for trun in children(traf, FourCc::TRUN)? {
         let follows = runs.last().map_or(Ok(base), Run::end)?;
-        runs.push(Run::parse(trun.body, base, follows, sample)?);
+        runs.push(Run::parse(trun, base, follows, sample)?);
     }
     Ok(TrackFragment { track_id, entry: sample.entry, decode_time, runs })
 }
@@ -167,7 +168,7 @@ impl<'a> Run<'a> {
         };
         let first_flags = if flags & FIRST_SAMPLE_FLAGS != 0 { Some(cursor.u32()?) } else { None };
         let mut run = Self { offset, size: 0, count, flags, first_flags, defaults, rows: cursor.rest() };
-        let len = run.row_len().checked_mul(usize::try_from(count).unwrap_or(usize::MAX));
+        let len = run.row_len().checked_mul(to_usize(count));
         let rows = len.and_then(|len| run.rows.get(..len));
         run.rows = rows.ok_or(Error::TableTooLong { kind: FourCc::TRUN, count, room: run.rows.len() })?;
         run.size = if flags & SAMPLE_SIZE != 0 {

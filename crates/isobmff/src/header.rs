@@ -1,12 +1,13 @@
 //! `moov` (§8.2.1) and its tracks.
 
-use crate::boxes::{boxes, child, required};
+use crate::boxes::{child, children, required};
 use crate::cursor::Cursor;
 use crate::entry::SampleEntry;
+use crate::error::Error;
 use crate::fourcc::FourCc;
 use crate::fragment::TrackDefaults;
+use crate::limits::{Limits, SampleBudget};
 use crate::movie::{Edit, FileType, Matrix, Track};
-use crate::reader::{Error, Limits, SampleBudget};
 use crate::table::SampleTable;
 use crate::tables::Tables;
 
@@ -27,11 +28,11 @@ impl MovieHeader {
         }
         let timescale = timescale(required(moov, FourCc::MOOV, FourCc::MVHD)?, FourCc::MVHD)?.0;
         let mut tracks = Vec::new();
-        for trak in boxes(moov).filter(|found| found.kind == FourCc::TRAK) {
+        for trak in children(moov, FourCc::TRAK)? {
             if tracks.len() >= limits.max_tracks {
                 return Err(Error::TooManyTracks { limit: limits.max_tracks });
             }
-            tracks.push(parse_track(trak.body, budget)?);
+            tracks.push(parse_track(trak, budget)?);
         }
         if tracks.is_empty() {
             return Err(Error::NoTracks);

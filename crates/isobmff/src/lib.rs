@@ -8,6 +8,27 @@
 //! - [`FragmentStream`] takes fragmented MP4 apart as it arrives, media included.
 //! - [`write_init`] and [`write_fragment_header`] give the exact bytes of an init segment and of a fragment.
 //!
+//! ```
+//! use std::io::{Read, Seek, SeekFrom};
+//!
+//! use isobmff::{Demuxer, Limits, Movie, Progress};
+//!
+//! /// Reads the index of a file and none of its media.
+//! fn index(file: &mut (impl Read + Seek)) -> Result<Movie, Box<dyn std::error::Error>> {
+//!     let mut demuxer = Demuxer::new(file.seek(SeekFrom::End(0))?, Limits::default());
+//!     while let Progress::Need(range) = demuxer.advance()? {
+//!         let mut bytes = vec![0; range.len.try_into()?];
+//!         file.seek(SeekFrom::Start(range.offset))?;
+//!         file.read_exact(&mut bytes)?;
+//!         demuxer.supply(&bytes)?;
+//!     }
+//!     Ok(demuxer.finish()?)
+//! }
+//!
+//! let error = index(&mut std::io::Cursor::new("a text")).unwrap_err();
+//! assert_eq!(error.to_string(), "not an ISO base media or QuickTime file");
+//! ```
+//!
 //! Clauses without a name are those of ISO/IEC 14496-12:2022; QTFF is Apple's *QuickTime File Format*.
 
 #![deny(clippy::as_conversions, clippy::indexing_slicing)]
@@ -15,12 +36,15 @@
 mod boxes;
 mod cursor;
 mod entry;
+mod error;
 mod fourcc;
 mod fragment;
 mod header;
+mod limits;
 mod movie;
 mod pcm;
 mod reader;
+mod size;
 mod stream;
 mod table;
 mod tables;
@@ -28,11 +52,13 @@ mod writer;
 
 pub use boxes::{Boxes, RawBox, boxes};
 pub use entry::{AudioEntry, Packet, SampleEntry, VisualEntry};
+pub use error::Error;
 pub use fourcc::FourCc;
+pub use limits::Limits;
 pub use movie::{Edit, FileType, Matrix, Movie, Orientation, Track};
-pub use reader::{ByteRange, Demuxer, Error, Limits, Progress, index_slice};
+pub use reader::{ByteRange, Demuxer, Progress, index_slice};
 pub use stream::{FragmentStream, StreamEvent, StreamFragment, StreamSample, StreamTrack};
-pub use table::{Sample, SampleTable, SyncTable};
+pub use table::{Sample, SampleTable, Samples, SyncTable};
 pub use writer::{
     EditList, FragmentSample, FragmentSpec, InitSpec, InitTrack, write_fragment_header, write_init,
 };

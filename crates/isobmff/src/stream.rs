@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::boxes::{BoxHeader, BoxLen, length};
+use crate::boxes::{BoxHeader, BoxLen};
 use crate::entry::SampleEntry;
+use crate::error::Error;
 use crate::fourcc::FourCc;
 use crate::fragment::{TrackDefaults, TrackFragment, parse_fragment};
 use crate::header::MovieHeader;
-use crate::reader::{Error, Limits, SampleBudget};
+use crate::limits::{Limits, SampleBudget};
+use crate::size::{to_u64, to_usize};
 
 /// What the stream has told so far.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,7 +65,7 @@ pub struct StreamSample {
 /// Incremental parser; memory is bounded by the largest fragment allowed.
 ///
 /// `moov` comes first; each `moof` is followed by the one `mdat` that holds its samples, as every muxer that writes to
-/// a pipe does. All other boxes are stepped over. Errors are final.
+/// a pipe does. Samples of `moov` itself are not told of, and all other boxes are stepped over. Errors are final.
 #[derive(Debug)]
 pub struct FragmentStream {
     max_fragment_bytes: u64,
@@ -111,10 +113,10 @@ impl FragmentStream {
 
     /// The next bytes of the stream.
     pub fn push(&mut self, bytes: &[u8]) {
-        let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(bytes.len());
+        let skipped = to_usize(self.skip).min(bytes.len());
         let (skipped, kept) = bytes.split_at(skipped);
-        self.skip -= length(skipped);
-        self.position += length(skipped);
+        self.skip -= to_u64(skipped.len());
+        self.position += to_u64(skipped.len());
         self.buffer.extend_from_slice(kept);
     }
 
@@ -144,7 +146,7 @@ impl FragmentStream {
         let kind = header.kind;
         let BoxLen::Bytes(len) = header.len else { return Err(Error::UnboundedBox { kind }) };
         if usize::try_from(len).is_ok_and(|len| len < header.header_len) {
-            return Err(Error::BoxTooLong { kind, room: length(&self.buffer) });
+            return Err(Error::BoxTooLong { kind, room: to_u64(self.buffer.len()) });
         }
         let needed = match kind {
             FourCc::MOOV | FourCc::MOOF => true,
@@ -158,7 +160,7 @@ impl FragmentStream {
         if len > self.max_fragment_bytes {
             return Err(Error::HeaderTooLong { kind, len, limit: self.max_fragment_bytes });
         }
-        let whole = usize::try_from(len).unwrap_or(usize::MAX);
+        let whole = to_usize(len);
         if self.buffer.len() < whole {
             return Ok(false);
         }
@@ -172,17 +174,16 @@ impl FragmentStream {
         match kind {
             FourCc::MOOV => self.read_init(&body)?,
             FourCc::MOOF => self.read_fragment(&body, start)?,
-            _ => self.read_media(&body, start + (len - length(&body)))?,
+            _ => self.read_media(&body, start + (len - to_u64(body.len())))?,
         }
         Ok(true)
     }
 
     fn step_over(&mut self, len: u64) {
-        let held = usize::try_from(len).unwrap_or(usize::MAX).min(self.buffer.len());
+        let held = to_usize(len).min(self.buffer.len());
         self.buffer.advance(held);
-        let held = u64::try_from(held).expect("no supported target has addresses beyond 64 bits");
-        self.position += held;
-        self.skip = len - held;
+        self.position += to_u64(held);
+        self.skip = len - to_u64(held);
     }
 
     fn read_init(&mut self, moov: &[u8]) -> Result<(), Error> {
@@ -223,7 +224,8 @@ impl FragmentStream {
             };
             let outside = Error::MediaOutsideFragment { track_id };
             // Runs that share bytes could otherwise multiply them.
-            if extents.iter().map(|(_, len)| u128::from(*len)).sum::<u128>() > u128::from(length(media)) {
+            if extents.iter().map(|(_, len)| u128::from(*len)).sum::<u128>() > u128::from(to_u64(media.len()))
+            {
                 return Err(outside);
             }
             let data = match extents.as_slice() {
@@ -244,8 +246,7 @@ impl FragmentStream {
 
     /// Samples may cost no bytes in the stream, yet their rows must not take more memory than a fragment may.
     fn budget(&self) -> SampleBudget {
-        let row = u64::try_from(size_of::<StreamSample>()).unwrap_or(1);
-        SampleBudget::new((self.max_fragment_bytes / row).max(1))
+        SampleBudget::new((self.max_fragment_bytes / to_u64(size_of::<StreamSample>())).max(1))
     }
 }
 

@@ -3,6 +3,8 @@
 use std::iter::FusedIterator;
 use std::ops::Range;
 
+use crate::size::to_usize;
+
 /// The samples of a track in decode order, in columns: 20 to 26 bytes a sample.
 ///
 /// For audio whose table has one entry per PCM frame, consecutive frames of one file chunk are grouped, up to 1024
@@ -269,7 +271,7 @@ impl Iterator for Samples<'_> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = usize::try_from(self.end - self.next).unwrap_or(usize::MAX);
+        let left = to_usize(self.end - self.next);
         (left, Some(left))
     }
 }

@@ -3,8 +3,10 @@
 use crate::boxes::{child, required};
 use crate::cursor::{Cursor, pair};
 use crate::entry::{Packet, SampleEntry};
+use crate::error::Error;
 use crate::fourcc::FourCc;
-use crate::reader::{Error, SampleBudget};
+use crate::limits::SampleBudget;
+use crate::size::to_usize;
 use crate::table::{SampleTable, SyncTable};
 
 /// The tables of one track, where they lie in the file's bytes.
@@ -150,7 +152,7 @@ impl<'a> Tables<'a> {
         let mut table = SampleTable::empty();
         match self.sizes {
             Sizes::Constant { size, count } => {
-                let sizes = std::iter::repeat_n(size, usize::try_from(count).unwrap_or(usize::MAX));
+                let sizes = std::iter::repeat_n(size, to_usize(count));
                 self.place(sizes, entries, &mut table)?;
             }
             Sizes::Each(sizes) => {
@@ -164,7 +166,7 @@ impl<'a> Tables<'a> {
             Sizes::Bytes(sizes) => self.place(sizes.iter().copied().map(u32::from), entries, &mut table)?,
             Sizes::Nibbles { bytes, count } => {
                 let sizes = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(u32::from);
-                self.place(sizes.take(usize::try_from(count).unwrap_or(usize::MAX)), entries, &mut table)?;
+                self.place(sizes.take(to_usize(count)), entries, &mut table)?;
             }
         }
         self.set_times(&mut table)?;
@@ -204,7 +206,7 @@ impl<'a> Tables<'a> {
                 Some((run, declared)) => {
                     // Some recorders write negative deltas. Nothing can last for less than a tick.
                     delta = i64::from(if i32::try_from(declared).is_ok() { declared } else { 1 });
-                    usize::try_from(run).unwrap_or(usize::MAX).min(left)
+                    to_usize(run).min(left)
                 }
                 None => left,
             };
@@ -228,7 +230,7 @@ impl<'a> Tables<'a> {
         let column = &mut table.composition_offsets;
         column.reserve_exact(count);
         while let Some((run, offset)) = runs.next_if(|_| column.len() < count) {
-            let run = usize::try_from(run).unwrap_or(usize::MAX).min(count - column.len());
+            let run = to_usize(run).min(count - column.len());
             column.extend(std::iter::repeat_n(offset.cast_signed(), run));
         }
         column.resize(count, 0);
@@ -287,7 +289,8 @@ impl<'a> Sizes<'a> {
                 Ok(Self::Constant { size, count })
             };
         }
-        let mut cursor = Cursor::new(FourCc::STZ2, required(stbl, FourCc::STBL, FourCc::STZ2)?);
+        let missing = Error::MissingBox { kind: FourCc::STSZ, parent: FourCc::STBL };
+        let mut cursor = Cursor::new(FourCc::STZ2, child(stbl, FourCc::STZ2)?.ok_or(missing)?);
         cursor.version_flags()?;
         let [_, _, _, bits] = cursor.array()?;
         let count = cursor.u32()?;
