@@ -50,6 +50,7 @@ pub struct Demuxer {
     header: Option<MovieHeader>,
     fragmented: bool,
     done: bool,
+    failure: Option<Error>,
 }
 
 /// One read should bring `ftyp` and a short `moov`, or a `moof` and the header after it.
@@ -73,6 +74,7 @@ impl Demuxer {
             header: None,
             fragmented: false,
             done: false,
+            failure: None,
         }
     }
 
@@ -81,27 +83,10 @@ impl Demuxer {
     /// # Errors
     /// Every situation of [`Error`] that a file can be in.
     pub fn advance(&mut self) -> Result<Progress, Error> {
-        if self.file_len == 0 {
-            return Err(Error::Empty);
+        match &self.failure {
+            Some(failure) => Err(failure.clone()),
+            None => self.walk().inspect_err(|failure| self.failure = Some(failure.clone())),
         }
-        while !self.done {
-            if self.position >= self.file_len {
-                self.end()?;
-                break;
-            }
-            let Some(bytes) = self.held(BoxHeader::MAX_LEN) else {
-                return Ok(self.want(self.probe_len));
-            };
-            match BoxHeader::parse(bytes) {
-                Some(header) => {
-                    if let Some(progress) = self.enter(header)? {
-                        return Ok(progress);
-                    }
-                }
-                None => self.end()?,
-            }
-        }
-        Ok(Progress::Done)
     }
 
     /// The bytes of the range last asked for, complete.
@@ -136,6 +121,31 @@ impl Demuxer {
             file_len: self.file_len,
             tracks: header.tracks,
         })
+    }
+
+    /// Goes on from box to box, as far as the bytes at hand reach.
+    fn walk(&mut self) -> Result<Progress, Error> {
+        if self.file_len == 0 {
+            return Err(Error::Empty);
+        }
+        while !self.done {
+            if self.position >= self.file_len {
+                self.end()?;
+                break;
+            }
+            let Some(bytes) = self.held(BoxHeader::MAX_LEN) else {
+                return Ok(self.want(self.probe_len));
+            };
+            match BoxHeader::parse(bytes) {
+                Some(header) => {
+                    if let Some(progress) = self.enter(header)? {
+                        return Ok(progress);
+                    }
+                }
+                None => self.end()?,
+            }
+        }
+        Ok(Progress::Done)
     }
 
     /// Handles the box at the position: reads it, asks for it or steps over it.

@@ -79,6 +79,7 @@ pub struct FragmentStream {
     /// Of the `moof` whose `mdat` has not come.
     pending: Vec<PendingFragment>,
     ready: VecDeque<StreamEvent>,
+    failure: Option<Error>,
 }
 
 /// Where a track's next fragment starts when it does not say.
@@ -108,6 +109,7 @@ impl FragmentStream {
             defaults: Vec::new(),
             pending: Vec::new(),
             ready: VecDeque::new(),
+            failure: None,
         }
     }
 
@@ -129,8 +131,13 @@ impl FragmentStream {
             if let Some(event) = self.ready.pop_front() {
                 return Ok(Some(event));
             }
-            if !self.step()? {
-                return Ok(None);
+            if let Some(failure) = &self.failure {
+                return Err(failure.clone());
+            }
+            match self.step() {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(failure) => self.failure = Some(failure),
             }
         }
     }

@@ -1,9 +1,9 @@
 //! What the writer writes, the demuxer and the stream parser read back, however the bytes arrive.
 
 use isobmff::{
-    ByteRange, Demuxer, EditList, FileType, FourCc, FragmentSample, FragmentSpec, FragmentStream, InitSpec,
-    InitTrack, Limits, Matrix, Movie, Progress, Sample, StreamEvent, StreamFragment, SyncTable, index_slice,
-    write_fragment_header, write_init,
+    ByteRange, Demuxer, EditList, Error, FileType, FourCc, FragmentSample, FragmentSpec, FragmentStream,
+    InitSpec, InitTrack, Limits, Matrix, Movie, Progress, Sample, StreamEvent, StreamFragment, SyncTable,
+    index_slice, write_fragment_header, write_init,
 };
 use proptest::prelude::*;
 
@@ -209,4 +209,79 @@ fn media_beyond_4_gib_gets_a_64_bit_size() {
     assert_eq!(movie.tracks[0].samples.get(0).unwrap().offset, file.len() as u64);
     assert_eq!(movie.tracks[0].samples.get(1).unwrap().offset, file.len() as u64 + u64::from(u32::MAX));
     assert_eq!(movie.missing_bytes(), 0);
+}
+
+/// One read a fragment, and none of the media.
+#[test]
+fn the_index_of_fragments_takes_few_reads() {
+    let sample = FragmentSample { duration: 1, size: 50_000, sync: true, composition_offset: 0 };
+    let fragment =
+        |number: u64| Fragment { track_id: 1, base_decode_time: number * 4, samples: vec![sample; 4] };
+    let (file, expected) = file(&(0..10).map(fragment).collect::<Vec<_>>());
+    let mut demuxer = Demuxer::new(file.len() as u64, Limits::default());
+    let (mut reads, mut bytes_read) = (0, 0);
+    while let Progress::Need(ByteRange { offset, len }) = demuxer.advance().unwrap() {
+        reads += 1;
+        bytes_read += len;
+        demuxer.supply(&file[offset as usize..][..len as usize]).unwrap();
+    }
+    assert_eq!(tables(&demuxer.finish().unwrap()), expected);
+    assert_eq!((reads, bytes_read), (10, 65_536 + 9 * 4096));
+}
+
+/// ffmpeg writes the time of AAC's priming as a number below 0.
+#[test]
+fn decode_times_may_be_negative() {
+    let sample = FragmentSample { duration: 1024, size: 3, sync: true, composition_offset: 0 };
+    let base_decode_time = (-1024_i64).cast_unsigned();
+    let (file, expected) = file(&[Fragment { track_id: 2, base_decode_time, samples: vec![sample; 2] }]);
+    assert_eq!(expected[1][0].decode_time, -1024);
+    assert_eq!(tables(&index_slice(&file, Limits::default()).unwrap()), expected);
+    let events = stream(&file, &[7]);
+    let StreamEvent::Fragment(fragment) = &events[1] else { panic!("no fragment") };
+    assert_eq!(fragment.samples.iter().map(|sample| sample.decode_time).collect::<Vec<_>>(), [-1024, 0]);
+}
+
+/// What a stream that is not in order is refused for.
+#[test]
+fn streams_out_of_order_are_refused() {
+    let check = |bytes: &[u8], expected: Error| {
+        let mut stream = FragmentStream::new(1 << 20);
+        stream.push(bytes);
+        let error = loop {
+            match stream.poll() {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("accepted"),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error, expected);
+        assert_eq!(stream.poll(), Err(expected), "errors are final");
+    };
+    let sample = FragmentSample { duration: 1, size: 3, sync: true, composition_offset: 0 };
+    let fragment = |track_id| {
+        let spec = FragmentSpec {
+            sequence_number: 1,
+            track_id,
+            entry: 1,
+            base_decode_time: 0,
+            samples: &[sample],
+            extra: &[],
+        };
+        write_fragment_header(&spec)
+    };
+    let moof = |track_id| {
+        let mut header = fragment(track_id);
+        header.truncate(header.len() - 8);
+        header
+    };
+    let init = init(EditList::None);
+    check(&[&init[..], &moof(9)].concat(), Error::UnknownTrack { track_id: 9 });
+    check(&[&init[..], &moof(1), &moof(1)].concat(), Error::FragmentWithoutMedia { kind: FourCc::MOOF });
+    let empty = b"\0\0\0\x08mdat";
+    check(&[&init[..], &moof(1), empty].concat(), Error::MediaOutsideFragment { track_id: 1 });
+    check(&[&init[..], &moof(1), b"\0\0\0\0mdat"].concat(), Error::UnboundedBox { kind: FourCc::MDAT });
+    check(b"\0\0\0\x07free", Error::BoxTooLong { kind: FourCc::FREE, room: 8 });
+    let limit = 1 << 20;
+    check(b"\x7f\0\0\0moof", Error::HeaderTooLong { kind: FourCc::MOOF, len: 0x7f00_0000, limit });
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use isobmff::{Limits, Movie, Sample, SyncTable, Track, index_slice};
+use isobmff::{FragmentStream, Limits, Movie, Sample, StreamEvent, SyncTable, Track, index_slice};
 
 const PICTURE: &str = "testsrc=duration=1.2:size=160x90:rate=25";
 const SOUND: &str = "sine=frequency=440:duration=1.2:sample_rate=48000";
@@ -145,8 +145,41 @@ fn fragmented_files() {
         let arguments = format!("-c:v libx264 -g 10 -bf 2 -c:a aac -movflags {flags}");
         let movie = check_made("fragmented.mp4", &arguments);
         assert!(movie.fragmented, "{flags}");
+        check_stream(&arguments, &movie);
     }
     check_made("pcm.mov", "-map 1 -c:a pcm_s16le -movflags frag_keyframe+empty_moov -frag_duration 300000");
+}
+
+/// What comes through a pipe is what the index of a file says: the fragments' samples, and their bytes.
+fn check_stream(arguments: &str, movie: &Movie) {
+    let folder = tempfile::tempdir().expect("a folder for the clip");
+    let clip = folder.path().join("stream.mp4");
+    make(&clip, arguments);
+    let file = fs::read(&clip).expect("the clip can be read");
+    let mut stream = FragmentStream::new(1 << 20);
+    let mut samples = vec![Vec::new(); movie.tracks.len()];
+    let mut media = vec![Vec::new(); movie.tracks.len()];
+    for piece in file.chunks(1000) {
+        stream.push(piece);
+        while let Some(event) = stream.poll().expect("the stream is sound") {
+            let StreamEvent::Fragment(fragment) = event else { continue };
+            let track =
+                movie.tracks.iter().position(|track| track.id == fragment.track_id).expect("a known track");
+            samples[track].extend(fragment.samples);
+            media[track].extend_from_slice(&fragment.data);
+        }
+    }
+    assert!(stream.is_drained(), "{arguments}");
+    for (track, (samples, media)) in movie.tracks.iter().zip(samples.iter().zip(&media)) {
+        // Those of a hybrid's `moov` do not come through the stream.
+        let first = track.samples.len() as usize - samples.len();
+        let indexed = || track.samples.iter().skip(first);
+        let times = samples.iter().map(|sample| (sample.decode_time, sample.composition_offset, sample.sync));
+        let expected = indexed().map(|sample| (sample.decode_time, sample.composition_offset, sample.sync));
+        assert!(times.eq(expected), "{arguments}");
+        let bytes = |sample: Sample| &file[sample.offset as usize..][..sample.size as usize];
+        assert_eq!(media, &indexed().map(bytes).collect::<Vec<_>>().concat(), "{arguments}");
+    }
 }
 
 /// One table entry per frame of sound: grouped as ffmpeg groups.
