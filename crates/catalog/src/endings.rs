@@ -8,8 +8,8 @@ use jobs::{DeadJob, Lease, Retried};
 use crate::{
     Error, Result, VideoEvent,
     ids::{UserId, VideoId},
-    videos::change_state,
-    work::{DeleteJob, Work, group},
+    videos,
+    work::{self, DeleteJob, Work},
 };
 
 /// What became of a job that could not do its work.
@@ -37,6 +37,7 @@ pub struct Reaped {
 /// [`Error::lease_lost`].
 pub async fn reject(db: &Db, lease: &Lease, sentence: &str) -> Result<()> {
     let mut tx = db.begin().await?;
+    lock_video_of(&mut tx, lease).await?;
     let dead = jobs::fail(&mut tx, lease, sentence).await?;
     bury(&mut tx, &dead, sentence).await?;
     tx.commit().await?;
@@ -50,6 +51,7 @@ pub async fn reject(db: &Db, lease: &Lease, sentence: &str) -> Result<()> {
 /// [`Error::lease_lost`].
 pub async fn retry(db: &Db, lease: &Lease, error: &str, delay: Duration) -> Result<Ending> {
     let mut tx = db.begin().await?;
+    lock_video_of(&mut tx, lease).await?;
     let ending = match jobs::retry(&mut tx, lease, error, delay).await? {
         Retried::Later => Ending::Later,
         Retried::Dead(dead) => {
@@ -95,9 +97,9 @@ pub async fn reap(db: &Db) -> Result<Reaped> {
 /// [`Error::NoVideo`]; [`Error::Refused`] when it is being deleted already.
 pub async fn request_delete(db: &Db, video: VideoId) -> Result<()> {
     let mut tx = db.begin().await?;
-    let state = change_state(&mut tx, video, VideoEvent::DeleteRequested).await?;
+    let state = videos::lock(&mut tx, video).await?.after(VideoEvent::DeleteRequested)?;
     let owner: UserId = tx.query(SET_DELETING).bind(video).bind(state).value().await?;
-    jobs::cancel_group(&mut tx, &group(video)).await?;
+    jobs::cancel_group(&mut tx, &work::group(video)).await?;
     jobs::enqueue(&mut tx, Work::Delete(DeleteJob { video }).into_job(owner)).await?;
     tx.commit().await?;
     Ok(())
@@ -115,6 +117,18 @@ pub async fn finish_delete(db: &Db, lease: &Lease, video: VideoId) -> Result<()>
     Ok(())
 }
 
+/// The video first and its jobs afterwards, as [`videos::lock`] wants it.
+async fn lock_video_of(tx: &mut Tx, lease: &Lease) -> Result<()> {
+    let group = jobs::group_of(tx, lease.id).await?;
+    match group.as_deref().and_then(work::video_of_group) {
+        Some(video) => match videos::lock(tx, video).await {
+            Ok(_) | Err(Error::NoVideo(_)) => Ok(()),
+            Err(error) => Err(error),
+        },
+        None => Ok(()),
+    }
+}
+
 /// What a dead job takes with it. A job of another version of the program, or one for a video that is failed or
 /// deleted already, takes nothing; it stays among the dead for somebody to look at.
 async fn bury(tx: &mut Tx, dead: &DeadJob, sentence: &str) -> Result<()> {
@@ -123,13 +137,14 @@ async fn bury(tx: &mut Tx, dead: &DeadJob, sentence: &str) -> Result<()> {
         return Ok(());
     }
     let video = work.video();
-    let state = match change_state(tx, video, VideoEvent::Failed).await {
-        Ok(state) => state,
-        Err(Error::Refused(_) | Error::NoVideo(_)) => return Ok(()),
+    let state = match videos::lock(tx, video).await {
+        Ok(state) => state.after(VideoEvent::Failed),
+        Err(Error::NoVideo(_)) => return Ok(()),
         Err(error) => return Err(error),
     };
+    let Ok(state) = state else { return Ok(()) };
     tx.query(SET_FAILED).bind(video).bind(state).bind(sentence.replace('\0', "\u{fffd}")).execute().await?;
-    jobs::cancel_group(tx, &group(video)).await?;
+    jobs::cancel_group(tx, &work::group(video)).await?;
     Ok(())
 }
 

@@ -304,3 +304,122 @@ fn is_invisible(c: char) -> bool {
 fn refuse<T>(sentence: &str) -> Result<T, Refusal> {
     Err(Refusal(sentence.to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check<T>(parse: fn(&str) -> Result<T, Refusal>, typed: &str, expected: Result<&str, &str>)
+    where
+        T: fmt::Display,
+    {
+        let parsed = parse(typed).map(|value| value.to_string());
+        assert_eq!(parsed.as_deref().map_err(|Refusal(sentence)| sentence.as_str()), expected, "{typed:?}");
+    }
+
+    const BLANK: &str = "This field may not be blank.";
+    const CONTROL: &str = "Control characters are not allowed.";
+
+    #[test]
+    fn usernames() {
+        const INVALID: &str =
+            "Enter a valid username. It may contain only letters, numbers and . + - _ characters.";
+        check(Username::parse, " ann.b+c-d_9 ", Ok("ann.b+c-d_9"));
+        check(Username::parse, "\t", Err(BLANK));
+        check(Username::parse, &"a".repeat(15), Ok(&"a".repeat(15)));
+        check(Username::parse, &"a".repeat(16), Err("Ensure this field has no more than 15 characters."));
+        check(Username::parse, "a b", Err(INVALID));
+        check(Username::parse, "ann@x", Err(INVALID));
+        // A Cyrillic letter that looks like an `a`.
+        check(Username::parse, "аnn", Err(INVALID));
+        check(Username::parse, "a\u{202e}b", Err(CONTROL));
+    }
+
+    #[test]
+    fn addresses() {
+        const INVALID: &str = "Enter a valid email address.";
+        check(Email::parse, " Ann.O'Neil+x@mail.example.org", Ok("Ann.O'Neil+x@mail.example.org"));
+        check(Email::parse, "", Err(BLANK));
+        for typed in [
+            "ann",
+            "@x.org",
+            "ann@",
+            "ann@org",
+            "ann@x..org",
+            "a b@x.org",
+            "a@b@x.org",
+            "<a@x.org>",
+            "a@.org",
+        ] {
+            check(Email::parse, typed, Err(INVALID));
+        }
+        check(Email::parse, "a@x.org\r\nBcc: b@x.org", Err(CONTROL));
+        let long = format!("{}@x.org", "a".repeat(45));
+        check(Email::parse, &long, Err("Ensure this field has no more than 50 characters."));
+    }
+
+    #[test]
+    fn titles_and_descriptions() {
+        check(
+            Title::parse,
+            "../../etc <script>alert(1)</script> \"é\" 世界",
+            Ok("../../etc <script>alert(1)</script> \"é\" 世界"),
+        );
+        check(Title::parse, " \u{a0} ", Err(BLANK));
+        check(Title::parse, "two\nlines", Err(CONTROL));
+        check(Title::parse, &"é".repeat(200), Ok(&"é".repeat(200)));
+        check(Title::parse, &"é".repeat(201), Err("Ensure this field has no more than 200 characters."));
+        check(Description::parse, "", Ok(""));
+        check(Description::parse, "two\r\nlines\tand a tab", Ok("two\nlines\tand a tab"));
+        check(Description::parse, "nul \0", Err(CONTROL));
+    }
+
+    #[test]
+    fn durations() {
+        const FORM: &str = "Enter the duration as HH:MM:SS, for example 00:01:30.";
+        assert_eq!(ClaimedDuration::parse(" 01:02:03 ").unwrap().duration(), Duration::from_secs(3723));
+        for typed in [
+            "",
+            "1:02:03",
+            "00:60:00",
+            "00:00:60",
+            "00:01",
+            "00:00:00:01",
+            "-1:00:00",
+            "aa:bb:cc",
+            "00:00:1.",
+            "٠٠:٠٠:٠١",
+        ] {
+            assert_eq!(ClaimedDuration::parse(typed), Err(Refusal(FORM.to_owned())), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn file_names() {
+        let name = |file| SourceName::of_file(file).0;
+        assert_eq!(name("C:\\clips\\holiday.in.rome.MP4"), "holiday.in.rome");
+        assert_eq!(name("../../etc/passwd"), "passwd");
+        assert_eq!((name(".mp4").as_str(), name("").as_str()), ("video", "video"));
+        assert_eq!(SourceExtension::of_file("x.MoV"), Ok(SourceExtension::Mov));
+        for file in ["mp4", "x.avi", "", "x.mp4 ", "x.mp4/y"] {
+            assert!(SourceExtension::of_file(file).is_err(), "{file:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_stays_as_it_is(typed in ".*") {
+            if let Ok(title) = Title::parse(&typed) {
+                prop_assert_eq!(Title::parse(title.as_str()), Ok(title.clone()));
+                prop_assert!(!title.as_str().chars().any(char::is_control));
+            }
+            if let Ok(description) = Description::parse(&typed) {
+                prop_assert_eq!(Description::parse(description.as_str()), Ok(description));
+            }
+            let name = SourceName::of_file(&typed);
+            prop_assert!(!name.as_str().is_empty() && !name.as_str().contains('/'));
+        }
+    }
+}

@@ -175,7 +175,7 @@ pub async fn create(db: &Db, new: &NewVideo) -> Result<Video> {
 /// [`Error::NoVideo`], and [`Error::Refused`] when it has not failed.
 pub async fn retry(db: &Db, id: VideoId) -> Result<Video> {
     let mut tx = db.begin().await?;
-    let state = change_state(&mut tx, id, VideoEvent::Retried).await?;
+    let state = lock(&mut tx, id).await?.after(VideoEvent::Retried)?;
     let video: Video = tx.query(SET_STATE).bind(id).bind(state).one().await?;
     start_over(&mut tx, &video).await?;
     tx.commit().await?;
@@ -295,11 +295,13 @@ async fn start_over(tx: &mut Tx, video: &Video) -> Result<()> {
     Ok(())
 }
 
-/// Locks a video's row and answers the state it is to be given.
-pub(crate) async fn change_state(tx: &mut Tx, id: VideoId, event: VideoEvent) -> Result<VideoState> {
+/// Locks a video's row and answers its state.
+///
+/// Every verb locks the video first and its jobs afterwards, so that two verbs never wait for each other in a
+/// circle.
+pub(crate) async fn lock(tx: &mut Tx, id: VideoId) -> Result<VideoState> {
     let state: Option<VideoState> = tx.query(LOCK_STATE).bind(id).first_value().await?;
-    let state = state.ok_or(Error::NoVideo(id))?;
-    Ok(state.after(event)?)
+    state.ok_or(Error::NoVideo(id))
 }
 
 db::statements! {

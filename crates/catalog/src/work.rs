@@ -231,6 +231,11 @@ pub fn group(video: VideoId) -> String {
     format!("video:{video}")
 }
 
+/// The video that a [`group`] is of.
+pub(crate) fn video_of_group(group: &str) -> Option<VideoId> {
+    group.strip_prefix("video:")?.parse().ok()
+}
+
 /// The counter of the jobs that publishing a revision waits for.
 pub(crate) fn publish_counter(video: VideoId, revision: Revision) -> String {
     format!("publish:{video}:{revision}")

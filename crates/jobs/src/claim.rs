@@ -91,17 +91,23 @@ db::statements! {
          RETURNING id, fence, queue, kind, payload, owner, job_group, priority, attempt, max_attempts, created_at,
              stamp"
     }
+    /// Rows are locked in the order of their ids, as every statement does that changes several jobs: so two of them
+    /// never wait for each other in a circle.
     HEARTBEAT {
-        "UPDATE jobs SET lease_until = " NOW " + $2, units_done = held.done, units_total = held.total
-         FROM " [
+        "WITH mine AS MATERIALIZED (
+             SELECT jobs.id, held.done, held.total FROM " [
             sqlite
                 "(SELECT value ->> 'id' AS id, value ->> 'fence' AS fence, value ->> 'done' AS done,
                          value ->> 'total' AS total FROM json_each($1)) AS held"
             postgres
                 "jsonb_to_recordset(CAST($1 AS JSONB)) AS held (id BIGINT, fence BIGINT, done BIGINT, total BIGINT)"
         ]
-        " WHERE jobs.id = held.id AND jobs.fence = held.fence AND jobs.state = 'running'
-          RETURNING jobs.id"
+        " JOIN jobs ON jobs.id = held.id AND jobs.fence = held.fence AND jobs.state = 'running'
+             ORDER BY jobs.id" FOR_UPDATE
+        ")
+         UPDATE jobs SET lease_until = " NOW " + $2, units_done = mine.done, units_total = mine.total
+         FROM mine WHERE jobs.id = mine.id
+         RETURNING jobs.id"
     }
 }
 

@@ -92,8 +92,11 @@ db::statements! {
          WHERE id = $1 AND state IN ('ready', 'running')"
     }
     CANCEL_GROUP {
-        "UPDATE jobs SET state = 'cancelled', lease_until = NULL, finished_at = " NOW "
-         WHERE job_group = $1 AND state IN ('ready', 'running')"
+        "WITH unfinished AS MATERIALIZED (
+             SELECT id FROM jobs WHERE job_group = $1 AND state IN ('ready', 'running') ORDER BY id" FOR_UPDATE
+        ")
+         UPDATE jobs SET state = 'cancelled', lease_until = NULL, finished_at = " NOW "
+         WHERE id IN (SELECT id FROM unfinished)"
     }
     CANCEL_COUNTERS { "DELETE FROM job_counters WHERE job_group = $1" }
     REVIVE {

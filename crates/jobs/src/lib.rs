@@ -41,7 +41,7 @@ pub use control::{Retention, cancel, cancel_group, expedite, pause, purge, resum
 pub use enqueue::{Enqueued, NewJob, enqueue, enqueue_all};
 pub use job::{DeadJob, Error, Job, JobId, Lease, Progress, Result, State, WorkerId};
 pub use settle::{Reaped, Retried, fail, reap, release, retry, settle};
-pub use stats::{Depth, JobSummary, depths, group, unfinished};
+pub use stats::{Depth, JobSummary, depths, group, group_of, unfinished};
 
 /// The channel on which [`db::Db::listen`] hears that there may be something to claim.
 pub const CHANNEL: &str = "jobs";

@@ -1,6 +1,6 @@
 //! What the queue holds, for people and for metrics.
 
-use db::{Db, Timestamp};
+use db::{Db, Timestamp, Tx};
 
 use crate::{JobId, Result, State};
 
@@ -62,6 +62,16 @@ pub async fn group(db: &Db, group: &str) -> Result<Vec<JobSummary>> {
     Ok(db.read(GROUP).bind(group).all().await?)
 }
 
+/// The group of a job, read inside a transaction; `None` when it has none, or is gone.
+///
+/// For callers that must lock what the group stands for before they end the job.
+///
+/// # Errors
+/// Those of the database.
+pub async fn group_of(tx: &mut Tx, id: JobId) -> Result<Option<String>> {
+    Ok(tx.query(GROUP_OF).bind(id).first_value::<Option<String>>().await?.flatten())
+}
+
 /// How many jobs have not ended.
 ///
 /// # Errors
@@ -79,5 +89,6 @@ db::statements! {
         "SELECT id, kind, state, attempt, max_attempts, units_done, units_total, error, worker FROM jobs
          WHERE job_group = $1 ORDER BY id"
     }
+    GROUP_OF { "SELECT job_group FROM jobs WHERE id = $1" }
     UNFINISHED { "SELECT count(*) FROM jobs WHERE state IN ('ready', 'running')" }
 }

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::{Image, NewPlan, NewRendition, Object, Output, RenditionKind, RenditionOutput};
 use crate::{
-    Error, Result, Stage, VideoEvent,
+    Error, Result, Stage, VideoEvent, VideoState,
     ids::{Revision, UserId, VideoId},
     stages,
-    videos::{Video, change_state},
+    videos::{self, Video},
     work::{self, ArtworkJob, AudioJob, EncodeJob, PublishJob, Work},
 };
 
@@ -26,8 +26,7 @@ pub async fn record_plan<P: Serialize>(
     plan: &NewPlan<P>,
 ) -> Result<Revision> {
     let mut tx = db.begin().await?;
-    jobs::settle(&mut tx, lease).await?;
-    let state = change_state(&mut tx, video, VideoEvent::Planned).await?;
+    let state = lock_and_settle(&mut tx, video, lease).await?.after(VideoEvent::Planned)?;
     let planned: Planned = tx
         .query(SET_PLANNED)
         .bind(video)
@@ -77,12 +76,9 @@ pub async fn record(
     output: &Output,
 ) -> Result<()> {
     let mut tx = db.begin().await?;
-    jobs::settle(&mut tx, lease).await?;
+    lock_and_settle(&mut tx, video, lease).await?;
     let mut units = 0;
-    // In one order in every transaction, so that two never wait for each other in a circle.
-    let mut renditions: Vec<_> = output.renditions.iter().collect();
-    renditions.sort_unstable_by_key(|rendition| &rendition.id);
-    for rendition in renditions {
+    for rendition in &output.renditions {
         units += record_rendition(&mut tx, video, revision, rendition).await?;
     }
     for image in &output.images {
@@ -105,8 +101,7 @@ pub async fn record(
 /// [`Error::lease_lost`]; [`Error::Incomplete`]; [`Error::Refused`] when the video is not processing.
 pub async fn publish(db: &Db, lease: &Lease, video: VideoId, revision: Revision) -> Result<Video> {
     let mut tx = db.begin().await?;
-    jobs::settle(&mut tx, lease).await?;
-    let state = change_state(&mut tx, video, VideoEvent::Published).await?;
+    let state = lock_and_settle(&mut tx, video, lease).await?.after(VideoEvent::Published)?;
     let Completeness { recorded, planned } = tx.query(COMPLETENESS).bind(video).bind(revision).one().await?;
     if recorded != planned {
         return Err(Error::Incomplete { recorded, planned });
@@ -115,6 +110,13 @@ pub async fn publish(db: &Db, lease: &Lease, video: VideoId, revision: Revision)
     stages::advance(&mut tx, video, Stage::Publish, 1).await?;
     tx.commit().await?;
     Ok(published)
+}
+
+/// A video that is gone took its jobs with it: the lease is lost, which is what the worker has to know.
+async fn lock_and_settle(tx: &mut Tx, video: VideoId, lease: &Lease) -> Result<VideoState> {
+    let locked = videos::lock(tx, video).await;
+    jobs::settle(tx, lease).await?;
+    locked
 }
 
 /// What the planned jobs are asked to do.
@@ -242,7 +244,7 @@ async fn add_warnings(tx: &mut Tx, video: VideoId, new: &[String]) -> Result<()>
     if new.is_empty() {
         return Ok(());
     }
-    let Json(had): Json<Vec<String>> = tx.query(LOCK_WARNINGS).bind(video).value().await?;
+    let Json(had): Json<Vec<String>> = tx.query(WARNINGS).bind(video).value().await?;
     let all: BTreeSet<&String> = had.iter().chain(new).collect();
     if all.len() > had.len() {
         tx.query(SET_WARNINGS).bind(video).bind(Json(all)).execute().await?;
@@ -294,7 +296,7 @@ db::statements! {
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          ON CONFLICT (video_id, revision, kind, idx) DO NOTHING"
     }
-    LOCK_WARNINGS { "SELECT warnings FROM videos WHERE id = $1" FOR_UPDATE }
+    WARNINGS { "SELECT warnings FROM videos WHERE id = $1" }
     SET_WARNINGS { "UPDATE videos SET warnings = $2, updated_at = " NOW " WHERE id = $1" }
     OWNER { "SELECT owner_id FROM videos WHERE id = $1" }
     /// Every rendition has its init segment and its media segments; indices beyond them are refused on the way in.
