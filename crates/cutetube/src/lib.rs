@@ -8,6 +8,7 @@ pub mod blobs;
 pub mod cli;
 pub mod config;
 pub mod http;
+mod pipeline;
 mod progress;
 mod state;
 mod telemetry;

@@ -17,6 +17,8 @@ pub(crate) struct Progress {
 pub(crate) enum Unit {
     /// Bytes sent or received.
     Bytes,
+    /// Encoded frames, over all renditions.
+    Frames,
     /// Hundredths of the whole.
     Percent,
 }
@@ -34,6 +36,7 @@ impl Progress {
         let shown = if std::io::stderr().is_terminal() {
             let count = match unit {
                 Unit::Bytes => "{bytes}/{total_bytes} {bytes_per_sec}",
+                Unit::Frames => "{pos}/{len} {per_sec}",
                 Unit::Percent => "{pos}%",
             };
             let style = ProgressStyle::with_template(&format!("{what:<12} {{wide_bar}} {count} {{eta}}"))

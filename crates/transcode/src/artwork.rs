@@ -23,24 +23,17 @@ pub struct Artwork {
     pub poster: u32,
     /// Size of the poster.
     pub poster_size: Size,
-    /// In order of time; the spans cover the timeline.
-    pub storyboard: Vec<Still>,
-    /// Size of each storyboard picture.
+    /// The frame of each storyboard tile; one that lasts over several tiles stands for each of them.
+    pub storyboard: Vec<u32>,
+    /// Seconds that one tile stands for; the last one may be cut short.
+    pub tile_seconds: u32,
+    /// Size of each tile.
     pub storyboard_size: Size,
 }
 
-/// One picture of a storyboard.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Still {
-    /// Index of the frame.
-    pub frame: u32,
-    /// What it stands for, in ticks of the timeline.
-    pub span: Range<u64>,
-}
-
-/// Seconds from one storyboard picture to the next, unless that makes too many.
+/// Seconds from one storyboard tile to the next, unless that makes too many.
 const STORYBOARD_INTERVAL: u64 = 4;
-const MOST_STORYBOARD_PICTURES: u64 = 200;
+const MOST_STORYBOARD_TILES: u64 = 200;
 /// Pixels.
 const LONGEST_STORYBOARD_SIDE: u32 = 160;
 const LONGEST_POSTER_SIDE: u32 = 1280;
@@ -48,24 +41,20 @@ const LONGEST_POSTER_SIDE: u32 = 1280;
 impl Artwork {
     /// Chooses frames and sizes; no picture is larger than the display.
     pub fn plan(timeline: &Timeline, display: Size) -> Self {
-        let interval = (STORYBOARD_INTERVAL * u64::from(timeline.timescale))
-            .max(timeline.end.div_ceil(MOST_STORYBOARD_PICTURES));
-        let starts = (0..timeline.end.div_ceil(interval)).map(|index| index * interval);
-        let mut storyboard: Vec<Still> = Vec::new();
-        for start in starts {
-            let span = start..(start + interval).min(timeline.end);
-            let frame = frame_at(timeline, start.midpoint(span.end));
-            match storyboard.last_mut() {
-                // One frame that lasts over several intervals.
-                Some(last) if last.frame == frame => last.span.end = span.end,
-                _ => storyboard.push(Still { frame, span }),
-            }
-        }
+        let second = u64::from(timeline.timescale.max(1));
+        let seconds = STORYBOARD_INTERVAL.max(timeline.end.div_ceil(second).div_ceil(MOST_STORYBOARD_TILES));
+        let tile = seconds.saturating_mul(second);
+        let middle = |index: u64| {
+            let start = index.saturating_mul(tile);
+            start.midpoint(start.saturating_add(tile).min(timeline.end))
+        };
+        let storyboard = (0..timeline.end.div_ceil(tile)).map(|index| frame_at(timeline, middle(index)));
         Self {
             // Past the titles, and before much is given away.
             poster: frame_at(timeline, timeline.end / 10),
             poster_size: bounded(display, LONGEST_POSTER_SIDE),
-            storyboard,
+            storyboard: storyboard.collect(),
+            tile_seconds: u32::try_from(seconds).unwrap_or(u32::MAX),
             storyboard_size: bounded(display, LONGEST_STORYBOARD_SIDE),
         }
     }
@@ -76,13 +65,18 @@ impl Artwork {
             StillKind::Poster => {
                 Some(self.poster).into_iter().filter(|frame| frames.contains(frame)).collect()
             }
-            StillKind::Storyboard => self
-                .storyboard
-                .iter()
-                .map(|still| still.frame)
-                .filter(|frame| frames.contains(frame))
-                .collect(),
+            StillKind::Storyboard => {
+                let mut inside: Vec<u32> =
+                    self.storyboard.iter().copied().filter(|frame| frames.contains(frame)).collect();
+                inside.dedup();
+                inside
+            }
         }
+    }
+
+    /// The tiles that frame `frame` stands for, from 0.
+    pub fn tiles_of(&self, frame: u32) -> impl Iterator<Item = u32> + '_ {
+        (0..).zip(&self.storyboard).filter(move |(_, tile)| **tile == frame).map(|(index, _)| index)
     }
 
     /// Size of the pictures of this kind.

@@ -249,6 +249,11 @@ fn bit_rate(samples: &SampleTable, timescale: u32) -> u64 {
 }
 
 impl PassThrough {
+    /// Frames of the rendition.
+    pub fn frames(&self) -> u64 {
+        self.lead.saturating_add(self.count.into()).saturating_add(self.tail)
+    }
+
     /// `None` when whole frames would be put more than 5 ms off, which asks for a new encode.
     fn new(track: &Track, shown: &Shown, timeline: &Timeline) -> Option<Self> {
         let frame = i64::from(FRAME_SAMPLES);

@@ -1,5 +1,7 @@
 //! Chunks: runs of segments that one process encodes.
 
+use std::num::NonZeroU32;
+
 use isobmff::Track;
 use serde::{Deserialize, Serialize};
 
@@ -42,10 +44,25 @@ const SHORTEST: u64 = 8;
 /// over all chunks no more than twice the frames are decoded, however rare sync samples are.
 pub fn plan_chunks(track: &Track, timeline: &Timeline, rungs: u32) -> Vec<ChunkSpec> {
     let segments = Segments::new(track, timeline);
+    cut(timeline, rungs, |first| segments.chunk_length(first))
+}
+
+/// Cuts the timeline into chunks of `length` segments, fewer only where the sample entry changes or the video ends.
+pub fn plan_equal_chunks(
+    track: &Track,
+    timeline: &Timeline,
+    rungs: u32,
+    length: NonZeroU32,
+) -> Vec<ChunkSpec> {
+    let segments = Segments::new(track, timeline);
+    cut(timeline, rungs, |first| segments.run_length(first).min(length.get()))
+}
+
+fn cut(timeline: &Timeline, rungs: u32, length: impl Fn(u32) -> u32) -> Vec<ChunkSpec> {
     let mut chunks = Vec::new();
     let mut first = 0;
     while first < timeline.segments() {
-        let count = segments.chunk_length(first);
+        let count = length(first);
         chunks.push(ChunkSpec {
             first_segment: first,
             segments: count,

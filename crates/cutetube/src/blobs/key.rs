@@ -27,6 +27,8 @@ pub enum StorageKey {
     },
     /// An object of a static export: a store that holds one presentation and nothing else.
     Export(MediaObject),
+    /// `rewritten.mp4`: the source of a static export while that is made, rewritten so that it can be read.
+    Rewritten,
     /// `probe/{name}`: written, read and deleted by `doctor` and `/readyz`.
     Probe {
         /// Unlike that of any probe running now.
@@ -107,6 +109,7 @@ impl StorageKey {
             Self::Source { extension: SourceExtension::Mp4, .. } => "video/mp4",
             Self::Source { extension: SourceExtension::Mov, .. } => "video/quicktime",
             Self::Media { object, .. } | Self::Export(object) => object.content_type(),
+            Self::Rewritten => "video/mp4",
             Self::Probe { .. } => "application/octet-stream",
         }
     }
@@ -114,7 +117,7 @@ impl StorageKey {
     /// How the object may be cached.
     pub fn caching(&self) -> Caching {
         match self {
-            Self::Source { .. } | Self::Probe { .. } => Caching::Private,
+            Self::Source { .. } | Self::Rewritten | Self::Probe { .. } => Caching::Private,
             Self::Media { object, .. } | Self::Export(object) => object.caching(),
         }
     }
@@ -218,6 +221,7 @@ impl fmt::Display for StorageKey {
                 write!(f, "{}/{object}", KeyPrefix::Revision(*video, *revision))
             }
             Self::Export(object) => object.fmt(f),
+            Self::Rewritten => f.write_str("rewritten.mp4"),
             Self::Probe { name } => write!(f, "probe/{name:016x}"),
         }
     }

@@ -2,6 +2,7 @@
 
 mod check_config;
 mod serve;
+mod transcode;
 
 use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
 
@@ -21,6 +22,8 @@ struct Cli {
 enum Command {
     /// Serve pages, the API and media, and work on uploads
     Serve(serve::Serve),
+    /// Make the whole ladder of a video in a static folder, without a server or a database
+    Transcode(transcode::Transcode),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -83,6 +86,7 @@ fn run(command: Command, env: Environment) -> anyhow::Result<()> {
     runtime.block_on(async {
         match command {
             Command::Serve(serve) => serve.run(env).await,
+            Command::Transcode(transcode) => transcode.run(env).await,
             Command::Config(ConfigCommand::Check(check)) => check.run(env),
         }
     })

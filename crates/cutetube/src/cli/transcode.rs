@@ -1,0 +1,120 @@
+//! `cutetube transcode`
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+use transcode::process::Patience;
+use transcode::runner::Runner;
+use transcode::sandbox::Priority;
+use transcode::settings::{EncodeSettings, RateControl};
+
+use super::{ConfigArgs, Environment, print};
+use crate::pipeline::StageError;
+use crate::pipeline::export::{ExportOptions, Exported, export};
+use crate::progress::{Progress, Unit};
+use crate::telemetry;
+
+/// Make the whole ladder of a video in a static folder, without a server or a database.
+#[derive(Debug, Args)]
+pub(super) struct Transcode {
+    /// The video
+    file: PathBuf,
+    /// Folder to write to; any web server can serve it
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+    /// x264 preset [default: as configured]
+    #[arg(long)]
+    preset: Option<String>,
+    /// Hold the average bit rate, as encoders for broadcast do, instead of the quality
+    #[arg(long)]
+    abr: bool,
+    /// Segments that one process encodes, or `all` [default: two to four]
+    #[arg(long, value_name = "N")]
+    segments_per_chunk: Option<SegmentsPerChunk>,
+    /// Processes at once [default: one per core]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct SegmentsPerChunk(NonZeroU32);
+
+impl FromStr for SegmentsPerChunk {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "all" => Ok(Self(NonZeroU32::MAX)),
+            number => number.parse().map(Self).map_err(|_| "neither a number of segments nor `all`"),
+        }
+    }
+}
+
+impl Transcode {
+    pub(super) async fn run(self, env: Environment) -> anyhow::Result<()> {
+        let path = env.iter().find(|(name, _)| name == "PATH").map(|(_, v)| v.clone()).unwrap_or_default();
+        let toolchain = transcode::toolchain::Toolchain::locate(path.as_ref(), Default::default())?;
+        let config = self.config.load(env, Vec::new())?;
+        telemetry::init(&config.log)?;
+        let mut settings = EncodeSettings::default();
+        if let Some(preset) = self.preset {
+            settings.preset = serde_json::from_value(preset.into())?;
+        }
+        if self.abr {
+            settings.rate_control = RateControl::Abr;
+        }
+        let options = ExportOptions {
+            settings,
+            segments_per_chunk: self.segments_per_chunk.map(|SegmentsPerChunk(number)| number),
+            jobs: self.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        };
+        let cancel = CancellationToken::new();
+        let runner = Runner {
+            toolchain: &toolchain,
+            priority: Priority::Interactive,
+            patience: Patience::default(),
+            cancel: &cancel,
+        };
+        let shown = Mutex::new(None);
+        let progress = |done, total| {
+            let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
+            shown.get_or_insert_with(|| Progress::new("encoding", total, Unit::Frames)).set(done, "");
+        };
+        let outcome = export(&runner, &self.file, &self.out, &options, &progress).await;
+        if let Some(shown) = shown.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            shown.finish();
+        }
+        report(&outcome.map_err(explain)?, &self.out)
+    }
+}
+
+/// A refused file in a sentence, anything else with its causes.
+fn explain(error: StageError) -> anyhow::Error {
+    match error {
+        StageError::Reject(rejection) => anyhow::anyhow!("{rejection}"),
+        error => error.into(),
+    }
+}
+
+fn report(exported: &Exported, out: &std::path::Path) -> anyhow::Result<()> {
+    for warning in &exported.warnings {
+        print(&format!("warning: {warning}"))?;
+    }
+    for rendition in &exported.presentation.parts().video {
+        print(&format!(
+            "{:>6}  {} × {}  {}",
+            rendition.id, rendition.width, rendition.height, rendition.codecs
+        ))?;
+    }
+    for rendition in &exported.presentation.parts().audio {
+        print(&format!("{:>6}  {} Hz  {}", rendition.id, rendition.sample_rate, rendition.codecs))?;
+    }
+    print(&format!("DASH: {}", out.join("mp4/manifest.mpd").display()))?;
+    print(&format!("HLS:  {}", out.join("master.m3u8").display()))
+}

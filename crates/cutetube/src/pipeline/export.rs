@@ -1,0 +1,134 @@
+//! All stages one after the other, into a folder: no database, no queue.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use packager::{Presentation, VideoSegment};
+use transcode::encode::planned_frames;
+use transcode::runner::Runner;
+use transcode::settings::EncodeSettings;
+use transcode::source::{LocalFile, ReadRange};
+
+use super::blueprint::Blueprint;
+use super::encode::{self, MadeChunk};
+use super::prepare::prepare;
+use super::publish::{self, MadeVideo};
+use super::{Shelf, StageError, sound, unreadable};
+use crate::blobs::{BlobStore, MediaObject, StorageKey};
+
+/// How [`export`] works.
+#[derive(Debug, Clone)]
+pub(crate) struct ExportOptions {
+    pub(crate) settings: EncodeSettings,
+    /// Segments of a chunk; `None` leaves it to the plan.
+    pub(crate) segments_per_chunk: Option<NonZeroU32>,
+    /// Chunks that are encoded at once.
+    pub(crate) jobs: usize,
+}
+
+/// What was made.
+#[derive(Debug)]
+pub(crate) struct Exported {
+    pub(crate) presentation: Presentation,
+    /// Sentences for whoever brought the file.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Makes the whole presentation of `file` below the folder `out`. `progress` hears frames done and frames in all.
+pub(crate) async fn export(
+    runner: &Runner<'_>,
+    file: &Path,
+    out: &Path,
+    options: &ExportOptions,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Exported, StageError> {
+    let store = BlobStore::open(&format!("file://{}", out.display()))?;
+    let original = LocalFile::new(File::open(file).map_err(unreadable)?).map_err(unreadable)?;
+    let open = || File::open(file);
+    let prepared =
+        prepare(runner, &original, open, &options.settings, &store, &StorageKey::Rewritten).await?;
+    let blueprint = match options.segments_per_chunk {
+        Some(segments) => prepared.blueprint.in_chunks_of(segments),
+        None => prepared.blueprint,
+    };
+    let source: &dyn ReadRange = match &prepared.rewritten {
+        Some(rewritten) => rewritten,
+        None => &original,
+    };
+    let outcome =
+        make(runner, source, &blueprint, &Shelf::export(store.clone()), options.jobs, progress).await;
+    store.delete(&StorageKey::Rewritten).await?;
+    outcome
+}
+
+/// Encodes, packages and writes the manifests.
+async fn make(
+    runner: &Runner<'_>,
+    source: &dyn ReadRange,
+    blueprint: &Blueprint,
+    shelf: &Shelf,
+    jobs: usize,
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Exported, StageError> {
+    let plan = blueprint.video_plan();
+    let total = blueprint.stored.chunks.iter().map(|chunk| planned_frames(&plan, chunk)).sum();
+    let done = AtomicU64::new(0);
+    let advance = |frames| progress(done.fetch_add(frames, Ordering::Relaxed) + frames, total);
+    let chunks = stream::iter(&blueprint.stored.chunks)
+        .map(|chunk| encode::make(runner, source, blueprint, chunk, shelf, &advance))
+        .buffer_unordered(jobs.max(1))
+        .try_collect::<Vec<_>>();
+    let (chunks, sound) = tokio::try_join!(chunks, sound::make(runner, source, blueprint, shelf))?;
+    let mut made = Made::default();
+    for chunk in chunks {
+        made.add(chunk);
+    }
+    let presentation = publish::presentation(blueprint, &made.video(), sound.as_ref(), &made.sheets())?;
+    publish::write(&presentation, shelf).await?;
+    Ok(Exported { presentation, warnings: made.warnings })
+}
+
+/// What all chunks have made together.
+#[derive(Default)]
+struct Made {
+    entries: BTreeMap<usize, Bytes>,
+    segments: BTreeMap<usize, BTreeMap<u32, VideoSegment>>,
+    sheets: BTreeMap<u32, u64>,
+    warnings: Vec<String>,
+}
+
+impl Made {
+    fn add(&mut self, chunk: MadeChunk) {
+        for (rung, made) in chunk.rungs {
+            self.entries.entry(rung).or_insert(made.sample_entry);
+            let segments = made.segments.into_iter().map(|made| {
+                (made.segment, VideoSegment { bytes: made.stored.len, iframe_bytes: made.iframe_bytes })
+            });
+            self.segments.entry(rung).or_default().extend(segments);
+        }
+        for still in chunk.stills {
+            if let MediaObject::StoryboardSheet(number) = still.object {
+                self.sheets.insert(number, still.stored.len);
+            }
+        }
+        self.warnings.extend(chunk.warnings);
+    }
+
+    fn video(&self) -> Vec<MadeVideo> {
+        let rendition = |(&rung, sample_entry): (&usize, &Bytes)| MadeVideo {
+            rung,
+            sample_entry: sample_entry.clone(),
+            segments: self.segments.get(&rung).into_iter().flat_map(BTreeMap::values).copied().collect(),
+        };
+        self.entries.iter().map(rendition).collect()
+    }
+
+    fn sheets(&self) -> Vec<u64> {
+        self.sheets.values().copied().collect()
+    }
+}

@@ -1,0 +1,101 @@
+//! From an uploaded file to a presentation that plays, one file per stage:
+//! [`inspect`] → [`blueprint`] → [`encode`] (per chunk) and [`sound`] → [`publish`].
+//!
+//! A stage reads the source through byte ranges, writes finished objects to a [`Shelf`], and returns plain data about
+//! them. It touches no database and knows no queue: `workers` wraps stages into jobs, [`export`] runs them one after
+//! the other into a folder.
+
+pub(crate) mod blob_source;
+pub(crate) mod blueprint;
+pub(crate) mod encode;
+pub(crate) mod export;
+pub(crate) mod inspect;
+pub(crate) mod normalise;
+pub(crate) mod prepare;
+pub(crate) mod publish;
+pub(crate) mod shelf;
+pub(crate) mod sound;
+
+pub(crate) use shelf::Shelf;
+
+use transcode::process::ProcessError;
+use transcode::runner::RunError;
+
+use crate::blobs::BlobError;
+
+/// How a stage ends when it does not succeed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StageError {
+    /// May succeed when tried again: the machine, the store or a process failed.
+    #[error("{what}")]
+    Retry {
+        what: &'static str,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Will never succeed with this file.
+    #[error("{0}")]
+    Reject(Rejection),
+    /// Somebody asked for the stage to stop.
+    #[error("stopped on request")]
+    Cancelled,
+}
+
+/// Why a file cannot become a video: a sentence for the person who uploaded it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rejection(String);
+
+impl Rejection {
+    /// `sentence` starts with a capital letter, ends with a full stop and says what to do.
+    pub(crate) fn new(sentence: impl Into<String>) -> Self {
+        Self(sentence.into())
+    }
+}
+
+impl std::fmt::Display for Rejection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StageError {
+    pub(crate) fn retry(
+        what: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Retry { what, source: source.into() }
+    }
+
+    pub(crate) fn reject(sentence: impl Into<String>) -> Self {
+        Self::Reject(Rejection::new(sentence))
+    }
+}
+
+/// The bytes of the source could not be had.
+fn unreadable(error: std::io::Error) -> StageError {
+    StageError::retry("cannot read the source", error)
+}
+
+impl From<ProcessError> for StageError {
+    fn from(error: ProcessError) -> Self {
+        match error {
+            ProcessError::Cancelled { .. } => Self::Cancelled,
+            error => Self::retry("a media process failed", error),
+        }
+    }
+}
+
+impl From<RunError> for StageError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Process(error) => error.into(),
+            error => Self::retry("a media process failed", error),
+        }
+    }
+}
+
+impl From<BlobError> for StageError {
+    fn from(error: BlobError) -> Self {
+        Self::retry("the object store failed", error)
+    }
+}

@@ -1,0 +1,151 @@
+//! From what was made to a presentation: init segments, manifests, storyboard track.
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use packager::{
+    AudioRendition, AvcConfig, FrameRate, ImageRendition, Presentation, PresentationParts, VideoRendition,
+    VideoSegment, hls, mpd,
+};
+
+use super::blueprint::Blueprint;
+use super::sound::MadeSound;
+use super::{Shelf, StageError};
+use crate::blobs::{Flavour, MediaObject, RenditionName, STORYBOARD};
+
+/// A video rendition as it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MadeVideo {
+    /// Index into the ladder.
+    pub(crate) rung: usize,
+    /// The whole `avc1` box, the same for every chunk.
+    pub(crate) sample_entry: Bytes,
+    /// Every segment, in order.
+    pub(crate) segments: Vec<VideoSegment>,
+}
+
+/// Plain data about everything that was made; `sheets` are the bytes of each storyboard sheet.
+pub(crate) fn presentation(
+    blueprint: &Blueprint,
+    video: &[MadeVideo],
+    sound: Option<&MadeSound>,
+    sheets: &[u64],
+) -> Result<Presentation, StageError> {
+    let timeline = &blueprint.timeline;
+    let times: Vec<u64> = timeline.frames.iter().map(|frame| frame.time).collect();
+    let frame_rate = FrameRate::measure(&times, timeline.end, timeline.timescale)
+        .expect("a timeline has frames, in order");
+    let video =
+        video.iter().map(|made| video_rendition(blueprint, made, frame_rate)).collect::<Result<_, _>>()?;
+    let stored = &blueprint.stored.timeline;
+    Presentation::new(PresentationParts {
+        timescale: stored.timescale,
+        boundaries: stored.boundaries.iter().copied().chain([stored.end]).collect(),
+        video,
+        audio: sound.map(|made| audio_rendition(blueprint, made)).into_iter().collect(),
+        images: storyboard(blueprint, sheets).into_iter().collect(),
+    })
+    .map_err(|error| StageError::retry("what was made is no presentation", error))
+}
+
+fn video_rendition(
+    blueprint: &Blueprint,
+    made: &MadeVideo,
+    frame_rate: FrameRate,
+) -> Result<VideoRendition, StageError> {
+    let rung = blueprint.rung(made.rung);
+    let avc = AvcConfig::from_sample_entry(&made.sample_entry)
+        .map_err(|error| StageError::retry("the encoder described its pictures wrongly", error))?;
+    Ok(VideoRendition {
+        id: rung.id.clone(),
+        codecs: avc.codecs(),
+        width: rung.width,
+        height: rung.height,
+        frame_rate,
+        segments: made.segments.clone(),
+    })
+}
+
+fn audio_rendition(blueprint: &Blueprint, made: &MadeSound) -> AudioRendition {
+    let frame = u64::from(packager::AAC_FRAME_SAMPLES);
+    let ends = made.bounds.iter().map(|range| range.end * frame);
+    let language = blueprint.sound_track().map(|track| track.language).unwrap_or(*b"und");
+    AudioRendition {
+        id: RenditionName::audio().as_str().to_owned(),
+        codecs: made.config.codecs(),
+        sample_rate: made.config.sample_rate(),
+        channels: made.config.channels(),
+        language: std::str::from_utf8(&language).ok().filter(|code| *code != "und").map(str::to_owned),
+        boundaries: std::iter::once(0).chain(ends).collect(),
+        segments: made.segments.iter().map(|stored| stored.len).collect(),
+    }
+}
+
+/// The storyboard, one tile a sheet; `None` when a sheet is missing.
+fn storyboard(blueprint: &Blueprint, sheets: &[u64]) -> Option<ImageRendition> {
+    let artwork = &blueprint.artwork;
+    (sheets.len() == artwork.storyboard.len()).then(|| ImageRendition {
+        id: STORYBOARD.to_owned(),
+        columns: 1,
+        rows: 1,
+        tile_width: artwork.storyboard_size.width,
+        tile_height: artwork.storyboard_size.height,
+        tile_millis: artwork.tile_seconds.saturating_mul(1000),
+        sheets: sheets.to_vec(),
+    })
+}
+
+/// Writes what is derived from the rest, the multivariant documents last: whoever finds one finds all that it names.
+pub(crate) async fn write(presentation: &Presentation, shelf: &Shelf) -> Result<(), StageError> {
+    if let Some(board) = presentation.parts().images.first() {
+        let text = storyboard_track(board, presentation);
+        shelf.put(MediaObject::Storyboard, vec![text.into()]).await?;
+    }
+    for (object, text) in manifests(presentation) {
+        shelf.put(object, vec![text.into()]).await?;
+    }
+    Ok(())
+}
+
+/// Every manifest of a presentation, those that name others after them.
+pub(crate) fn manifests(presentation: &Presentation) -> Vec<(MediaObject, String)> {
+    let parts = presentation.parts();
+    let name = |id: &str| id.parse::<RenditionName>().expect("the ids of a ladder are names of renditions");
+    let mut documents = Vec::new();
+    for flavour in Flavour::ALL {
+        let ids = parts.video.iter().map(|v| &v.id).chain(parts.audio.iter().map(|a| &a.id));
+        for id in ids.chain(parts.images.iter().map(|i| &i.id)) {
+            let media = hls::media(presentation, id, flavour);
+            documents.extend(media.map(|text| (MediaObject::Playlist(flavour, name(id)), text)));
+            let iframes = hls::iframes(presentation, id, flavour);
+            documents.extend(iframes.map(|text| (MediaObject::IframePlaylist(flavour, name(id)), text)));
+        }
+        documents.push((MediaObject::Master(flavour), hls::master(presentation, flavour)));
+        documents.push((MediaObject::Mpd(flavour), mpd(presentation, flavour)));
+    }
+    documents
+}
+
+/// WebVTT that maps times to storyboard pictures, as players read it (one cue per picture, its URL as the text).
+fn storyboard_track(board: &ImageRendition, presentation: &Presentation) -> String {
+    let mut text = "WEBVTT\n".to_owned();
+    let end = u128::from(presentation.duration()) * 1000 / u128::from(presentation.parts().timescale);
+    for (number, _) in (1_u32..).zip(&board.sheets) {
+        let from = u128::from(board.tile_millis) * u128::from(number - 1);
+        let to = (from + u128::from(board.tile_millis)).min(end);
+        let picture = MediaObject::StoryboardSheet(number);
+        let _ = write!(text, "\n{} --> {}\n{picture}\n", Cue(from), Cue(to));
+    }
+    text
+}
+
+/// A WebVTT timestamp, from milliseconds.
+struct Cue(u128);
+
+impl std::fmt::Display for Cue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(millis) = *self;
+        let (seconds, millis) = (millis / 1000, millis % 1000);
+        write!(f, "{:02}:{:02}:{:02}.{millis:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+    }
+}

@@ -1,0 +1,44 @@
+//! Where a stage puts what it made: one revision of one video, or a folder.
+
+use bytes::Bytes;
+
+use crate::blobs::ids::{RevisionId, VideoId};
+use crate::blobs::{BlobError, BlobStore, MediaObject, StorageKey, Stored};
+
+/// The objects of one revision.
+#[derive(Debug, Clone)]
+pub(crate) struct Shelf {
+    store: BlobStore,
+    place: Place,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Revision(VideoId, RevisionId),
+    Export,
+}
+
+impl Shelf {
+    /// Of a video on the platform.
+    pub(crate) fn revision(store: BlobStore, video: VideoId, revision: RevisionId) -> Self {
+        Self { store, place: Place::Revision(video, revision) }
+    }
+
+    /// The store's root itself: a static folder.
+    pub(crate) fn export(store: BlobStore) -> Self {
+        Self { store, place: Place::Export }
+    }
+
+    /// Writes an object that consists of `parts`, one after the other.
+    pub(crate) async fn put(&self, object: MediaObject, parts: Vec<Bytes>) -> Result<Stored, BlobError> {
+        self.store.put(&self.key(object), parts).await
+    }
+
+    /// Name of an object in the store.
+    pub(crate) fn key(&self, object: MediaObject) -> StorageKey {
+        match self.place {
+            Place::Revision(video, revision) => StorageKey::Media { video, revision, object },
+            Place::Export => StorageKey::Export(object),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The sound of a video: AAC frames, passed through or encoded once, cut into segments beside the video's.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use isobmff::{ByteRange, Track};
+use packager::{AdtsParser, AudioSpecificConfig, AudioTrack, audio_segment_bounds};
+use tokio::sync::mpsc;
+use transcode::audio::{self, AudioEncode, AudioPlan, PassThrough, SILENT_STEREO_FRAME};
+use transcode::audio_run::{AudioError, encode_audio};
+use transcode::runner::Runner;
+use transcode::source::ReadRange;
+
+use super::blueprint::Blueprint;
+use super::{Shelf, StageError, unreadable};
+use crate::blobs::{Flavour, MediaObject, RenditionName, Stored};
+
+/// The sound rendition as it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MadeSound {
+    pub(crate) config: AudioSpecificConfig,
+    pub(crate) init: Stored,
+    /// AAC frames of each segment.
+    pub(crate) bounds: Vec<Range<u64>>,
+    /// Segment objects, in order.
+    pub(crate) segments: Vec<Stored>,
+}
+
+/// Makes the whole sound rendition, init segments included. `None` when the video is silent.
+pub(crate) async fn make(
+    runner: &Runner<'_>,
+    source: &dyn ReadRange,
+    blueprint: &Blueprint,
+    shelf: &Shelf,
+) -> Result<Option<MadeSound>, StageError> {
+    let Some(track) = blueprint.sound_track() else { return Ok(None) };
+    let broken = |error| StageError::retry("the sound has no usable description", error);
+    let (config, frames) = match &blueprint.stored.sound {
+        AudioPlan::None => return Ok(None),
+        AudioPlan::PassThrough(plan) => {
+            let entry = track.entries.first().expect("sound that passes through has a description");
+            (AudioSpecificConfig::from_sample_entry(entry).map_err(broken)?, plan.frames())
+        }
+        AudioPlan::Encode(plan) => {
+            (AudioSpecificConfig::new(audio::ENCODED_RATE, STEREO).map_err(broken)?, plan.frames)
+        }
+    };
+    let mut rendition =
+        Rendition::new(AudioTrack { config, language: track.language }, frames, blueprint, shelf);
+    match &blueprint.stored.sound {
+        AudioPlan::None => {}
+        AudioPlan::PassThrough(plan) => pass_through(plan, track, source, &mut rendition).await?,
+        AudioPlan::Encode(plan) => encode(plan, runner, source, blueprint, &mut rendition).await?,
+    }
+    rendition.finish().await.map(Some)
+}
+
+/// channelConfiguration of encoded sound.
+const STEREO: u8 = 2;
+
+/// Copies the source's frames, a segment's worth of neighbours at a time.
+async fn pass_through(
+    plan: &PassThrough,
+    track: &Track,
+    source: &dyn ReadRange,
+    rendition: &mut Rendition<'_>,
+) -> Result<(), StageError> {
+    let silence = Bytes::from_static(&SILENT_STEREO_FRAME);
+    for _ in 0..plan.lead {
+        rendition.push(silence.clone()).await?;
+    }
+    let mut samples = track.samples.range(plan.first..plan.first.saturating_add(plan.count)).peekable();
+    while let Some(first) = samples.next() {
+        let mut range = ByteRange { offset: first.offset, len: first.size.into() };
+        let mut sizes = vec![first.size];
+        let neighbour =
+            |range: &ByteRange, offset| range.offset + range.len == offset && range.len < READ_BYTES;
+        while let Some(sample) = samples.next_if(|sample| neighbour(&range, sample.offset)) {
+            range.len += u64::from(sample.size);
+            sizes.push(sample.size);
+        }
+        let mut bytes = source.read_range(range).await.map_err(unreadable)?;
+        for size in sizes {
+            let size = usize::try_from(size).unwrap_or(usize::MAX).min(bytes.len());
+            rendition.push(bytes.split_to(size)).await?;
+        }
+    }
+    for _ in 0..plan.tail {
+        rendition.push(silence.clone()).await?;
+    }
+    Ok(())
+}
+
+/// Frames are read from the source in runs of about this many bytes.
+const READ_BYTES: u64 = 256 * 1024;
+
+/// Encodes the whole track and takes the frames as they come.
+async fn encode(
+    plan: &AudioEncode,
+    runner: &Runner<'_>,
+    source: &dyn ReadRange,
+    blueprint: &Blueprint,
+    rendition: &mut Rendition<'_>,
+) -> Result<(), StageError> {
+    let (sender, mut adts) = mpsc::channel::<Bytes>(8);
+    let track = blueprint.sound_track().expect("a plan to encode sound has a track");
+    let run = async {
+        // The sender goes with the encoder, so that the channel ends when it does.
+        let sender = sender;
+        let settings = &blueprint.stored.settings;
+        encode_audio(runner, source, plan, (&blueprint.movie, track), settings, &sender)
+            .await
+            .map_err(StageError::from)
+    };
+    let take = async {
+        let broken = |error| StageError::retry("the encoded sound is broken", error);
+        let mut parser = AdtsParser::default();
+        let mut priming = true;
+        while let Some(bytes) = adts.recv().await {
+            parser.push(&bytes);
+            while let Some(frame) = parser.poll().map_err(broken)? {
+                // The encoder's first frame holds only its delay.
+                if !std::mem::take(&mut priming) {
+                    rendition.push(frame).await?;
+                }
+            }
+        }
+        parser.finish().map_err(broken)?;
+        match parser.config() {
+            Some(config) if config == rendition.track.config => Ok(()),
+            other => {
+                Err(StageError::retry("the encoded sound is not what was planned", format!("{other:?}")))
+            }
+        }
+    };
+    tokio::try_join!(run, take).map(|((), ())| ())
+}
+
+impl From<AudioError> for StageError {
+    fn from(error: AudioError) -> Self {
+        match error {
+            AudioError::Run(error) => error.into(),
+            error => Self::retry("the sound was not encoded", error),
+        }
+    }
+}
+
+/// The rendition while its frames arrive.
+struct Rendition<'a> {
+    shelf: &'a Shelf,
+    track: AudioTrack,
+    bounds: Vec<Range<u64>>,
+    segments: Vec<Stored>,
+    /// Frames of the segment that is being filled.
+    pending: Vec<Bytes>,
+    /// Frames taken, over all segments.
+    taken: u64,
+}
+
+impl<'a> Rendition<'a> {
+    fn new(track: AudioTrack, frames: u64, blueprint: &Blueprint, shelf: &'a Shelf) -> Self {
+        let timeline = &blueprint.stored.timeline;
+        let boundaries: Vec<u64> = timeline.boundaries.iter().copied().chain([timeline.end]).collect();
+        let bounds =
+            audio_segment_bounds(&boundaries, timeline.timescale, track.config.sample_rate(), frames);
+        Self { shelf, track, bounds, segments: Vec::new(), pending: Vec::new(), taken: 0 }
+    }
+
+    /// Takes the next frame; frames beyond the plan are the encoder's tail and dropped.
+    async fn push(&mut self, frame: Bytes) -> Result<(), StageError> {
+        let Some(range) = self.bounds.get(self.segments.len()).cloned() else { return Ok(()) };
+        self.pending.push(frame);
+        self.taken += 1;
+        if self.taken < range.end {
+            return Ok(());
+        }
+        let number = u32::try_from(self.segments.len() + 1).expect("segments are counted in 32 bits");
+        let size = |frame: &Bytes| u32::try_from(frame.len()).expect("an AAC frame is short");
+        let sizes: Vec<u32> = self.pending.iter().map(size).collect();
+        let segment = self
+            .track
+            .segment(number, range.start, &sizes)
+            .map_err(|error| StageError::retry("the sound cannot be packaged", error))?;
+        let parts = std::iter::once(segment.header.into()).chain(self.pending.drain(..)).collect();
+        self.segments
+            .push(self.shelf.put(MediaObject::Segment(RenditionName::audio(), number), parts).await?);
+        Ok(())
+    }
+
+    /// All frames are there: the init segments, and what was made.
+    async fn finish(self) -> Result<MadeSound, StageError> {
+        if self.segments.len() < self.bounds.len() {
+            let missing =
+                format!("{} of {} frames came", self.taken, self.bounds.last().map_or(0, |range| range.end));
+            return Err(StageError::retry("the sound is incomplete", missing));
+        }
+        let mut init = None;
+        for flavour in Flavour::ALL {
+            let bytes = self.track.init(flavour).into();
+            let stored =
+                self.shelf.put(MediaObject::Init(flavour, RenditionName::audio()), vec![bytes]).await?;
+            init.get_or_insert(stored);
+        }
+        let init = init.expect("there is at least one flavour");
+        Ok(MadeSound { config: self.track.config, init, bounds: self.bounds, segments: self.segments })
+    }
+}
