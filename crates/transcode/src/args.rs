@@ -16,15 +16,24 @@ const MAX_ALLOC: u64 = 400_000_000;
 
 /// ffprobe over [`crate::feed::head`] on stdin; JSON on stdout.
 pub fn probe_args(settings: &EncodeSettings) -> Vec<String> {
+    probe_input(settings, &["-protocol_whitelist", "pipe", "-f", "mov"], "pipe:0")
+}
+
+/// ffprobe over the seekable read-only file on stdin; JSON on stdout.
+pub fn probe_file_args(settings: &EncodeSettings) -> Vec<String> {
+    probe_input(settings, &["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS], SEEKABLE_STDIN)
+}
+
+fn probe_input(settings: &EncodeSettings, format: &[&str], input: &str) -> Vec<String> {
     let stream = "codec_type,codec_name,profile,pix_fmt,width,height,sample_aspect_ratio,field_order,color_range,\
                   color_space,color_transfer,color_primaries,sample_rate,channels,channel_layout";
     let frame = "media_type,interlaced_frame,color_range,color_space,color_transfer,color_primaries";
     let mut args = strings(&["-v", "error"]);
     args.extend(limits(settings));
-    args.extend(strings(&["-protocol_whitelist", "pipe", "-f", "mov", "-show_streams", "-show_frames"]));
-    args.extend(strings(&["-read_intervals", "%+#8", "-show_entries"]));
+    args.extend(strings(format));
+    args.extend(strings(&["-show_streams", "-show_frames", "-read_intervals", "%+#8", "-show_entries"]));
     args.push(format!("stream={stream}:frame={frame}"));
-    args.extend(strings(&["-of", "json", "pipe:0"]));
+    args.extend(strings(&["-of", "json", input]));
     args
 }
 
@@ -41,12 +50,15 @@ pub enum Normalise {
 const CONTAINERS: &str =
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf,gxf,dv,rm,nut,wtv";
 
+/// Standard input, when it is a file: opened anew, so that the program can seek in it.
+const SEEKABLE_STDIN: &str = "/proc/self/fd/0";
+
 /// ffmpeg from the seekable read-only file on stdin to fragmented MP4 on the descriptor `pipe`.
 pub fn normalise_args(how: Normalise, pipe: i32, settings: &EncodeSettings) -> Vec<String> {
     let mut args = strings(&["-hide_banner", "-nostdin", "-loglevel", "warning"]);
     args.extend(limits(settings));
     args.extend(strings(&["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS]));
-    args.extend(strings(&["-threads", &settings.threads.to_string(), "-i", "/proc/self/fd/0"]));
+    args.extend(strings(&["-threads", &settings.threads.to_string(), "-i", SEEKABLE_STDIN]));
     args.extend(strings(&["-map", "0:V:0", "-map", "0:a:0?", "-sn", "-dn"]));
     args.extend(strings(&["-map_metadata", "-1", "-map_chapters", "-1"]));
     match how {

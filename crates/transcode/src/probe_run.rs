@@ -1,10 +1,12 @@
 //! ffprobe, run on the head of a track or on a whole file.
 
+use std::fs::File;
+
 use bytes::Bytes;
 use isobmff::{Movie, Track};
 use tokio::sync::mpsc;
 
-use crate::args::probe_args;
+use crate::args::{probe_args, probe_file_args};
 use crate::feed;
 use crate::probe::{Probe, ProbeError};
 use crate::process::{OutputPipes, Stdin};
@@ -41,6 +43,22 @@ pub async fn probe_track(
 ) -> Result<Probe, ProbeRunError> {
     let feed = Some((source, feed::head(movie, track)));
     probe(runner, probe_args(settings), Stdin::Feed, feed, settings).await
+}
+
+/// Asks ffprobe what a whole file is, whatever its container: for a file that our demuxer declines.
+///
+/// `file` is a regular file, open for reading. Playlists and other containers that name files are refused.
+///
+/// # Errors
+/// [`ProbeRunError::Answer`] is the source's fault.
+pub async fn probe_file(
+    runner: &Runner<'_>,
+    file: &File,
+    settings: &EncodeSettings,
+) -> Result<Probe, ProbeRunError> {
+    let file =
+        file.try_clone().map_err(|source| RunError::from(runner.pipe_error(Program::Ffprobe, source)))?;
+    probe(runner, probe_file_args(settings), Stdin::File(file), None, settings).await
 }
 
 async fn probe(

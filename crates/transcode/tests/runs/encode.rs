@@ -326,7 +326,7 @@ fn concatenate(parts: &[std::path::PathBuf; 2]) -> Vec<u8> {
             samples: &samples,
             extra: &[],
         }));
-        for sample in track.samples.iter() {
+        for sample in &track.samples {
             let start = usize::try_from(sample.offset).expect("small");
             out.extend_from_slice(&files[index][start..start + usize::try_from(sample.size).expect("small")]);
         }

@@ -6,7 +6,9 @@ mod clips;
 mod encode;
 mod process;
 mod sandbox;
+mod sound;
 mod support;
+mod uploads;
 mod video;
 
 use std::process::ExitCode;
@@ -23,6 +25,9 @@ fn main() -> ExitCode {
         _ => {}
     }
     let trials: Vec<Trial> =
-        [sandbox::trials(), process::trials(), encode::trials()].into_iter().flatten().collect();
+        [sandbox::trials(), process::trials(), encode::trials(), sound::trials(), uploads::trials()]
+            .into_iter()
+            .flatten()
+            .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

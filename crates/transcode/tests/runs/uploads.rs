@@ -1,0 +1,155 @@
+//! Whole files: what they are, and making them readable. Uploads may be anything, also an attempt to read the server.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::Path;
+
+use bytes::Bytes;
+use isobmff::index_slice;
+use libtest_mimic::Trial;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use transcode::args::Normalise;
+use transcode::normalise_run::{NormaliseError, normalise};
+use transcode::probe::Probe;
+use transcode::probe_run::{ProbeRunError, probe_file};
+use transcode::runner::Runner;
+use transcode::sandbox::{Priority, SandboxMode};
+use transcode::toolchain::Toolchain;
+
+use crate::clips::{Clips, Source, numbers};
+use crate::sandbox::crafted_files;
+use crate::support::{PATIENCE, ffmpeg, toolchain, trial};
+use crate::video::{LIMITS, settings};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("uploads::transport_stream", || check("source.ts", X264, Normalise::Remux, "h264")),
+        trial("uploads::matroska", || check("source.mkv", X264, Normalise::Remux, "h264")),
+        trial("uploads::avi", || {
+            check("source.avi", "-c:v mpeg4 -q:v 3 -bf 0 -g 15", Normalise::Remux, "mpeg4")
+        }),
+        trial("uploads::vp8_is_encoded_anew", || {
+            check("source.webm", "-c:v libvpx -b:v 500k -deadline realtime", Normalise::Reencode, "h264")
+        }),
+        trial("uploads::what_mp4_cannot_carry_is_not_copied", what_mp4_cannot_carry_is_not_copied),
+        trial("uploads::a_text_is_no_video", a_text_is_no_video),
+        trial("uploads::crafted_files_get_nothing", crafted_files_get_nothing),
+    ]
+}
+
+const X264: &str = "-c:v libx264 -preset superfast -bf 2 -pix_fmt yuv420p -g 30";
+
+const PICTURES: Source = Source { size: "320x180", rate: "25", seconds: 2.0, filters: "" };
+
+/// A file on the disk, and the programs to run on it.
+struct Upload {
+    file: File,
+    toolchain: Toolchain,
+    cancel: CancellationToken,
+}
+
+impl Upload {
+    fn open(path: &Path, sandbox: SandboxMode) -> Self {
+        Self {
+            file: File::open(path).expect("the file"),
+            toolchain: toolchain(sandbox),
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    fn runner(&self) -> Runner<'_> {
+        Runner {
+            toolchain: &self.toolchain,
+            priority: Priority::Background,
+            patience: PATIENCE,
+            cancel: &self.cancel,
+        }
+    }
+
+    async fn probe(&self) -> Result<Probe, ProbeRunError> {
+        probe_file(&self.runner(), &self.file, &settings(&[90])).await
+    }
+
+    async fn normalise(&self, how: Normalise) -> Result<Vec<u8>, NormaliseError> {
+        let (sender, mut pieces) = mpsc::channel::<Bytes>(1);
+        let (runner, settings) = (self.runner(), settings(&[90]));
+        let run = async {
+            let outcome = normalise(&runner, &self.file, how, &settings, &sender).await;
+            drop(sender);
+            outcome
+        };
+        let take = async {
+            let mut file = Vec::new();
+            while let Some(bytes) = pieces.recv().await {
+                file.extend_from_slice(&bytes);
+            }
+            file
+        };
+        let (outcome, file) = tokio::join!(run, take);
+        outcome.map(|()| file)
+    }
+}
+
+/// Probes a file and normalises it: the result has an index of ours and shows the same frames.
+async fn check(name: &'static str, encoder: &'static str, how: Normalise, codec: &'static str) {
+    let clips = Clips::new();
+    let path = clips.make(name, PICTURES, encoder);
+    let upload = Upload::open(&path, SandboxMode::Require);
+    let probe = upload.probe().await.expect("a probe").video.expect("a video stream");
+    assert_eq!((probe.width, probe.height), (320, 180));
+    let made = upload.normalise(how).await.expect("it normalises");
+    let movie = index_slice(&made, LIMITS).expect("an index");
+    let track = movie.tracks.iter().find(|track| track.is_video()).expect("a video track");
+    assert_eq!(track.samples.len(), 50);
+    let again = clips.path("normalised.mp4");
+    fs::write(&again, &made).expect("written");
+    assert_eq!(numbers(&again, ""), numbers(&path, ""));
+    let upload = Upload::open(&again, SandboxMode::Require);
+    assert_eq!(upload.probe().await.expect("a probe").video.expect("a video stream").codec, codec);
+}
+
+async fn what_mp4_cannot_carry_is_not_copied() {
+    let clips = Clips::new();
+    let path = clips.make("source.webm", PICTURES, "-c:v libvpx -b:v 500k -deadline realtime");
+    let error = Upload::open(&path, SandboxMode::Require).normalise(Normalise::Remux).await.expect_err("VP8");
+    assert!(matches!(error, NormaliseError::Run(_)), "{error:?}");
+    assert!(error.to_string().contains("exit status"), "{error}");
+}
+
+async fn a_text_is_no_video() {
+    let clips = Clips::new();
+    let path = clips.path("upload.mp4");
+    fs::write(&path, "Not a video at all. ".repeat(500)).expect("written");
+    let upload = Upload::open(&path, SandboxMode::Require);
+    assert!(upload.probe().await.is_err());
+    for how in [Normalise::Remux, Normalise::Reencode] {
+        assert!(matches!(upload.normalise(how).await, Err(NormaliseError::Run(_))));
+    }
+}
+
+/// Playlists named .mp4: refused by name, with the sandbox and without it.
+async fn crafted_files_get_nothing() {
+    let clips = Clips::new();
+    let secret = clips.path("secret.ts");
+    ffmpeg(&["-f", "lavfi", "-i", "testsrc2=size=64x64:rate=5:duration=1", "-c:v", "mpeg2video"], &secret);
+    let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/secret.ts", server.local_addr().expect("an address"));
+    server.set_nonblocking(true).expect("non-blocking");
+    let upload = clips.path("upload.mp4");
+    for target in [secret.to_str().expect("a plain path"), "/etc/passwd", &url] {
+        for (name, text) in crafted_files(target) {
+            fs::write(&upload, text).expect("written");
+            for sandbox in [SandboxMode::Require, SandboxMode::Off] {
+                let upload = Upload::open(&upload, sandbox);
+                let probe = upload.probe().await;
+                assert!(matches!(probe, Err(ProbeRunError::Answer(_))), "{name} {target}: {probe:?}");
+                for how in [Normalise::Remux, Normalise::Reencode] {
+                    let made = upload.normalise(how).await;
+                    assert!(matches!(made, Err(NormaliseError::Run(_))), "{name} {target}: {made:?}");
+                }
+            }
+        }
+    }
+    assert!(server.accept().is_err(), "somebody reached the network");
+}
