@@ -184,7 +184,8 @@ impl Demuxer {
             }
             let held_len = to_usize(len);
             if self.held(held_len).is_none() {
-                return Ok(Some(self.want(len)));
+                // With the header of what follows, which saves a read.
+                return Ok(Some(self.want(len.saturating_add(to_u64(BoxHeader::MAX_LEN)))));
             }
             self.read(header, held_len)?;
         }
