@@ -1,0 +1,21 @@
+//! Where time and randomness enter the program; everything below takes them as values.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Time since 1970.
+pub(crate) fn unix_time() -> Duration {
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the clock")]
+    let now = SystemTime::now();
+    now.duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Random bytes that nobody can guess.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    rand::random()
+}
+
+/// A new id of the kind that `make` makes, for instance `VideoId::new`.
+pub(crate) fn id<T>(make: impl FnOnce(u64, &[u8; 10]) -> T) -> T {
+    let millis = u64::try_from(unix_time().as_millis()).unwrap_or(u64::MAX);
+    make(millis, &random())
+}
