@@ -1,0 +1,48 @@
+//! Refusing a request while its body is still on the way.
+//!
+//! A server that answers early and closes the connection makes the kernel send a reset, and the client may never see
+//! the answer (RFC 9112 §9.6). So what still comes is read and dropped for a while, after the answer is sent.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::body::{Body, BodyDataStream};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+
+/// A request body that can be taken back from whoever reads it.
+#[derive(Debug, Clone)]
+pub(crate) struct RecallableBody(Arc<Mutex<BodyDataStream>>);
+
+/// How long a refused client may go on sending.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl RecallableBody {
+    pub(crate) fn new(body: Body) -> Self {
+        Self(Arc::new(Mutex::new(body.into_data_stream())))
+    }
+
+    /// A body to hand on; it shares what is read.
+    pub(crate) fn body(&self) -> Body {
+        Body::from_stream(self.clone())
+    }
+
+    /// Reads and drops what still comes, in the background, for a short time.
+    pub(crate) fn drain(self) {
+        let rest = self.for_each(|_| std::future::ready(()));
+        tokio::spawn(tokio::time::timeout(PATIENCE, rest));
+    }
+}
+
+impl Stream for RecallableBody {
+    type Item = Result<Bytes, axum::Error>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        body.poll_next_unpin(context)
+    }
+}

@@ -1,0 +1,105 @@
+//! What becomes of a file that arrives.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{extract::Multipart, http::StatusCode};
+use catalog::{
+    accounts::{Role, User},
+    ids::{ProcessId, VideoId},
+    videos::{self, NewVideo, Source, Video, Visibility},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::{
+    Rejection,
+    form::{self, Form},
+    sniff,
+};
+use crate::{AppState, ambient, blobs::StorageKey, http::log_internal};
+
+/// A place among the uploads that are received at once.
+#[derive(Debug)]
+pub(crate) struct Slot(OwnedSemaphorePermit);
+
+/// Takes a place, or asks to come back.
+pub(crate) fn take_slot(slots: &Arc<Semaphore>) -> Result<Slot, Rejection> {
+    slots.clone().try_acquire_owned().map(Slot).map_err(|_| {
+        Rejection::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many uploads are being received. Try again in a minute.",
+        )
+    })
+}
+
+/// Receives a video of `owner` and records it with its first job. On any failure nothing is left of it.
+pub(crate) async fn receive(
+    state: &AppState,
+    _slot: Slot,
+    owner: &User,
+    parts: Multipart,
+) -> Result<Video, Rejection> {
+    if owner.role < Role::Creator {
+        return Err(Rejection::new(StatusCode::FORBIDDEN, "Your account may watch, but not upload."));
+    }
+    let id = ambient::id(VideoId::new);
+    let limits = &state.config.limits;
+    let form = form::receive(parts, Duration::from_secs(limits.upload_stall_seconds), |extension| {
+        let key = StorageKey::Source { video: id, extension };
+        async move { state.blobs.writer(&key, limits.upload_bytes).await }
+    })
+    .await?;
+    let key = StorageKey::Source { video: id, extension: form.file.extension };
+    // Whoever hangs up from here on still gets what they uploaded, or nothing: never a file without its row.
+    let keep = keep(state.clone(), id, owner.clone(), key, form);
+    tokio::spawn(keep).await.expect("recording an upload does not panic and is not cancelled")
+}
+
+/// Makes the file exist, looks at it, and records it; the file goes again when one of these fails.
+async fn keep(
+    state: AppState,
+    id: VideoId,
+    owner: User,
+    key: StorageKey,
+    form: Form,
+) -> Result<Video, Rejection> {
+    let stored = form.file.writer.finish().await?;
+    let recorded = async {
+        sniff::index_outcome(state.blobs.index(&key, sniff::limits()).await)?;
+        let new = NewVideo {
+            id,
+            process: ambient::id(ProcessId::new),
+            owner: owner.id,
+            title: form.title,
+            description: form.description,
+            claimed_duration: form.duration,
+            visibility: Visibility::Public,
+            source: Source {
+                name: form.file.name,
+                extension: form.file.extension,
+                key: key.to_string(),
+                bytes: stored.len,
+                sha256: Some(stored.sha256),
+            },
+        };
+        videos::create(&state.db, &new).await.map_err(|error| {
+            log_internal(&error);
+            Rejection::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "It's not you, It's Us. Unexpected error occurred.",
+            )
+        })
+    };
+    let recorded = recorded.await;
+    match &recorded {
+        Ok(video) => tracing::info!(
+            video.id = %video.id, user.id = %owner.id, bytes = stored.len, "video `{}` was uploaded", video.id
+        ),
+        Err(rejection) => {
+            tracing::info!(user.id = %owner.id, bytes = stored.len, "an upload was refused: {rejection}");
+            if let Err(error) = state.blobs.delete_prefix(&crate::blobs::KeyPrefix::Source(id)).await {
+                log_internal(&error);
+            }
+        }
+    }
+    recorded
+}

@@ -1,0 +1,214 @@
+//! The multipart form of an upload, read once, in whatever order its fields come.
+
+use std::{borrow::Cow, future::Future, time::Duration};
+
+use axum::{
+    extract::multipart::{Field, Multipart, MultipartError},
+    http::StatusCode,
+};
+use bytes::Bytes;
+use catalog::names::{ClaimedDuration, Description, Refusal, SourceExtension, SourceName, Title};
+
+use super::sniff;
+use crate::blobs::{BlobError, BlobWriter};
+
+/// A form whose every field is fine. The file is written but does not exist yet: [`BlobWriter::finish`] makes it.
+#[derive(Debug)]
+pub(super) struct Form {
+    pub(super) title: Title,
+    pub(super) description: Description,
+    pub(super) duration: Option<ClaimedDuration>,
+    pub(super) file: ReceivedFile,
+}
+
+/// The file of a form.
+#[derive(Debug)]
+pub(super) struct ReceivedFile {
+    pub(super) name: SourceName,
+    pub(super) extension: SourceExtension,
+    pub(super) writer: BlobWriter,
+}
+
+/// Why an upload is refused: a sentence for the uploader, and the field at fault.
+#[derive(Debug, thiserror::Error)]
+#[error("{sentence}")]
+pub(crate) struct Rejection {
+    pub(crate) status: StatusCode,
+    pub(crate) field: Option<&'static str>,
+    pub(crate) sentence: Cow<'static, str>,
+    /// For the log.
+    #[source]
+    pub(crate) cause: Option<BlobError>,
+}
+
+/// Longest text field, in bytes: room for a description of characters of four bytes each.
+const LONGEST_TEXT: usize = 32 << 10;
+const MOST_FIELDS: usize = 32;
+
+/// Reads `parts` to the end. `open` starts writing the file when its name is known; no more is held in memory than
+/// the writer holds. A client that sends nothing for `patience` is given up.
+pub(super) async fn receive<F: Future<Output = Result<BlobWriter, BlobError>>>(
+    parts: Multipart,
+    patience: Duration,
+    open: impl FnOnce(SourceExtension) -> F,
+) -> Result<Form, Rejection> {
+    let mut reading = Reading { parts, patience };
+    let mut open = Some(open);
+    let (mut title, mut description, mut duration, mut file) = (None, None, None, None);
+    let mut fields = 0;
+    while let Some(mut field) = reading.next_field().await? {
+        fields += 1;
+        if fields > MOST_FIELDS {
+            return Err(Rejection::new(StatusCode::BAD_REQUEST, "The form has too many fields."));
+        }
+        // An owned name: the field is read while it is matched on.
+        match field.name().unwrap_or_default().to_owned().as_str() {
+            "title" => {
+                title = Some(parse("title", &text("title", &mut field, patience).await?, Title::parse)?)
+            }
+            "description" => {
+                let typed = text("description", &mut field, patience).await?;
+                description = Some(parse("description", &typed, Description::parse)?);
+            }
+            "duration" => {
+                let typed = text("duration", &mut field, patience).await?;
+                duration = Some(parse("duration", &typed, ClaimedDuration::parse)?);
+            }
+            "video" => {
+                let open = open.take().ok_or_else(|| Rejection::video("There is more than one file."))?;
+                file = Some(receive_file(field, patience, open).await?);
+            }
+            _ => skip(&mut field, patience).await?,
+        }
+    }
+    let file = file
+        .ok_or_else(|| Rejection::video("No video file provided. Supported video type is .MP4 and .MOV"))?;
+    let missing = |field| Rejection::field(field, "This field is required.");
+    Ok(Form {
+        title: title.ok_or_else(|| missing("title"))?,
+        description: description.map_or_else(|| parse("description", "", Description::parse), Ok)?,
+        duration,
+        file,
+    })
+}
+
+impl Rejection {
+    pub(super) fn new(status: StatusCode, sentence: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, field: None, sentence: sentence.into(), cause: None }
+    }
+
+    pub(super) fn field(field: &'static str, sentence: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: Some(field), ..Self::new(StatusCode::BAD_REQUEST, sentence) }
+    }
+
+    pub(super) fn video(sentence: impl Into<Cow<'static, str>>) -> Self {
+        Self::field("video", sentence)
+    }
+}
+
+impl From<BlobError> for Rejection {
+    fn from(error: BlobError) -> Self {
+        let rejection = match &error {
+            BlobError::TooLong { limit, .. } => {
+                let sentence = format!("The file is larger than the {limit} bytes that are allowed here.");
+                Self { status: StatusCode::PAYLOAD_TOO_LARGE, ..Self::video(sentence) }
+            }
+            BlobError::NoSpace { .. } => Self::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "The server has no space left for this file. Nothing of it was kept.",
+            ),
+            _ => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "It's not you, It's Us. Unexpected error occurred.",
+            ),
+        };
+        Self { cause: Some(error), ..rejection }
+    }
+}
+
+struct Reading {
+    parts: Multipart,
+    patience: Duration,
+}
+
+impl Reading {
+    async fn next_field(&mut self) -> Result<Option<Field<'_>>, Rejection> {
+        within(self.patience, self.parts.next_field()).await
+    }
+}
+
+/// The whole of a short field.
+async fn text(name: &'static str, field: &mut Field<'_>, patience: Duration) -> Result<String, Rejection> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = within(patience, field.chunk()).await? {
+        if bytes.len() + chunk.len() > LONGEST_TEXT {
+            return Err(Rejection::field(name, format!("This field is longer than {LONGEST_TEXT} bytes.")));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    String::from_utf8(bytes).map_err(|_| Rejection::field(name, "This field is not text in UTF-8."))
+}
+
+/// A field that nobody asked for is read past, as long as it is a short one.
+async fn skip(field: &mut Field<'_>, patience: Duration) -> Result<(), Rejection> {
+    let mut len = 0;
+    while let Some(chunk) = within(patience, field.chunk()).await? {
+        len += chunk.len();
+        if len > LONGEST_TEXT {
+            return Err(Rejection::new(
+                StatusCode::BAD_REQUEST,
+                "The form has a long field that nobody asked for.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+async fn receive_file<F: Future<Output = Result<BlobWriter, BlobError>>>(
+    mut field: Field<'_>,
+    patience: Duration,
+    open: impl FnOnce(SourceExtension) -> F,
+) -> Result<ReceivedFile, Rejection> {
+    let file_name = field.file_name().unwrap_or_default().to_owned();
+    let extension = parse("video", &file_name, SourceExtension::of_file)?;
+    let mut head = Vec::new();
+    let mut writer: Option<BlobWriter> = None;
+    let mut open = Some(open);
+    while let Some(chunk) = within(patience, field.chunk()).await? {
+        match &mut writer {
+            Some(writer) => writer.write(chunk).await?,
+            None => {
+                head.extend_from_slice(&chunk);
+                if head.len() >= sniff::SNIFF_BYTES {
+                    sniff::first_bytes(&head)?;
+                    let open = open.take().expect("a file is opened once, before it has a writer");
+                    writer
+                        .insert(open(extension).await?)
+                        .write(Bytes::from(std::mem::take(&mut head)))
+                        .await?;
+                }
+            }
+        }
+    }
+    let writer = writer.ok_or_else(|| match sniff::first_bytes(&head) {
+        Err(rejection) => rejection,
+        Ok(()) => Rejection::video("The file ends before it begins."),
+    })?;
+    Ok(ReceivedFile { name: SourceName::of_file(&file_name), extension, writer })
+}
+
+fn parse<T>(field: &'static str, typed: &str, parse: fn(&str) -> Result<T, Refusal>) -> Result<T, Rejection> {
+    parse(typed).map_err(|Refusal(sentence)| Rejection::field(field, sentence))
+}
+
+async fn within<T>(
+    patience: Duration,
+    reading: impl Future<Output = Result<T, MultipartError>>,
+) -> Result<T, Rejection> {
+    match tokio::time::timeout(patience, reading).await {
+        Ok(read) => {
+            read.map_err(|error| Rejection::new(error.status(), "The upload ended early or is not a form."))
+        }
+        Err(_) => Err(Rejection::new(StatusCode::REQUEST_TIMEOUT, "The upload stalled and was given up.")),
+    }
+}

@@ -1,0 +1,8 @@
+//! Receiving a file: multipart straight into the blob store, refused as soon as anything is wrong.
+
+pub(crate) mod actions;
+pub(crate) mod api;
+mod form;
+mod sniff;
+
+pub(crate) use form::Rejection;
