@@ -4,13 +4,18 @@
 //! `transcode`), and knows no box (that is `isobmff`). Time, randomness and the environment enter here and are
 //! handed down as values.
 
+mod accounts;
+mod ambient;
 pub mod blobs;
 pub mod cli;
 pub mod config;
 pub mod http;
 mod pipeline;
+mod playback;
 mod progress;
 mod state;
 mod telemetry;
+mod uploads;
+mod videos;
 
 pub use state::AppState;

@@ -1,20 +1,93 @@
 //! What every request and every job may reach.
 
-use std::sync::Arc;
+use std::{ffi::OsStr, fmt, path::Path, sync::Arc};
 
-use crate::{blobs::BlobStore, config::Config};
+use anyhow::Context;
+use db::Db;
+use tokio::sync::Semaphore;
+use transcode::{
+    sandbox::SandboxMode,
+    toolchain::{MissingProgram, Toolchain},
+};
+
+use crate::{
+    accounts::{Passwords, Tokens},
+    ambient,
+    blobs::BlobStore,
+    config::{self, Config, Sandbox, Secret},
+};
 
 /// Shared by all handlers and workers of a process. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AppState {
     pub(crate) config: Arc<Config>,
+    pub(crate) db: Db,
     pub(crate) blobs: BlobStore,
+    pub(crate) passwords: Passwords,
+    pub(crate) tokens: Arc<Tokens>,
+    /// One permit for each upload that is received at once.
+    pub(crate) upload_slots: Arc<Semaphore>,
+    /// ffmpeg and ffprobe, or the one that is missing: a process that serves only does without.
+    pub(crate) toolchain: Result<Arc<Toolchain>, MissingProgram>,
 }
 
 impl AppState {
-    /// Opens everything that `config` names.
-    pub async fn open(config: Config) -> anyhow::Result<Self> {
-        let blobs = BlobStore::open(&config.storage_url())?;
-        Ok(Self { config: Arc::new(config), blobs })
+    /// Opens everything that `config` names, and brings the tables up to date. Programs are looked for in the
+    /// folders of `search_path`, the value of `PATH`.
+    pub async fn open(config: Config, search_path: &OsStr) -> anyhow::Result<Self> {
+        let secret = signing_secret(&config)?;
+        let db = open_database(&config).await?;
+        db.migrate(catalog::MIGRATIONS).await?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            db,
+            blobs: BlobStore::open(&config.storage_url())?,
+            passwords: Passwords::new(cores)?,
+            tokens: Arc::new(Tokens::new(&secret, &config.accounts)),
+            upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),
+            toolchain: locate_toolchain(&config, search_path).map(Arc::new),
+            config: Arc::new(config),
+        })
     }
+}
+
+impl fmt::Debug for AppState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppState").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Connects to `database.url`; SQLite's folder is made when it is missing.
+pub(crate) async fn open_database(config: &Config) -> anyhow::Result<Db> {
+    let url = config.database_url();
+    if let Some(folder) = url.expose().strip_prefix("sqlite://").and_then(|path| Path::new(path).parent()) {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
+    }
+    Ok(Db::connect(&db::Settings::new(url.expose().parse()?)).await?)
+}
+
+/// The programs that `workers.*` names.
+pub(crate) fn locate_toolchain(config: &Config, search_path: &OsStr) -> Result<Toolchain, MissingProgram> {
+    let mode = match config.workers.sandbox {
+        Sandbox::Require => SandboxMode::Require,
+        Sandbox::BestEffort => SandboxMode::BestEffort,
+        Sandbox::Off => SandboxMode::Off,
+    };
+    let (ffmpeg, ffprobe) = (config.workers.ffmpeg.clone(), config.workers.ffprobe.clone());
+    if let (Some(ffmpeg), Some(ffprobe)) = (ffmpeg, ffprobe) {
+        return Ok(Toolchain { ffmpeg, ffprobe, helper: Toolchain::THIS_BINARY.into(), sandbox: mode });
+    }
+    let found = Toolchain::locate(search_path, mode)?;
+    let workers = &config.workers;
+    Ok(Toolchain {
+        ffmpeg: workers.ffmpeg.clone().unwrap_or(found.ffmpeg),
+        ffprobe: workers.ffprobe.clone().unwrap_or(found.ffprobe),
+        ..found
+    })
+}
+
+fn signing_secret(config: &Config) -> anyhow::Result<Secret> {
+    config::signing_secret(config, |bytes| bytes.copy_from_slice(&ambient::random::<32>()))
+        .context("there is no secret to sign tokens with")
 }

@@ -7,13 +7,13 @@ use crate::config::{Log, LogFormat};
 /// `log.filter` holds no valid directives.
 #[derive(Debug, thiserror::Error)]
 #[error("`{filter}` is not a list of log directives")]
-pub struct BadFilter {
+pub(crate) struct BadFilter {
     filter: String,
     source: tracing_subscriber::filter::ParseError,
 }
 
 /// Starts logging for this process. A second call changes nothing.
-pub fn init(log: &Log) -> Result<(), BadFilter> {
+pub(crate) fn init(log: &Log) -> Result<(), BadFilter> {
     let filter =
         EnvFilter::try_new(&log.filter).map_err(|source| BadFilter { filter: log.filter.clone(), source })?;
     let registry = tracing_subscriber::registry().with(filter);

@@ -2,9 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
+use catalog::{
+    ids::{Revision, VideoId},
+    names::SourceExtension,
+};
 use packager::{Flavour, layout};
-
-use super::ids::{RevisionId, VideoId};
 
 /// An object's name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -21,7 +23,7 @@ pub enum StorageKey {
         /// Whose media it is.
         video: VideoId,
         /// Fresh for each publication, so that nothing is ever overwritten.
-        revision: RevisionId,
+        revision: Revision,
         /// Which part of the revision.
         object: MediaObject,
     },
@@ -47,7 +49,7 @@ pub enum KeyPrefix {
     /// `vod-media/{video}`: every revision.
     Video(VideoId),
     /// `vod-media/{video}/{revision}`
-    Revision(VideoId, RevisionId),
+    Revision(VideoId, Revision),
 }
 
 /// One object of a revision, relative to its prefix. This is also the layout of `cutetube transcode --out`.
@@ -71,15 +73,6 @@ pub enum MediaObject {
     Storyboard,
     /// `storyboard/{n}.jpg`, `n` from 1.
     StoryboardSheet(u32),
-}
-
-/// The extension of an uploaded file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SourceExtension {
-    /// `mp4`
-    Mp4,
-    /// `mov`
-    Mov,
 }
 
 /// Folder name of a rendition: `360p`, `audio`. One to sixteen of `a-z`, `0-9`, and none of the names beside it.
@@ -173,22 +166,6 @@ impl MediaObject {
     }
 }
 
-impl SourceExtension {
-    /// The extension of a file name, whatever its case.
-    pub fn of_file_name(name: &str) -> Option<Self> {
-        let (_, extension) = name.rsplit_once('.')?;
-        extension.to_ascii_lowercase().parse().ok()
-    }
-
-    /// Without the dot.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Mp4 => "mp4",
-            Self::Mov => "mov",
-        }
-    }
-}
-
 impl RenditionName {
     /// The rendition that carries sound.
     pub fn audio() -> Self {
@@ -269,18 +246,6 @@ impl FromStr for MediaObject {
     }
 }
 
-impl FromStr for SourceExtension {
-    type Err = KeyError;
-
-    fn from_str(text: &str) -> Result<Self, KeyError> {
-        match text {
-            "mp4" => Ok(Self::Mp4),
-            "mov" => Ok(Self::Mov),
-            _ => Err(KeyError(text.to_owned())),
-        }
-    }
-}
-
 impl FromStr for RenditionName {
     type Err = KeyError;
 
@@ -306,7 +271,7 @@ fn parse_key(text: &str) -> Option<StorageKey> {
             let (revision, object) = rest.split_once('/')?;
             Some(StorageKey::Media {
                 video: name.parse().ok()?,
-                revision: revision.parse().ok()?,
+                revision: revision.parse().ok().and_then(Revision::new)?,
                 object: object.parse().ok()?,
             })
         }
@@ -424,13 +389,5 @@ mod tests {
         for text in refused {
             assert_eq!(text.parse::<MediaObject>(), Err(KeyError(text.to_owned())));
         }
-    }
-
-    #[test]
-    fn extensions_are_read_from_file_names() {
-        let of = SourceExtension::of_file_name;
-        assert_eq!(of("My Film.MP4"), Some(SourceExtension::Mp4));
-        assert_eq!(of("a.tar.mov"), Some(SourceExtension::Mov));
-        assert_eq!((of("mp4"), of("film.mkv"), of("film.mp4 "), of("")), (None, None, None, None));
     }
 }

@@ -256,10 +256,9 @@ fn is_full(error: &object_store::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
+    use catalog::{ids::VideoId, names::SourceExtension};
 
     use super::*;
-    use crate::blobs::{SourceExtension, ids::VideoId};
 
     fn store() -> (tempfile::TempDir, BlobStore) {
         let folder = tempfile::tempdir().unwrap();
@@ -267,8 +266,12 @@ mod tests {
         (folder, store)
     }
 
-    fn source(number: u128) -> StorageKey {
-        StorageKey::Source { video: VideoId(Uuid::from_u128(number)), extension: SourceExtension::Mp4 }
+    fn video(number: u64) -> VideoId {
+        VideoId::new(number, &[0; 10])
+    }
+
+    fn source(number: u64) -> StorageKey {
+        StorageKey::Source { video: video(number), extension: SourceExtension::Mp4 }
     }
 
     fn source_folders(folder: &tempfile::TempDir) -> usize {
@@ -286,7 +289,7 @@ mod tests {
         }
         let stored = writer.finish().await.unwrap();
         assert_eq!(stored, Stored::of([&content]));
-        assert_eq!(store.list().await.unwrap(), ["sources/00000000-0000-0000-0000-000000000001/source.mp4"]);
+        assert_eq!(store.list().await.unwrap(), ["sources/00000000-0001-7000-8000-000000000000/source.mp4"]);
         assert_eq!(store.get(&source(1)).await.unwrap(), content);
         assert_eq!(
             store.read(&source(1), 1_048_570..1_048_590).await.unwrap(),
@@ -326,7 +329,7 @@ mod tests {
         for number in [1, 2] {
             store.put(&source(number), vec![Bytes::from_static(b"x")]).await.unwrap();
         }
-        let prefix = KeyPrefix::Source(VideoId(Uuid::from_u128(1)));
+        let prefix = KeyPrefix::Source(video(1));
         assert_eq!(store.delete_prefix(&prefix).await.unwrap(), 1);
         assert_eq!(store.delete_prefix(&prefix).await.unwrap(), 0);
         store.delete(&source(1)).await.unwrap();

@@ -123,6 +123,11 @@ impl Advised {
     }
 }
 
+/// The folders that programs are looked for in.
+fn search_path(env: &Environment) -> OsString {
+    env.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.into()).unwrap_or_default()
+}
+
 fn role_flag(role: Role) -> (&'static str, String) {
     let name = match role {
         Role::All => "all",

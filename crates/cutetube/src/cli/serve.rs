@@ -7,7 +7,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{ConfigArgs, Environment, role_flag};
+use super::{ConfigArgs, Environment, role_flag, search_path};
 use crate::{AppState, config::Role, http, telemetry};
 
 /// Serve pages, the API and media, and work on uploads.
@@ -28,9 +28,10 @@ impl Serve {
         let mut flags = Vec::new();
         flags.extend(self.listen.map(|listen| ("server.listen", listen.to_string())));
         flags.extend(self.role.map(role_flag));
+        let search_path = search_path(&env);
         let config = self.config.load(env, flags)?;
         telemetry::init(&config.log)?;
-        let state = AppState::open(config).await?;
+        let state = AppState::open(config, &search_path).await?;
         run(state).await
     }
 }

@@ -160,10 +160,10 @@ pub struct Workers {
     pub slots: usize,
     /// How ffmpeg is confined.
     pub sandbox: Sandbox,
-    /// Program name or path.
-    pub ffmpeg: PathBuf,
-    /// Program name or path.
-    pub ffprobe: PathBuf,
+    /// Absolute path of the program. Without it, the one in `PATH`.
+    pub ffmpeg: Option<PathBuf>,
+    /// Absolute path of the program. Without it, the one in `PATH`.
+    pub ffprobe: Option<PathBuf>,
 }
 
 /// `workers.sandbox`
@@ -251,12 +251,7 @@ impl Default for Config {
                 crf: 23,
                 audio_bitrate: 128_000,
             },
-            workers: Workers {
-                slots: 0,
-                sandbox: Sandbox::BestEffort,
-                ffmpeg: PathBuf::from("ffmpeg"),
-                ffprobe: PathBuf::from("ffprobe"),
-            },
+            workers: Workers { slots: 0, sandbox: Sandbox::BestEffort, ffmpeg: None, ffprobe: None },
             accounts: Accounts {
                 signup: Signup::Open,
                 signing_secret: None,

@@ -43,7 +43,7 @@ const SECRET_BYTES: usize = 32;
 ///
 /// # Errors
 /// When the data folder cannot be written, or the secret is shorter than 32 bytes.
-pub fn signing_secret(config: &Config, random: impl FnOnce(&mut [u8])) -> io::Result<Secret> {
+pub fn signing_secret(config: &Config, random: impl FnOnce(&mut [u8; SECRET_BYTES])) -> io::Result<Secret> {
     let secret = match &config.accounts.signing_secret {
         Some(secret) => secret.clone(),
         None => kept_secret(&config.data, random)?,
@@ -56,7 +56,7 @@ pub fn signing_secret(config: &Config, random: impl FnOnce(&mut [u8])) -> io::Re
 }
 
 /// Two processes starting at once agree: the file appears whole, under its name, once.
-fn kept_secret(data: &Path, random: impl FnOnce(&mut [u8])) -> io::Result<Secret> {
+fn kept_secret(data: &Path, random: impl FnOnce(&mut [u8; SECRET_BYTES])) -> io::Result<Secret> {
     let path = data.join(FILE);
     match std::fs::read_to_string(&path) {
         Ok(text) => return Ok(Secret::new(text)),

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::AppState;
+use crate::{AppState, config::Role};
 
 /// Anybody. The process answers; nothing else is looked at.
 pub(super) async fn alive() -> &'static str {
@@ -17,7 +17,13 @@ pub(super) async fn alive() -> &'static str {
 
 /// Anybody. 200 when everything that requests need answers, else 503; what failed is in the log and named here.
 pub(super) async fn ready(State(state): State<AppState>) -> Response {
-    let checks = [("blobs", state.blobs.probe().await.map_err(anyhow::Error::from))];
+    let mut checks = vec![
+        ("database", state.db.ping().await.map_err(anyhow::Error::from)),
+        ("blobs", state.blobs.probe().await.map_err(anyhow::Error::from)),
+    ];
+    if state.config.role != Role::Web {
+        checks.push(("ffmpeg", state.toolchain.as_ref().map(drop).map_err(|error| error.clone().into())));
+    }
     let mut answer = Readiness { ready: true, failed: Vec::new() };
     for (part, outcome) in checks {
         if let Err(error) = outcome {

@@ -1,8 +1,12 @@
 //! The HTTP server: one router, the layers every request passes, and an orderly end.
 
+mod fields;
 mod health;
 mod layers;
+mod object;
 mod problem;
+mod range;
+mod recall;
 
 use std::time::Duration;
 
@@ -10,18 +14,25 @@ use axum::{Router, routing::get};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::AppState;
+use crate::{AppState, accounts, playback, uploads, videos};
 
+pub(crate) use fields::Fields;
+pub(crate) use object::StoredObject;
 pub use problem::Problem;
+pub(crate) use problem::log_internal;
+pub(crate) use recall::RecallableBody;
 
 /// Every route with every layer.
 pub fn router(state: AppState) -> Router {
     let quick = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .merge(accounts::api::routes())
+        .merge(videos::api::routes())
+        .merge(playback::api::routes())
         .fallback(not_found);
     let quick = layers::answer_within(quick, Duration::from_secs(state.config.limits.request_seconds));
-    layers::around(quick).with_state(state)
+    layers::around(quick.merge(uploads::api::routes())).with_state(state)
 }
 
 /// Answers on `listener` until `stop`; then running requests get `server.drain_seconds` to finish.

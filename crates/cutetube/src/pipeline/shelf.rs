@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::blobs::ids::{RevisionId, VideoId};
+use catalog::ids::{Revision, VideoId};
+
 use crate::blobs::{BlobError, BlobStore, MediaObject, StorageKey, Stored};
 
 /// The objects of one revision.
@@ -14,13 +15,13 @@ pub(crate) struct Shelf {
 
 #[derive(Debug, Clone, Copy)]
 enum Place {
-    Revision(VideoId, RevisionId),
+    Revision(VideoId, Revision),
     Export,
 }
 
 impl Shelf {
     /// Of a video on the platform.
-    pub(crate) fn revision(store: BlobStore, video: VideoId, revision: RevisionId) -> Self {
+    pub(crate) fn revision(store: BlobStore, video: VideoId, revision: Revision) -> Self {
         Self { store, place: Place::Revision(video, revision) }
     }
 

@@ -1,0 +1,111 @@
+//! Every absolute URL that an answer contains.
+
+use std::fmt;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, header, request::Parts, uri::Authority},
+};
+use catalog::{ids::VideoId, videos::Video};
+use serde::Serialize;
+
+use crate::{
+    AppState,
+    blobs::{Flavour, MediaObject, StorageKey},
+    http::Problem,
+};
+
+/// How the world calls this server: `https://videos.example.org`, without a slash at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BaseUrl(String);
+
+/// Where a video plays from. Everything is absent until it is published.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct PlaybackUrls {
+    pub(crate) dash: Option<String>,
+    pub(crate) dash_mov: Option<String>,
+    pub(crate) hls: Option<String>,
+    pub(crate) hls_mov: Option<String>,
+}
+
+impl BaseUrl {
+    /// `server.public_url`, else what the client asked for.
+    fn of(configured: Option<&str>, parts: &Parts) -> Option<Self> {
+        if let Some(url) = configured {
+            return Some(Self(url.trim_end_matches('/').to_owned()));
+        }
+        let asked = parts.uri.authority().map(ToString::to_string).or_else(|| host(&parts.headers))?;
+        Some(Self(format!("http://{asked}")))
+    }
+
+    /// Whether browsers come over TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
+    /// The page that plays a video.
+    pub(crate) fn watch(&self, video: VideoId) -> String {
+        format!("{self}/watch/{video}")
+    }
+
+    /// An object of a published video, from this server.
+    pub(crate) fn object(&self, video: &Video, object: MediaObject) -> Option<String> {
+        Some(format!("{self}/{}", published_key(video, object)?))
+    }
+
+    /// A page of the v3 list.
+    pub(crate) fn v3_page(&self, number: u32) -> String {
+        format!("{self}/api/v3/vod/videos/all/?page={number}")
+    }
+}
+
+impl PlaybackUrls {
+    /// From `prefix`: this server, or the CDN before it.
+    pub(crate) fn new(video: &Video, prefix: &str) -> Self {
+        let url =
+            |object| Some(format!("{}/{}", prefix.trim_end_matches('/'), published_key(video, object)?));
+        Self {
+            dash: url(MediaObject::Mpd(Flavour::Mp4)),
+            dash_mov: url(MediaObject::Mpd(Flavour::Mov)),
+            hls: url(MediaObject::Master(Flavour::Mp4)),
+            hls_mov: url(MediaObject::Master(Flavour::Mov)),
+        }
+    }
+
+    /// From where viewers should fetch: the CDN when there is one.
+    pub(crate) fn preferred(video: &Video, state: &AppState, base: &BaseUrl) -> Self {
+        Self::new(video, state.config.delivery.cdn_base_url.as_deref().unwrap_or(&base.0))
+    }
+
+    /// From this server, whatever is before it.
+    pub(crate) fn origin(video: &Video, base: &BaseUrl) -> Self {
+        Self::new(video, &base.0)
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromRequestParts<AppState> for BaseUrl {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        Self::of(state.config.server.public_url.as_deref(), parts).ok_or_else(|| {
+            Problem::new(axum::http::StatusCode::BAD_REQUEST, "the request has no valid Host header")
+        })
+    }
+}
+
+/// Only what can be a host and a port is written back into an answer.
+fn host(headers: &HeaderMap) -> Option<String> {
+    let host: Authority = headers.get(header::HOST)?.to_str().ok()?.parse().ok()?;
+    (!host.as_str().contains('@')).then(|| host.to_string())
+}
+
+/// The path of an object is its key, here and on the CDN.
+fn published_key(video: &Video, object: MediaObject) -> Option<StorageKey> {
+    Some(StorageKey::Media { video: video.id, revision: video.published_revision?, object })
+}

@@ -1,0 +1,92 @@
+//! What may be known about videos, and by whom. Nothing here knows HTTP.
+
+use catalog::{
+    Stage, StageProgress, VideoState,
+    ids::VideoId,
+    outputs::{self, Rendition},
+    videos::{self, Listing, Page, Video, Visibility},
+};
+
+use crate::{AppState, accounts::Visitor};
+
+/// A video, how far it is, and what was made of it.
+#[derive(Debug, Clone)]
+pub(crate) struct VideoDetails {
+    pub(crate) video: Video,
+    pub(crate) stages: Vec<StageProgress>,
+    /// Of the published revision, else of the one in the making; pictures from small to large, then sound.
+    pub(crate) renditions: Vec<Rendition>,
+}
+
+/// Videos on one page of the v3 list.
+const PAGE_SIZE: u32 = 10;
+
+/// The video, unless it does not exist for this visitor.
+pub(crate) async fn find(
+    state: &AppState,
+    visitor: &Visitor,
+    id: VideoId,
+) -> Result<Option<Video>, catalog::Error> {
+    match videos::video(&state.db, id).await {
+        Ok(video) => Ok(Some(video).filter(|video| is_visible(video, visitor))),
+        Err(catalog::Error::NoVideo(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The video with everything that can be told about it.
+pub(crate) async fn details(
+    state: &AppState,
+    visitor: &Visitor,
+    id: VideoId,
+) -> Result<Option<VideoDetails>, catalog::Error> {
+    let Some(video) = find(state, visitor, id).await? else { return Ok(None) };
+    let stages = videos::progress(&state.db, id).await?;
+    let mut renditions = match video.published_revision.or(video.revision) {
+        Some(revision) => outputs::renditions(&state.db, id, revision).await?,
+        None => Vec::new(),
+    };
+    renditions.sort_by_key(|rendition| (rendition.kind, rendition.size, rendition.bitrate));
+    Ok(Some(VideoDetails { video, stages, renditions }))
+}
+
+/// A page of the videos that everybody may see, newest first; `None` for a page that does not exist. The first does.
+pub(crate) async fn public_page(state: &AppState, number: u32) -> Result<Option<Page>, catalog::Error> {
+    if number == 0 {
+        return Ok(None);
+    }
+    let page = videos::page(&state.db, Listing::Public, number, PAGE_SIZE).await?;
+    let exists = number == 1 || !page.videos.is_empty();
+    Ok(exists.then_some(page))
+}
+
+/// Whether a page of this number is followed by another.
+pub(crate) fn is_followed(number: u32, total: u64) -> bool {
+    u64::from(number) * u64::from(PAGE_SIZE) < total
+}
+
+impl VideoDetails {
+    /// Of the whole, in whole percent; 100 only when the video plays.
+    pub(crate) fn percent(&self) -> u8 {
+        match self.video.state {
+            VideoState::Ready => 100,
+            _ => catalog::percent(&self.stages).min(99),
+        }
+    }
+}
+
+/// Of a stage, in whole percent.
+pub(crate) fn stage_percent(progress: &StageProgress) -> u8 {
+    let done = progress.units_done.min(progress.units_total);
+    u8::try_from(done * 100 / progress.units_total.max(1)).unwrap_or(100)
+}
+
+/// The name of a stage as clients read it.
+pub(crate) fn stage_name(stage: Stage) -> &'static str {
+    stage.as_str()
+}
+
+fn is_visible(video: &Video, visitor: &Visitor) -> bool {
+    let exists = video.state != VideoState::Deleting;
+    exists && (video.visibility != Visibility::Private || visitor.may_manage(video.owner))
+}

@@ -1,0 +1,6 @@
+//! Videos as clients see them.
+
+pub(crate) mod actions;
+pub(crate) mod api;
+mod v3;
+mod v5;

@@ -1,0 +1,63 @@
+//! The original's shapes, spelling included.
+
+use std::time::Duration;
+
+use catalog::videos::Video;
+use serde::Serialize;
+
+use crate::playback::{BaseUrl, PlaybackUrls};
+
+/// `data` of the v3 metadata answer, and an item of the v3 list.
+#[derive(Debug, Serialize)]
+pub(super) struct Metadata {
+    pub(super) custom_video_title: String,
+    pub(super) title: String,
+    pub(super) description: String,
+    /// `HH:MM:SS`, with six decimals when there is a fraction.
+    pub(super) duration: Option<String>,
+    pub(super) mp4_s3_mpd_url: Option<String>,
+    pub(super) mov_s3_mpd_url: Option<String>,
+    pub(super) mp4_gcore_cdn_mpd_url: Option<String>,
+    pub(super) mov_gcore_cdn_mpd_url: Option<String>,
+}
+
+impl Metadata {
+    /// `through_cdn` falls back to the origin where there is no CDN.
+    pub(super) fn new(video: &Video, base: &BaseUrl, through_cdn: PlaybackUrls) -> Self {
+        let origin = PlaybackUrls::origin(video, base);
+        Self {
+            custom_video_title: format!("{}__{}", video.id, video.source.name),
+            title: video.title.to_string(),
+            description: video.description.to_string(),
+            duration: video.measured_duration.or(video.claimed_duration).map(clock),
+            mp4_s3_mpd_url: origin.dash,
+            mov_s3_mpd_url: origin.dash_mov,
+            mp4_gcore_cdn_mpd_url: through_cdn.dash,
+            mov_gcore_cdn_mpd_url: through_cdn.dash_mov,
+        }
+    }
+}
+
+/// As the original's framework writes durations: `00:01:30`, `00:00:12.500000`, `1 02:00:00`.
+fn clock(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    let days = if days > 0 { format!("{days} ") } else { String::new() };
+    let micros = match duration.subsec_micros() {
+        0 => String::new(),
+        micros => format!(".{micros:06}"),
+    };
+    format!("{days}{hours:02}:{minutes:02}:{:02}{micros}", seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_the_original_wrote_them() {
+        assert_eq!(clock(Duration::from_secs(90)), "00:01:30");
+        assert_eq!(clock(Duration::from_millis(12_500)), "00:00:12.500000");
+        assert_eq!(clock(Duration::from_secs(26 * 3600)), "1 02:00:00");
+    }
+}

@@ -1,0 +1,111 @@
+//! A video as `/api/v5` shows it.
+
+use catalog::{VideoState, outputs::Rendition};
+use serde::Serialize;
+
+use super::actions::{VideoDetails, stage_name, stage_percent};
+use crate::{
+    blobs::MediaObject,
+    playback::{BaseUrl, PlaybackUrls},
+};
+
+/// `GET /api/v5/videos/{id}`
+#[derive(Debug, Serialize)]
+pub(super) struct VideoResource {
+    id: String,
+    title: String,
+    description: String,
+    /// `uploaded`, `processing`, `ready` or `failed`.
+    state: VideoState,
+    /// Why it failed: a sentence.
+    error: Option<String>,
+    /// What the uploader should know though it plays.
+    warnings: Vec<String>,
+    /// Of the whole, 0 to 100; 100 only when it plays.
+    percent: u8,
+    stages: Vec<StageResource>,
+    visibility: &'static str,
+    /// In seconds; measured, or as the uploader claims before that.
+    duration: Option<f64>,
+    renditions: Vec<RenditionResource>,
+    playback: PlaybackUrls,
+    poster: Option<String>,
+    storyboard: Option<String>,
+    /// The page that plays it.
+    watch: String,
+    /// Milliseconds since 1970.
+    created_at_ms: i64,
+    /// Milliseconds since 1970.
+    ready_at_ms: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+struct StageResource {
+    stage: &'static str,
+    percent: u8,
+    done: u64,
+    total: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct RenditionResource {
+    id: String,
+    /// `video` or `audio`.
+    kind: &'static str,
+    width: Option<u32>,
+    height: Option<u32>,
+    /// Bit/s at most.
+    bitrate: u64,
+    /// RFC 6381.
+    codecs: Option<String>,
+}
+
+impl VideoResource {
+    pub(super) fn new(details: &VideoDetails, base: &BaseUrl, playback: PlaybackUrls) -> Self {
+        let video = &details.video;
+        let duration = video.measured_duration.or(video.claimed_duration);
+        Self {
+            id: video.id.to_string(),
+            title: video.title.to_string(),
+            description: video.description.to_string(),
+            state: video.state,
+            error: video.error.clone(),
+            warnings: video.warnings.clone(),
+            percent: details.percent(),
+            stages: details.stages.iter().map(StageResource::new).collect(),
+            visibility: video.visibility.as_str(),
+            duration: duration.map(|duration| duration.as_secs_f64()),
+            renditions: details.renditions.iter().map(RenditionResource::new).collect(),
+            playback,
+            poster: base.object(video, MediaObject::Poster),
+            storyboard: base.object(video, MediaObject::Storyboard),
+            watch: base.watch(video.id),
+            created_at_ms: video.created_at.unix_millis(),
+            ready_at_ms: video.ready_at.map(|at| at.unix_millis()),
+        }
+    }
+}
+
+impl StageResource {
+    fn new(progress: &catalog::StageProgress) -> Self {
+        Self {
+            stage: stage_name(progress.stage),
+            percent: stage_percent(progress),
+            done: progress.units_done,
+            total: progress.units_total,
+        }
+    }
+}
+
+impl RenditionResource {
+    fn new(rendition: &Rendition) -> Self {
+        Self {
+            id: rendition.id.to_string(),
+            kind: rendition.kind.as_str(),
+            width: rendition.size.map(|(width, _)| width),
+            height: rendition.size.map(|(_, height)| height),
+            bitrate: rendition.bitrate,
+            codecs: rendition.codecs.clone(),
+        }
+    }
+}
