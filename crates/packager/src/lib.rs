@@ -1,8 +1,8 @@
 //! Samples → CMAF segments, and plain data about them → DASH and HLS manifests.
 //!
 //! What it deliberately does not do: no I/O (segments are headers beside the caller's media, plans name byte ranges),
-//! no clock, no randomness (keys and IVs will be values), no encoding or decoding of media. Media is never copied:
-//! a segment is [`Segment::header`] followed by bytes that the caller already has.
+//! no clock, no randomness, no encoding or decoding of media, no manifest from anything but a [`Presentation`]. Media
+//! is never copied: a segment is [`Segment::header`] followed by bytes that the caller already has.
 //!
 //! - [`Presentation`] says what was made; [`mpd`] and [`hls`] are functions of it and of nothing else.
 //! - [`VideoTrack`] and [`AudioTrack`] make init segments and segments (ISO/IEC 23000-19).

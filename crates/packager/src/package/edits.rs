@@ -20,8 +20,9 @@ impl Placement {
     pub(crate) fn of(movie: &Movie, track: &Track, input: &str) -> Result<Self, PackageError> {
         let complex = || PackageError::Edits { input: input.to_owned() };
         let in_track = |ticks: u64| {
-            let scaled = u128::from(ticks) * u128::from(track.timescale) / u128::from(movie.timescale.max(1));
-            i64::try_from(scaled).map_err(|_| complex())
+            let scale = u128::from(movie.timescale.max(1));
+            let nearest = (u128::from(ticks) * u128::from(track.timescale) * 2 + scale) / (scale * 2);
+            i64::try_from(nearest).map_err(|_| complex())
         };
         let (delays, pieces): (Vec<_>, Vec<_>) = {
             let first = track.edits.iter().position(|edit| edit.media_time.is_some());

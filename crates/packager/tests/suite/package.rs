@@ -227,9 +227,9 @@ fn late_sound_starts_with_silence() {
 #[test]
 fn late_video_lasts_from_the_start() {
     let mut late = video(720, 60, &[0, 30]);
-    late.edits.insert(0, Edit { duration: 100, media_time: None, rate: 0x1_0000 });
+    late.edits.insert(0, Edit { duration: 33, media_time: None, rate: 0x1_0000 });
     let presentation = check(&[movie(vec![late])]);
-    assert_eq!(presentation.duration(), u64::from(60 * FRAME + SECOND / 10));
+    assert_eq!(presentation.duration(), u64::from(60 * FRAME + 507), "33 ms are 506.88 ticks");
 }
 
 fn check_refused(movies: &[Movie], message: &str) {
