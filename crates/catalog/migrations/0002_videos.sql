@@ -50,7 +50,6 @@ CREATE TABLE plans (
     video_id UUID NOT NULL REFERENCES videos (id) ON DELETE CASCADE,
     revision BIGINT NOT NULL,
     document TEXT NOT NULL,
-    images BIGINT NOT NULL,
     created_at BIGINT NOT NULL,
     PRIMARY KEY (video_id, revision)
 );

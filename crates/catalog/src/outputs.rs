@@ -27,7 +27,7 @@ pub struct NewPlan<P> {
     pub renditions: Vec<NewRendition>,
     /// The chunks of the picture, one encode job each.
     pub chunks: Vec<NewChunk>,
-    /// How many images the artwork job will make; 0 for no such job.
+    /// How many images the artwork job is to make; 0 for no such job.
     pub images: u32,
 }
 

@@ -33,27 +33,24 @@ db::row! {
     }
 }
 
-/// How far the stages are together, in whole percent; 100 only when all of them are done. A stage that is not
-/// listed counts as not begun, unless publishing is done.
+/// How far the stages are together, in whole percent; 100 only when all of them are done.
+///
+/// Before there is a plan only the inspection is known, and every other stage counts as not begun. After it, a stage
+/// that is not listed is not needed.
 pub fn percent(stages: &[StageProgress]) -> u8 {
-    let part = |stage: Stage| stages.iter().find(|progress| progress.stage == stage);
-    // What a stage without units takes part in: nothing.
-    let planned = part(Stage::Publish).is_some();
-    let weights = Stage::ALL.iter().map(|stage| match part(*stage) {
-        Some(progress) if progress.units_total > 0 => {
-            (stage.weight(), progress.units_done, progress.units_total)
+    let planned = stages.iter().any(|progress| progress.stage == Stage::Publish);
+    let (mut done, mut total) = (0, 0);
+    for stage in Stage::ALL {
+        match stages.iter().find(|progress| progress.stage == *stage) {
+            Some(progress) => {
+                done += stage.weight() * progress.thousandths();
+                total += stage.weight() * 1000;
+            }
+            None if planned => {}
+            None => total += stage.weight() * 1000,
         }
-        Some(_) => (0, 0, 1),
-        None if planned => (0, 0, 1),
-        None => (stage.weight(), 0, 1),
-    });
-    let (mut done, mut total) = (0_u64, 0_u64);
-    for (weight, units_done, units_total) in weights {
-        // A thousandth is fine enough for whole percent, and keeps huge unit counts from overflowing.
-        done += weight * 1000_u64.min(thousandths(units_done, units_total));
-        total += weight * 1000;
     }
-    u8::try_from((done * 100).checked_div(total).unwrap_or(0)).unwrap_or(100)
+    u8::try_from(done * 100 / total.max(1)).unwrap_or(100)
 }
 
 impl Stage {
@@ -62,14 +59,17 @@ impl Stage {
         match self {
             Self::Encode => 85,
             Self::Audio => 6,
-            Self::Artwork | Self::Inspect => 3,
-            Self::Publish => 3,
+            Self::Inspect | Self::Artwork | Self::Publish => 3,
         }
     }
 }
 
-fn thousandths(done: u64, total: u64) -> u64 {
-    u64::try_from(u128::from(done) * 1000 / u128::from(total.max(1))).unwrap_or(1000)
+impl StageProgress {
+    /// Fine enough for whole percent, and in 128 bits no count overflows.
+    fn thousandths(&self) -> u64 {
+        let thousandths = u128::from(self.units_done) * 1000 / u128::from(self.units_total.max(1));
+        u64::try_from(thousandths).unwrap_or(1000).min(1000)
+    }
 }
 
 /// The stages of a video, in the order of the work.
@@ -96,8 +96,18 @@ pub(crate) async fn advance(tx: &mut Tx, video: VideoId, stage: Stage, units: u6
     Ok(())
 }
 
+/// Counts every stage as done: what is published needs nothing more, though it has fewer images than planned.
+pub(crate) async fn finish(tx: &mut Tx, video: VideoId) -> Result<()> {
+    tx.query(FINISH).bind(video).execute().await?;
+    Ok(())
+}
+
 db::statements! {
     STAGES { "SELECT stage, units_done, units_total FROM stages WHERE video_id = $1" }
+    FINISH {
+        "UPDATE stages SET units_done = units_total, updated_at = " NOW "
+         WHERE video_id = $1 AND units_done < units_total"
+    }
     FORGET { "DELETE FROM stages WHERE video_id = $1" }
     PLAN {
         "INSERT INTO stages (video_id, stage, units_done, units_total, updated_at)

@@ -43,6 +43,14 @@ crate::statements! {
     SUM_AND_LOCK { "SELECT number FROM things WHERE id = $1" FOR_UPDATE }
     CLOCK { "SELECT " NOW }
     AMONG { "SELECT count(*) FROM things WHERE words IN " [texts "$1"] }
+    CUT_EVERYBODY_OFF {
+        [
+            sqlite "SELECT 0"
+            postgres
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                 WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ]
+    }
     MISSPELT { "SELEC 1" }
 }
 
@@ -321,6 +329,32 @@ async fn a_database_that_does_not_exist_is_named_as_the_reason() {
     let error = Db::connect(&Settings::new(url)).await.unwrap_err();
     let reason = std::error::Error::source(&error).unwrap().to_string();
     assert!(reason.contains("does not exist"), "{reason}");
+}
+
+#[tokio::test]
+async fn connections_that_are_cut_are_made_again() {
+    let database = Database::postgres();
+    let (db, other) = (open(&database).await, connect(&database).await);
+    let mut listener = db.listen("things").await.unwrap();
+    let mut tx = db.begin().await.unwrap();
+    tx.query(ADD_NUMBER).bind(1_i64).execute().await.unwrap();
+    let cut: i64 = other.read(CUT_EVERYBODY_OFF).value().await.unwrap();
+    assert!(cut >= 2, "the transaction and the listener");
+    assert!(matches!(tx.commit().await, Err(Error::Unreachable(_))));
+    // One wake-up says that the connection was lost and something may have been missed, a later one is the commit.
+    let heard = tokio::time::timeout(Duration::from_secs(30), async {
+        listener.wait(Duration::from_secs(600)).await;
+        let mut tx = db.begin().await.unwrap();
+        tx.query(ADD_NUMBER).bind(2_i64).execute().await.unwrap();
+        tx.notify("things");
+        tokio::join!(listener.wait(Duration::from_secs(600)), async { tx.commit().await.unwrap() });
+    });
+    heard.await.expect("the listener hears again");
+    assert_eq!(
+        db.read(COUNT).value::<i64>().await.unwrap(),
+        1,
+        "the transaction that was cut off left nothing"
+    );
 }
 
 #[test]

@@ -42,6 +42,8 @@ CREATE TABLE job_shares (
     PRIMARY KEY (queue, priority, owner)
 );
 
+CREATE INDEX job_shares_last ON job_shares (queue, priority, last_stamp);
+
 -- How many jobs a next stage still waits for.
 CREATE TABLE job_counters (
     counter TEXT NOT NULL PRIMARY KEY,

@@ -149,11 +149,14 @@ db::statements! {
     }
     /// The job that has this key.
     BY_KEY { "SELECT id FROM jobs WHERE dedup_key = $1" }
-    /// The head of a lane: its lowest waiting stamp, or when nothing waits the last one given.
+    /// The head of a lane: its lowest waiting stamp, or when nothing waits the last one given. Asked for in the
+    /// order of an index: for `min` and `max` PostgreSQL reads the whole lane while it has no statistics.
     HEAD {
         "SELECT COALESCE(
-             (SELECT min(stamp) FROM jobs WHERE state = 'ready' AND queue = $1 AND priority = $2),
-             (SELECT max(last_stamp) FROM job_shares WHERE queue = $1 AND priority = $2),
+             (SELECT stamp FROM jobs WHERE state = 'ready' AND queue = $1 AND priority = $2
+              ORDER BY stamp LIMIT 1),
+             (SELECT last_stamp FROM job_shares WHERE queue = $1 AND priority = $2
+              ORDER BY last_stamp DESC LIMIT 1),
              0)"
     }
     /// Takes $5 stamps for an owner, after their own last one and after the head of the lane ($4).

@@ -17,7 +17,8 @@ const KEEPER: &str = r#"
 set -eu
 trap '' INT HUP TERM
 bin=$1 port=$2
-folder=$(mktemp -d "${TMPDIR:-/tmp}/cutetube-postgres.XXXXXX")
+# A folder for temporary files of root's own is closed to the account that PostgreSQL runs as.
+folder=$(mktemp -d -t cutetube-postgres.XXXXXX 2>/dev/null || mktemp -d /tmp/cutetube-postgres.XXXXXX)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 "$bin/initdb" -D cluster -U postgres -A trust -E UTF8 --locale=C --no-sync >log 2>&1 || { cat log >&2; exit 1; }

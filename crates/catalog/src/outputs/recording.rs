@@ -36,13 +36,7 @@ pub async fn record_plan<P: Serialize>(
         .one()
         .await?;
     let revision = planned.revision;
-    tx.query(INSERT_PLAN)
-        .bind(video)
-        .bind(revision)
-        .bind(Json(&plan.document))
-        .bind(plan.images)
-        .execute()
-        .await?;
+    tx.query(INSERT_PLAN).bind(video).bind(revision).bind(Json(&plan.document)).execute().await?;
     for rendition in &plan.renditions {
         insert_rendition(&mut tx, video, revision, rendition).await?;
     }
@@ -94,8 +88,8 @@ pub async fn record(
     Ok(())
 }
 
-/// Lets people see the revision, and ends the job. Every object of the plan must be recorded, and the manifests
-/// must be in the blob store.
+/// Lets people see the revision, and ends the job. Every segment of the plan must be recorded, and the manifests
+/// must be in the blob store. Images are welcome and not required: a video plays without a poster.
 ///
 /// # Errors
 /// [`Error::lease_lost`]; [`Error::Incomplete`]; [`Error::Refused`] when the video is not processing.
@@ -107,7 +101,7 @@ pub async fn publish(db: &Db, lease: &Lease, video: VideoId, revision: Revision)
         return Err(Error::Incomplete { recorded, planned });
     }
     let published: Video = tx.query(SET_PUBLISHED).bind(video).bind(state).bind(revision).one().await?;
-    stages::advance(&mut tx, video, Stage::Publish, 1).await?;
+    stages::finish(&mut tx, video).await?;
     tx.commit().await?;
     Ok(published)
 }
@@ -259,7 +253,7 @@ db::statements! {
          WHERE id = $1 RETURNING revision, owner_id"
     }
     INSERT_PLAN {
-        "INSERT INTO plans (video_id, revision, document, images, created_at) VALUES ($1, $2, $3, $4, " NOW ")"
+        "INSERT INTO plans (video_id, revision, document, created_at) VALUES ($1, $2, $3, " NOW ")"
     }
     INSERT_RENDITION {
         "INSERT INTO renditions (video_id, revision, rendition, kind, width, height, bitrate, timescale, segments)
@@ -301,10 +295,9 @@ db::statements! {
     OWNER { "SELECT owner_id FROM videos WHERE id = $1" }
     /// Every rendition has its init segment and its media segments; indices beyond them are refused on the way in.
     COMPLETENESS {
-        "SELECT CAST((SELECT count(*) FROM objects WHERE video_id = $1 AND revision = $2)
-                   + (SELECT count(*) FROM images WHERE video_id = $1 AND revision = $2) AS BIGINT) AS recorded,
+        "SELECT (SELECT count(*) FROM objects WHERE video_id = $1 AND revision = $2) AS recorded,
                 CAST((SELECT COALESCE(sum(segments + 1), 0) FROM renditions WHERE video_id = $1 AND revision = $2)
-                   + (SELECT images FROM plans WHERE video_id = $1 AND revision = $2) AS BIGINT) AS planned"
+                     AS BIGINT) AS planned"
     }
     SET_PUBLISHED {
         "UPDATE videos SET state = $2, published_revision = $3, ready_at = " NOW ", updated_at = " NOW "
