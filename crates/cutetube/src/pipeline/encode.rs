@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use transcode::artwork::StillKind;
 use transcode::check::EncodedSegment;
 use transcode::chunk::ChunkSpec;
-use transcode::encode::{ChunkReport, Delivery, EncodeError, Still, encode_chunk};
+use transcode::encode::{ChunkReport, Delivery, EncodeError, StillPicture, encode_chunk};
 use transcode::runner::Runner;
 use transcode::source::ReadRange;
 
@@ -138,7 +138,7 @@ impl PackagingDesk<'_> {
         Ok(())
     }
 
-    async fn still(&mut self, still: Still) -> Result<(), StageError> {
+    async fn still(&mut self, still: StillPicture) -> Result<(), StageError> {
         let objects = match still.kind {
             StillKind::Poster => vec![MediaObject::Poster],
             StillKind::Storyboard => self
@@ -158,10 +158,10 @@ impl PackagingDesk<'_> {
 
 /// What to tell the uploader about pictures that could not be decoded.
 fn lost_pictures(blueprint: &Blueprint, report: &ChunkReport) -> Option<String> {
-    let &first = report.lost.frames.first()?;
+    let &first = report.lost.first()?;
     let timeline = &blueprint.timeline;
     let seconds = timeline.time(first) / u64::from(timeline.timescale);
-    let pictures = report.lost.frames.len();
+    let pictures = report.lost.len();
     Some(format!(
         "The file is damaged: {pictures} {} near {:02}:{:02}:{:02} could not be decoded; the one before is shown longer.",
         if pictures == 1 { "picture" } else { "pictures" },

@@ -7,7 +7,7 @@ use isobmff::{ByteRange, Track};
 use packager::{AdtsParser, AudioSpecificConfig, AudioTrack, audio_segment_bounds};
 use tokio::sync::mpsc;
 use transcode::audio::{self, AudioEncode, AudioPlan, PassThrough, SILENT_STEREO_FRAME};
-use transcode::audio_run::{AudioError, encode_audio};
+use transcode::audio_run::{AudioRunError, encode_audio};
 use transcode::runner::Runner;
 use transcode::source::ReadRange;
 
@@ -136,10 +136,10 @@ async fn encode(
     tokio::try_join!(run, take).map(|((), ())| ())
 }
 
-impl From<AudioError> for StageError {
-    fn from(error: AudioError) -> Self {
+impl From<AudioRunError> for StageError {
+    fn from(error: AudioRunError) -> Self {
         match error {
-            AudioError::Run(error) => error.into(),
+            AudioRunError::Run(error) => error.into(),
             error => Self::retry("the sound was not encoded", error),
         }
     }
