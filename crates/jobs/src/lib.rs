@@ -13,8 +13,8 @@
 //!                     └──────────── cancel ──────────────▶ cancelled
 //! ```
 //!
-//! - [`enqueue`] is part of the caller's transaction: no job without its row, no row without its job.
-//! - [`claim`] counts the attempt, so a job that kills its worker dies after its attempts. It takes only as many
+//! - [`enqueue()`] is part of the caller's transaction: no job without its row, no row without its job.
+//! - [`claim()`] counts the attempt, so a job that kills its worker dies after its attempts. It takes only as many
 //!   as the caller has free slots; nothing is fetched ahead.
 //! - [`heartbeat`] extends the leases of the jobs a worker holds, and answers which of them are still its own: one
 //!   that is missing was cancelled or taken away, and its work has to stop.
