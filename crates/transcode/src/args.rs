@@ -40,9 +40,9 @@ fn probe_input(settings: &EncodeSettings, format: &[&str], input: &str) -> Vec<S
 /// How a file that our demuxer declines becomes one that it reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Normalise {
-    /// The coded samples as they are.
+    /// The coded pictures as they are.
     Remux,
-    /// Encoded anew, nearly lossless, where MP4 cannot carry the codec.
+    /// The pictures encoded anew, nearly lossless, where MP4 cannot carry their codec.
     Reencode,
 }
 
@@ -58,18 +58,22 @@ pub fn normalise_args(how: Normalise, pipe: i32, settings: &EncodeSettings) -> V
     let mut args = strings(&["-hide_banner", "-nostdin", "-loglevel", "warning"]);
     args.extend(limits(settings));
     args.extend(strings(&["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS]));
+    // AVI and MPEG program streams state no presentation times.
+    args.extend(strings(&["-fflags", "+genpts"]));
     args.extend(strings(&["-threads", &settings.threads.to_string(), "-i", SEEKABLE_STDIN]));
     args.extend(strings(&["-map", "0:V:0", "-map", "0:a:0?", "-sn", "-dn"]));
     args.extend(strings(&["-map_metadata", "-1", "-map_chapters", "-1"]));
     match how {
-        Normalise::Remux => args.extend(strings(&["-c", "copy", "-strict", "-2"])),
+        Normalise::Remux => args.extend(strings(&["-c:v", "copy"])),
         Normalise::Reencode => {
             args.extend(strings(&["-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-g", "50"]));
             args.extend(strings(&["-threads", &settings.threads.to_string()]));
             args.extend(strings(&["-fps_mode", "passthrough", "-enc_time_base", "1/90000"]));
-            args.extend(strings(&["-video_track_timescale", "90000", "-c:a", "flac"]));
+            args.extend(strings(&["-video_track_timescale", "90000"]));
         }
     }
+    // Lossless: not every kind of sound can be copied, and it is encoded once more anyway.
+    args.extend(strings(&["-c:a", "alac"]));
     let flags = "frag_keyframe+delay_moov+default_base_moof";
     args.extend(strings(&["-movflags", flags, "-f", "mp4", &format!("pipe:{pipe}")]));
     args

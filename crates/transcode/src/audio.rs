@@ -181,38 +181,6 @@ impl AudioEncode {
     }
 }
 
-/// A whole `mp4a` box (14496-14 §5.6) for AAC-LC stereo; `None` for a sample rate that AAC has no index for.
-pub fn sample_entry(sample_rate: u32, bit_rate: u32) -> Option<Vec<u8>> {
-    let index = RATES.iter().position(|&rate| rate == sample_rate)?;
-    let index = u16::try_from(index).ok()?;
-    // AudioSpecificConfig (14496-3 §1.6.2.1): object type 2 (AAC LC), rate index, two channels.
-    let config = ((2 << 11) | (index << 7) | (2 << 3)).to_be_bytes();
-    let rate = bit_rate.to_be_bytes();
-    // DecoderConfigDescriptor (14496-1 §7.2.6.6): MPEG-4 audio, audio stream, buffer size, greatest and mean rate.
-    let decoder = [&[0x40, 0x15, 0, 0, 0], &rate[..], &rate[..], &descriptor(5, &config)].concat();
-    let stream = [&[0, 0, 0], descriptor(4, &decoder).as_slice(), &descriptor(6, &[2])].concat();
-    let esds = boxed(*b"esds", &[&[0; 4], descriptor(3, &stream).as_slice()].concat());
-    // 16.16; rates beyond 16 bits are told by the decoder configuration alone.
-    let fixed_rate = u16::try_from(sample_rate).unwrap_or_default().to_be_bytes();
-    let fields =
-        [&[0, 0, 0, 0, 0, 0, 0, 1][..], &[0; 8], &[0, 2, 0, 16, 0, 0, 0, 0], &fixed_rate, &[0, 0]].concat();
-    Some(boxed(*b"mp4a", &[fields, esds].concat()))
-}
-
-/// samplingFrequencyIndex (14496-3 Table 1.18).
-pub(crate) const RATES: [u32; 13] =
-    [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
-
-fn descriptor(tag: u8, body: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(body.len()).expect("the descriptors above are a few dozen bytes");
-    [&[tag, length], body].concat()
-}
-
-fn boxed(kind: [u8; 4], body: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(body.len() + 8).expect("the boxes above are a few dozen bytes");
-    [&length.to_be_bytes(), &kind[..], body].concat()
-}
-
 fn shown(movie: &Movie, track: &Track) -> Result<Shown, AudioError> {
     Shown::of(movie, track).map_err(|ComplexEdits(count)| AudioError::ComplexEdits(count))
 }
@@ -230,7 +198,7 @@ fn is_copyable(track: &Track, probe: &AudioProbe, settings: &EncodeSettings) -> 
     probe.codec == "aac"
         && probe.profile.as_deref() == Some("LC")
         && probe.channels == 2
-        && RATES.contains(&probe.sample_rate)
+        && COPIED_RATES.contains(&probe.sample_rate)
         && track.timescale == probe.sample_rate
         && track.entries.len() == 1
         && track.entries.first().is_some_and(|entry| entry.format == FourCc(*b"mp4a"))
@@ -239,6 +207,9 @@ fn is_copyable(track: &Track, probe: &AudioProbe, settings: &EncodeSettings) -> 
             .all(|(index, sample)| full(index, sample.duration) && sample.composition_offset == 0)
         && bit_rate(samples, track.timescale) <= u64::from(settings.audio_bitrate) / 100 * RATE_TOLERANCE
 }
+
+/// Sample rates that CMAF's AAC profiles allow and AAC has an index for.
+const COPIED_RATES: [u32; 9] = [48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000];
 
 /// Percent of the target that a source "at the target" may have: encoders do not meet their rate exactly.
 const RATE_TOLERANCE: u64 = 105;

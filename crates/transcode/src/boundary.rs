@@ -105,7 +105,7 @@ impl<'a> Grid<'a> {
 
 /// Frames whose sample decoding can start at and that no sample is reordered over: all before are decoded before, all
 /// after are decoded after.
-fn closed_idrs(track: &Track, frames: &[Frame]) -> Vec<usize> {
+pub(crate) fn closed_idrs(track: &Track, frames: &[Frame]) -> Vec<usize> {
     let mut decoded_later = u32::MAX;
     let mut closed: Vec<(usize, u32)> = Vec::new();
     for (index, frame) in frames.iter().enumerate().rev() {

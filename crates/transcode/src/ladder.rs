@@ -81,15 +81,17 @@ fn rung(display: Size, step: LadderStep, frames_per_second: u32) -> Rung {
 fn rung_size(display: Size, short_side: u32) -> Size {
     let (shorter, longer) = (display.width.min(display.height), display.width.max(display.height));
     let nearest_even = |side: u64, of: u64| u32::try_from((side + of) / (2 * of) * 2).unwrap_or(LONGEST_SIDE);
-    let (mut short, mut long) = (
-        even_at_most(short_side),
-        nearest_even(u64::from(longer) * u64::from(short_side), shorter.max(1).into())
-            .min(even_at_most(longer)),
-    );
-    if long > LONGEST_SIDE {
-        short = nearest_even(u64::from(short) * u64::from(LONGEST_SIDE), long.into());
-        long = LONGEST_SIDE;
-    }
+    let short = even_at_most(short_side);
+    let long = if short == even_at_most(shorter) {
+        even_at_most(longer)
+    } else {
+        nearest_even(u64::from(longer) * u64::from(short), shorter.max(1).into())
+    };
+    let (short, long) = if long > LONGEST_SIDE {
+        (nearest_even(u64::from(short) * u64::from(LONGEST_SIDE), long.into()), LONGEST_SIDE)
+    } else {
+        (short, long)
+    };
     let (short, long) = (short.max(SHORTEST_SIDE), long.max(SHORTEST_SIDE));
     if display.width <= display.height {
         Size { width: short, height: long }

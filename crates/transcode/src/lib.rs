@@ -34,5 +34,7 @@ mod salvage;
 pub mod sandbox;
 pub mod settings;
 pub mod source;
+#[cfg(test)]
+mod synthetic;
 pub mod timeline;
 pub mod toolchain;
