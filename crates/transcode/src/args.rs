@@ -276,15 +276,19 @@ fn rung_filters(colour: &Colour, rung: &Rung) -> String {
     )
 }
 
-/// To a still picture's size, full range.
+/// To a still picture's size, full range and the matrix of BT.601, which is what JFIF says a JPEG has.
 fn still_filters(colour: &Colour, size: Size) -> String {
+    const JFIF: &str = "out_color_matrix=bt601:out_range=pc";
     match colour {
-        Colour::Keep { range, .. } => {
-            let options =
-                if *range == ColourRange::Full { ":in_range=pc:out_range=pc" } else { ":out_range=pc" };
-            format!("{},setsar=1,format=yuvj420p", scale(size, options))
+        Colour::Keep { range, tags } => {
+            let matrix = if tags.matrix == "bt709" { "bt709" } else { "bt601" };
+            let range = if *range == ColourRange::Full { ":in_range=pc" } else { "" };
+            format!(
+                "{},setsar=1,format=yuvj420p",
+                scale(size, &format!(":in_color_matrix={matrix}{range}:{JFIF}"))
+            )
         }
-        other => format!("{},scale=out_range=pc,format=yuvj420p", converted(other, size)),
+        other => format!("{},scale=in_color_matrix=bt709:{JFIF},format=yuvj420p", converted(other, size)),
     }
 }
 

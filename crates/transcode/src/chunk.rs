@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{feed::needed_sync, timeline::Timeline};
 
+#[cfg(test)]
+mod tests;
+
 /// A run of segments for a set of rungs: what a job names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkSpec {
@@ -113,25 +116,30 @@ impl<'a> Segments<'a> {
             return run;
         }
         let next_pre_roll = |length: &u32| match run - length {
-            0 => (0, *length),
             // A single segment left over would be a chunk of its own.
-            1 => (u64::MAX, *length),
-            _ => (self.pre_roll(first + length), *length),
+            1 => u64::MAX,
+            _ => self.pre_roll(first + length),
         };
-        (shortest..=MOST_SEGMENTS.min(run)).min_by_key(next_pre_roll).unwrap_or(shortest)
+        let length = (shortest..=MOST_SEGMENTS.min(run)).min_by_key(next_pre_roll).unwrap_or(shortest);
+        // What is left has to be worth its own pre-roll.
+        if length < run && self.is_worth(first + length, run - length) { length } else { run }
     }
 
     /// The fewest segments that make a chunk worth its process and its pre-roll.
     fn shortest(&self, first: u32, run: u32) -> u32 {
         let start = self.timeline.segment_span(first).start;
-        let worth = |length: u32| {
-            let last = first + length - 1;
-            let frames = self.timeline.segment_frames(first).start..self.timeline.segment_frames(last).end;
-            let seconds = (self.timeline.segment_span(last).end - start) / u64::from(self.timeline.timescale);
-            (seconds >= SHORTEST || length >= MOST_SEGMENTS)
-                && u64::from(frames.end - frames.start) >= self.pre_roll(first)
+        let is_long = |length: u32| {
+            let end = self.timeline.segment_span(first + length - 1).end;
+            (end - start) / u64::from(self.timeline.timescale) >= SHORTEST || length >= MOST_SEGMENTS
         };
-        (FEWEST_SEGMENTS..run).find(|&length| worth(length)).unwrap_or(run)
+        (FEWEST_SEGMENTS..run).find(|&length| is_long(length) && self.is_worth(first, length)).unwrap_or(run)
+    }
+
+    /// Whether a chunk keeps at least as many frames as it decodes in vain.
+    fn is_worth(&self, first: u32, segments: u32) -> bool {
+        let frames =
+            self.timeline.segment_frames(first).start..self.timeline.segment_frames(first + segments).start;
+        u64::from(frames.end - frames.start) >= self.pre_roll(first)
     }
 
     /// How many segments from `first` on use the same sample entry.

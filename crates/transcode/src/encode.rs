@@ -318,7 +318,7 @@ fn lost_by_the_decoder(ended: &Ended) -> bool {
 
 fn undecodable(plan: &VideoPlan<'_>, segment: u32) -> EncodeError {
     let span = plan.timeline.segment_span(segment);
-    #[expect(clippy::cast_precision_loss, reason = "for a sentence with one decimal")]
+    #[expect(clippy::as_conversions, clippy::cast_precision_loss, reason = "for a sentence with one decimal")]
     let seconds = |ticks: u64| ticks as f64 / f64::from(plan.timeline.timescale);
     EncodeError::Undecodable { from_seconds: seconds(span.start), to_seconds: seconds(span.end) }
 }

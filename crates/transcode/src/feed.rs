@@ -10,6 +10,9 @@ use isobmff::{
 
 use crate::timeline::Timeline;
 
+#[cfg(test)]
+mod tests;
+
 /// A fragmented MP4 to stream: the init segment, then for each fragment its header and the source's bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Feed {

@@ -53,7 +53,10 @@ pub fn plan_ladder(display: Size, frames_per_second: u32, settings: &EncodeSetti
         let rate = u64::from(lowest.max_rate) * u64::from(own) / u64::from(lowest.short_side);
         steps.push(LadderStep { short_side: own, max_rate: u32::try_from(rate).unwrap_or(u32::MAX) });
     }
-    steps.into_iter().map(|step| rung(display, step, frames_per_second)).collect()
+    let mut rungs: Vec<Rung> = steps.into_iter().map(|step| rung(display, step, frames_per_second)).collect();
+    // Shapes so extreme that the longer side's bound makes steps equal.
+    rungs.dedup_by_key(|rung| (rung.width, rung.height));
+    rungs
 }
 
 fn rung(display: Size, step: LadderStep, frames_per_second: u32) -> Rung {
@@ -85,7 +88,7 @@ fn rung_size(display: Size, short_side: u32) -> Size {
     let long = if short == even_at_most(shorter) {
         even_at_most(longer)
     } else {
-        nearest_even(u64::from(longer) * u64::from(short), shorter.max(1).into())
+        nearest_even(u64::from(longer) * u64::from(short), shorter.max(1).into()).min(even_at_most(longer))
     };
     let (short, long) = if long > LONGEST_SIDE {
         (nearest_even(u64::from(short) * u64::from(LONGEST_SIDE), long.into()), LONGEST_SIDE)

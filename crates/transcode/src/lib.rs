@@ -10,6 +10,8 @@
 //! [`job::ChunkJob`]: what goes into ffmpeg's stdin ([`feed`]), its arguments ([`args`]) and the [`check`] that
 //! alone says whether it worked.
 
+#![deny(clippy::as_conversions, clippy::indexing_slicing)]
+
 pub mod args;
 pub mod artwork;
 mod attempts;

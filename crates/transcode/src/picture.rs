@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::probe::VideoProbe;
 
+#[cfg(test)]
+mod tests;
+
 /// What a filter graph must know of the source's pictures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Picture {

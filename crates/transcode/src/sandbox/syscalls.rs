@@ -208,6 +208,7 @@ const TERMINAL_SIZE: i32 = 0x5413;
 const BYTES_TO_READ: i32 = 0x541b;
 
 /// A C flag word as the kernel's comparison sees it.
+#[expect(clippy::as_conversions, reason = "`From` is not const; this widens")]
 const fn bits(flags: i32) -> u64 {
     flags.cast_unsigned() as u64
 }

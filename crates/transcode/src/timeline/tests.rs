@@ -47,8 +47,18 @@ fn idrs_that_are_reordered_over_do_not_count() {
 #[test]
 fn the_end_is_no_sliver() {
     let lengths = [15, 31, 60, 75, 105, 150, 250, 310, 370]
-        .map(|frames| starts(&timeline(&Clip::regular(frames, 30, 1000))));
-    insta::assert_snapshot!(lengths.map(|starts| format!("{starts:?}")).join("\n"), @"");
+        .map(|frames| starts(&timeline(&Clip::regular(frames, 30, 1))));
+    insta::assert_snapshot!(lengths.map(|starts| format!("{starts:?}")).join("\n"), @r#"
+    [0.0]
+    [0.0]
+    [0.0, 1.0]
+    [0.0, 1.0, 2.0]
+    [0.0, 1.0, 2.0]
+    [0.0, 1.0, 2.0, 4.0]
+    [0.0, 1.0, 2.0, 4.0]
+    [0.0, 1.0, 2.0, 4.0, 8.0]
+    [0.0, 1.0, 2.0, 4.0, 8.0]
+    "#);
 }
 
 #[test]
