@@ -282,7 +282,8 @@ mod tests {
         let mut file = tempfile::tempfile().expect("a file");
         io::Write::write_all(&mut file, &memory).expect("written");
         let file = LocalFile::new(file).expect("a length");
-        for source in [&memory as &dyn ReadRange, &file] {
+        let sources: [&dyn ReadRange; 2] = [&memory, &file];
+        for source in sources {
             let read = source.read_range(ByteRange { offset: 4, len: 6 }).await.expect("inside");
             assert_eq!(read, "456789");
             for range in [(4, 7), (11, 0), (u64::MAX, 2)].map(|(offset, len)| ByteRange { offset, len }) {
