@@ -15,6 +15,7 @@ mod adts;
 mod audio;
 mod avc;
 pub mod hls;
+mod language;
 pub mod layout;
 mod mpd;
 mod package;
@@ -30,6 +31,7 @@ pub use aac::{AAC_FRAME_SAMPLES, AudioSpecificConfig};
 pub use adts::{AdtsError, AdtsParser};
 pub use audio::{AudioTrack, audio_segment_bounds};
 pub use avc::AvcConfig;
+pub use language::language_tag;
 pub use layout::Flavour;
 pub use mpd::mpd;
 pub use package::{

@@ -69,13 +69,12 @@ fn video_rendition(
 fn audio_rendition(blueprint: &Blueprint, made: &MadeSound) -> AudioRendition {
     let frame = u64::from(packager::AAC_FRAME_SAMPLES);
     let ends = made.bounds.iter().map(|range| range.end * frame);
-    let language = blueprint.sound_track().map(|track| track.language).unwrap_or(*b"und");
     AudioRendition {
         id: RenditionName::audio().as_str().to_owned(),
         codecs: made.config.codecs(),
         sample_rate: made.config.sample_rate(),
         channels: made.config.channels(),
-        language: std::str::from_utf8(&language).ok().filter(|code| *code != "und").map(str::to_owned),
+        language: blueprint.sound_track().and_then(|track| packager::language_tag(track.language)),
         boundaries: std::iter::once(0).chain(ends).collect(),
         segments: made.segments.iter().map(|stored| stored.len).collect(),
     }

@@ -9,6 +9,7 @@ use super::error::PackageError;
 use super::{MediaPiece, PackageInput, PackagedSegment, push_bytes};
 use crate::aac::{AAC_FRAME_SAMPLES, AudioSpecificConfig};
 use crate::audio::{AudioTrack, audio_segment_bounds};
+use crate::language::language_tag;
 use crate::presentation::{AudioRendition, end};
 use crate::sample_entry::SampleEntryError;
 use crate::segment::SegmentError;
@@ -66,8 +67,7 @@ impl<'a> AudioSource<'a> {
 
     /// `None` when nobody knows.
     pub(crate) fn language(&self) -> Option<String> {
-        let code = std::str::from_utf8(&self.track.language).ok()?;
-        (code != "und" && code.bytes().all(|byte| byte.is_ascii_lowercase())).then(|| code.to_owned())
+        language_tag(self.track.language)
     }
 
     pub(crate) fn segment_count(&self) -> u32 {

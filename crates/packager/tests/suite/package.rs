@@ -188,7 +188,7 @@ fn a_ladder_with_sound() {
     assert_eq!(ids, ["720p", "360p"]);
     assert_eq!(parts.video[0].frame_rate, FrameRate::Constant { num: 30, den: 1 });
     let [audio] = parts.audio.as_slice() else { panic!("one sound track for both inputs") };
-    assert_eq!((audio.id.as_str(), audio.language.as_deref()), ("audio", Some("deu")));
+    assert_eq!((audio.id.as_str(), audio.language.as_deref()), ("audio", Some("de")));
     // The priming frame is left out, the rest ends less than a frame before the video.
     assert_eq!(audio.boundaries.last(), Some(&(620 * 1024)));
 }
