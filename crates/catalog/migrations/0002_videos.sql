@@ -88,19 +88,13 @@ CREATE TABLE objects (
     FOREIGN KEY (video_id, revision, rendition) REFERENCES renditions (video_id, revision, rendition) ON DELETE CASCADE
 );
 
--- Poster and storyboard sheets. A sheet shows columns × rows moments, interval apart, the first at first_at.
+-- Poster and storyboard sheets. What they show follows from the plan.
 CREATE TABLE images (
     video_id UUID NOT NULL,
     revision BIGINT NOT NULL,
     kind TEXT NOT NULL CONSTRAINT images_kind_check CHECK (kind IN ('poster', 'storyboard')),
     idx BIGINT NOT NULL,
     object_key TEXT NOT NULL,
-    width BIGINT NOT NULL,
-    height BIGINT NOT NULL,
-    tile_columns BIGINT NOT NULL,
-    tile_rows BIGINT NOT NULL,
-    first_at BIGINT NOT NULL,
-    tile_interval BIGINT NOT NULL,
     bytes BIGINT NOT NULL,
     sha256 BYTEA NOT NULL,
     PRIMARY KEY (video_id, revision, kind, idx),

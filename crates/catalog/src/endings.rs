@@ -153,7 +153,6 @@ fn given_up(dead: &DeadJob) -> String {
         "inspect" => "reading the file",
         "encode" => "encoding the picture",
         "audio" => "encoding the sound",
-        "artwork" => "making the preview images",
         _ => "publishing it",
     };
     format!(

@@ -35,7 +35,7 @@ pub enum Error {
         /// Its index: 0 for the init segment, n for the nth media segment.
         index: u32,
     },
-    /// A revision lacks segments of its plan and cannot be published.
+    /// A revision lacks objects of its plan and cannot be published.
     #[error("the revision is incomplete: `{recorded}` of `{planned}` objects are recorded")]
     Incomplete {
         /// How many are there.

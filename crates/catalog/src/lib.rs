@@ -7,7 +7,7 @@
 //! # The shape of the work
 //!
 //! ```text
-//! videos::create ─▶ inspect ─▶ outputs::record_plan ─▶ encode × n, audio, artwork
+//! videos::create ─▶ inspect ─▶ outputs::record_plan ─▶ encode × n, audio
 //!                                     each ends with outputs::record ─▶ the last one enqueues publish
 //!                                                                        └▶ outputs::publish
 //! ```

@@ -27,8 +27,6 @@ pub struct NewPlan<P> {
     pub renditions: Vec<NewRendition>,
     /// The chunks of the picture, one encode job each.
     pub chunks: Vec<NewChunk>,
-    /// How many images the artwork job is to make; 0 for no such job.
-    pub images: u32,
 }
 
 /// A rendition of a plan.
@@ -126,22 +124,10 @@ pub enum Part {
 pub struct Image {
     /// Which of the two.
     pub kind: ImageKind,
-    /// Which sheet, counted from 0.
+    /// Which sheet of the storyboard, counted from 0; 0 for a poster.
     pub index: u32,
     /// Where it is in the blob store.
     pub key: String,
-    /// Its width in pixels.
-    pub width: u32,
-    /// Its height in pixels.
-    pub height: u32,
-    /// How many moments are side by side on it.
-    pub columns: u32,
-    /// How many rows of moments it has.
-    pub rows: u32,
-    /// The first moment it shows.
-    pub first_at: Duration,
-    /// How far its moments are apart; zero for a poster.
-    pub interval: Duration,
     /// Its length.
     pub bytes: u64,
     /// Its SHA-256.

@@ -13,8 +13,6 @@ db::text_enum! {
         Encode = "encode",
         /// Encoding the sound. One unit is one segment.
         Audio = "audio",
-        /// Making the poster and the storyboard. One unit is one image.
-        Artwork = "artwork",
         /// Writing the manifests.
         Publish = "publish",
     }
@@ -59,7 +57,8 @@ impl Stage {
         match self {
             Self::Encode => 85,
             Self::Audio => 6,
-            Self::Inspect | Self::Artwork | Self::Publish => 3,
+            Self::Inspect => 4,
+            Self::Publish => 5,
         }
     }
 }
@@ -140,12 +139,12 @@ mod tests {
             progress(Stage::Audio, 0, 250),
             progress(Stage::Publish, 0, 1),
         ];
-        assert_eq!(percent(&stages), 3);
+        assert_eq!(percent(&stages), 4);
         stages[1].units_done = 500;
         assert_eq!(percent(&stages), 46);
         stages[1].units_done = 1000;
         stages[2].units_done = 250;
-        assert_eq!(percent(&stages), 96);
+        assert_eq!(percent(&stages), 95);
         stages[3].units_done = 1;
         assert_eq!(percent(&stages), 100);
     }

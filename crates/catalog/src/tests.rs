@@ -119,7 +119,6 @@ fn plan() -> NewPlan<Value> {
         warnings: vec!["The sound is shorter than the picture.".to_owned()],
         renditions: vec![rung("360p", 640, 360), rung("720p", 1280, 720), audio],
         chunks: vec![chunk(0..2), chunk(2..4), chunk(4..5)],
-        images: 1,
     }
 }
 
@@ -154,22 +153,16 @@ fn output(work: &Work, seed: u8) -> Output {
         kind: ImageKind::Poster,
         index: 0,
         key: "poster.jpg".to_owned(),
-        width: 1280,
-        height: 720,
-        columns: 1,
-        rows: 1,
-        first_at: Duration::from_secs(2),
-        interval: Duration::ZERO,
         bytes: 5,
         sha256: [seed; 32],
     };
     match work {
         Work::Encode(EncodeJob { segments, rungs, .. }) => Output {
             renditions: rungs.iter().map(|name| of(name, segments.clone())).collect(),
+            images: (segments.start == 0).then_some(poster).into_iter().collect(),
             ..Output::default()
         },
         Work::Audio(job) => Output { renditions: vec![of(&job.rendition, 0..5)], ..Output::default() },
-        Work::Artwork(_) => Output { images: vec![poster], ..Output::default() },
         Work::Inspect(_) | Work::Publish(_) | Work::Delete(_) => Output::default(),
     }
 }
@@ -208,18 +201,6 @@ async fn complete(db: &Db, job: &Job, seed: u8) -> crate::Result<()> {
                 .await
         }
         Work::Audio(job_of) => {
-            let output = output(&work, seed);
-            crate::outputs::record(
-                db,
-                &job.lease,
-                work.stage().unwrap(),
-                work.video(),
-                job_of.revision,
-                &output,
-            )
-            .await
-        }
-        Work::Artwork(job_of) => {
             let output = output(&work, seed);
             crate::outputs::record(
                 db,

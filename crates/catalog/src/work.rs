@@ -15,12 +15,10 @@ use crate::{
 pub enum Work {
     /// Read the source's index and plan.
     Inspect(InspectJob),
-    /// Encode a chunk of the picture.
+    /// Encode a chunk of the picture, and make its still images.
     Encode(EncodeJob),
     /// Encode the sound.
     Audio(AudioJob),
-    /// Make the poster and the storyboard.
-    Artwork(ArtworkJob),
     /// Write the manifests and let people see the video.
     Publish(PublishJob),
     /// Remove everything a video has.
@@ -58,15 +56,6 @@ pub struct AudioJob {
     pub revision: Revision,
     /// The rendition to make.
     pub rendition: RenditionId,
-}
-
-/// Make the images of the plan and record them with [`record`](crate::outputs::record).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ArtworkJob {
-    /// The video.
-    pub video: VideoId,
-    /// The output it belongs to.
-    pub revision: Revision,
 }
 
 /// Write the manifests, then [`publish`](crate::outputs::publish).
@@ -128,7 +117,6 @@ impl Work {
             "inspect" => parse(kind, payload).map(Self::Inspect),
             "encode" => parse(kind, payload).map(Self::Encode),
             "audio" => parse(kind, payload).map(Self::Audio),
-            "artwork" => parse(kind, payload).map(Self::Artwork),
             "publish" => parse(kind, payload).map(Self::Publish),
             "delete" => parse(kind, payload).map(Self::Delete),
             _ => {
@@ -143,7 +131,6 @@ impl Work {
             Self::Inspect(_) => "inspect",
             Self::Encode(_) => "encode",
             Self::Audio(_) => "audio",
-            Self::Artwork(_) => "artwork",
             Self::Publish(_) => "publish",
             Self::Delete(_) => "delete",
         }
@@ -155,7 +142,6 @@ impl Work {
             Self::Inspect(InspectJob { video })
             | Self::Encode(EncodeJob { video, .. })
             | Self::Audio(AudioJob { video, .. })
-            | Self::Artwork(ArtworkJob { video, .. })
             | Self::Publish(PublishJob { video, .. })
             | Self::Delete(DeleteJob { video }) => *video,
         }
@@ -167,7 +153,6 @@ impl Work {
             Self::Inspect(_) => Some(Stage::Inspect),
             Self::Encode(_) => Some(Stage::Encode),
             Self::Audio(_) => Some(Stage::Audio),
-            Self::Artwork(_) => Some(Stage::Artwork),
             Self::Publish(_) => Some(Stage::Publish),
             Self::Delete(_) => None,
         }
@@ -180,7 +165,6 @@ impl Work {
             Self::Inspect(job) => (PIPELINE_QUEUE, serde_json::to_value(job)),
             Self::Encode(job) => (PIPELINE_QUEUE, serde_json::to_value(job)),
             Self::Audio(job) => (PIPELINE_QUEUE, serde_json::to_value(job)),
-            Self::Artwork(job) => (PIPELINE_QUEUE, serde_json::to_value(job)),
             Self::Publish(job) => (PIPELINE_QUEUE, serde_json::to_value(job)),
             Self::Delete(job) => (UPKEEP_QUEUE, serde_json::to_value(job)),
         };
@@ -203,7 +187,7 @@ impl Work {
         match self {
             Self::Encode(job) => job.class,
             Self::Inspect(_) | Self::Publish(_) => Class::Interactive,
-            Self::Audio(_) | Self::Artwork(_) => Class::Normal,
+            Self::Audio(_) => Class::Normal,
             Self::Delete(_) => Class::Background,
         }
     }
@@ -219,7 +203,6 @@ impl Work {
                 Some(format!("encode:{}:{}:{start}-{end}:{rungs}", job.video, job.revision))
             }
             Self::Audio(job) => Some(format!("audio:{}:{}:{}", job.video, job.revision, job.rendition)),
-            Self::Artwork(job) => Some(format!("artwork:{}:{}", job.video, job.revision)),
             Self::Publish(job) => Some(format!("publish:{}:{}", job.video, job.revision)),
             Self::Delete(job) => Some(format!("delete:{}", job.video)),
         }

@@ -117,12 +117,6 @@ impl db::FromRow for Image {
             kind: row.get("kind")?,
             index: row.get("idx")?,
             key: row.get("object_key")?,
-            width: row.get("width")?,
-            height: row.get("height")?,
-            columns: row.get("tile_columns")?,
-            rows: row.get("tile_rows")?,
-            first_at: row.get("first_at")?,
-            interval: row.get("tile_interval")?,
             bytes: row.get("bytes")?,
             sha256: row.get("sha256")?,
         })

@@ -12,7 +12,7 @@ use crate::{
     ids::{Revision, UserId, VideoId},
     stages,
     videos::{self, Video},
-    work::{self, ArtworkJob, AudioJob, EncodeJob, PublishJob, Work},
+    work::{self, AudioJob, EncodeJob, PublishJob, Work},
 };
 
 /// Records the plan, ends the inspection and enqueues what the plan needs. The video is `processing` from here on.
@@ -55,7 +55,7 @@ pub async fn record_plan<P: Serialize>(
     Ok(revision)
 }
 
-/// Records what an encode, audio or artwork job has made, and ends the job. The last of them enqueues publishing.
+/// Records what an encode or audio job has made, and ends the job. The last of them enqueues publishing.
 ///
 /// An object that is recorded already stays as it is: the first valid result wins.
 ///
@@ -76,7 +76,7 @@ pub async fn record(
         units += record_rendition(&mut tx, video, revision, rendition).await?;
     }
     for image in &output.images {
-        units += insert_image(&mut tx, video, revision, image).await?;
+        insert_image(&mut tx, video, revision, image).await?;
     }
     stages::advance(&mut tx, video, stage, units).await?;
     add_warnings(&mut tx, video, &output.warnings).await?;
@@ -124,8 +124,7 @@ fn plan_work<P>(video: VideoId, revision: Revision, plan: &NewPlan<P>) -> Vec<Wo
         let rendition = rendition.id.clone();
         Work::Audio(AudioJob { video, revision, rendition })
     });
-    let artwork = (plan.images > 0).then_some(Work::Artwork(ArtworkJob { video, revision }));
-    chunks.chain(audio).chain(artwork).collect()
+    chunks.chain(audio).collect()
 }
 
 async fn plan_stages<P>(tx: &mut Tx, video: VideoId, plan: &NewPlan<P>) -> Result<()> {
@@ -133,12 +132,10 @@ async fn plan_stages<P>(tx: &mut Tx, video: VideoId, plan: &NewPlan<P>) -> Resul
         let of_kind = plan.renditions.iter().filter(|rendition| rendition.kind == kind);
         of_kind.map(|rendition| u64::from(rendition.segments)).sum::<u64>()
     };
-    let images = u64::from(plan.images);
     stages::advance(tx, video, Stage::Inspect, 1).await?;
     for (stage, units) in [
         (Stage::Encode, units(RenditionKind::Video)),
         (Stage::Audio, units(RenditionKind::Audio)),
-        (Stage::Artwork, images),
         (Stage::Publish, 1),
     ] {
         if units > 0 {
@@ -211,26 +208,18 @@ async fn record_rendition(
     Ok(new.into_iter().filter(|index| *index > 0).map(|_| 1).sum())
 }
 
-/// Answers how many images were new: one or none.
-async fn insert_image(tx: &mut Tx, video: VideoId, revision: Revision, image: &Image) -> Result<u64> {
-    let inserted = tx
-        .query(INSERT_IMAGE)
+async fn insert_image(tx: &mut Tx, video: VideoId, revision: Revision, image: &Image) -> Result<()> {
+    tx.query(INSERT_IMAGE)
         .bind(video)
         .bind(revision)
         .bind(image.kind)
         .bind(image.index)
         .bind(&image.key)
-        .bind(image.width)
-        .bind(image.height)
-        .bind(image.columns)
-        .bind(image.rows)
-        .bind(image.first_at)
-        .bind(image.interval)
         .bind(image.bytes)
         .bind(image.sha256)
         .execute()
         .await?;
-    Ok(inserted)
+    Ok(())
 }
 
 /// Adds the warnings that the video does not have yet.
@@ -285,19 +274,19 @@ db::statements! {
         " ON CONFLICT (video_id, revision, rendition, idx) DO NOTHING RETURNING idx"
     }
     INSERT_IMAGE {
-        "INSERT INTO images (video_id, revision, kind, idx, object_key, width, height, tile_columns, tile_rows,
-                             first_at, tile_interval, bytes, sha256)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        "INSERT INTO images (video_id, revision, kind, idx, object_key, bytes, sha256)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (video_id, revision, kind, idx) DO NOTHING"
     }
     WARNINGS { "SELECT warnings FROM videos WHERE id = $1" }
     SET_WARNINGS { "UPDATE videos SET warnings = $2, updated_at = " NOW " WHERE id = $1" }
     OWNER { "SELECT owner_id FROM videos WHERE id = $1" }
     /// Every rendition has its init segment and its media segments; indices beyond them are refused on the way in.
+    /// Images do not count: a video plays without them.
     COMPLETENESS {
         "SELECT (SELECT count(*) FROM objects WHERE video_id = $1 AND revision = $2) AS recorded,
-                CAST((SELECT COALESCE(sum(segments + 1), 0) FROM renditions WHERE video_id = $1 AND revision = $2)
-                     AS BIGINT) AS planned"
+                (SELECT CAST(COALESCE(sum(segments + 1), 0) AS BIGINT)
+                 FROM renditions WHERE video_id = $1 AND revision = $2) AS planned"
     }
     SET_PUBLISHED {
         "UPDATE videos SET state = $2, published_revision = $3, ready_at = " NOW ", updated_at = " NOW "

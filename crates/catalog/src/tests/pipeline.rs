@@ -32,7 +32,7 @@ async fn a_source_becomes_a_video(database: Database) {
     );
     assert_eq!(planned.measured_duration, Some(Duration::from_micros(19_987_000)));
     let jobs = take(&db, PIPELINE_QUEUE, 100).await;
-    assert_eq!(jobs.len(), 5, "three chunks, the sound and the images");
+    assert_eq!(jobs.len(), 4, "three chunks and the sound");
     let mut before = percent(&progress(&db, id).await.unwrap());
     // The order in which they end is nobody's business.
     for job in jobs.iter().rev() {
@@ -169,7 +169,7 @@ async fn a_plan_without_work_is_published_at_once(database: Database) {
     let db = open(&database).await;
     let id = upload(&db, 1).await.id;
     let job = take_one(&db).await;
-    let nothing = NewPlan { renditions: vec![], chunks: vec![], images: 0, ..plan() };
+    let nothing = NewPlan { renditions: vec![], chunks: vec![], ..plan() };
     record_plan(&db, &job.lease, id, &nothing).await.unwrap();
     work_off(&db).await;
     assert_eq!(video(&db, id).await.unwrap().state, VideoState::Ready);
