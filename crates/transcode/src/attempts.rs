@@ -13,6 +13,7 @@ use crate::feed::{Feed, FeedStart};
 #[derive(Debug)]
 pub(crate) struct Attempts {
     first_frame: u32,
+    samples_before: u32,
     tried: Vec<Attempt>,
 }
 
@@ -22,6 +23,10 @@ struct Attempt {
     origin: Option<ByteRange>,
     missing: Vec<u32>,
 }
+
+/// Samples that are decoded in vain at most, half an hour at 30 Hz: a file that is damaged at every chunk's start would
+/// cost the square of its length.
+const LONGEST_LEAD: u32 = 50_000;
 
 /// What follows an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +40,10 @@ pub(crate) enum Next {
 }
 
 impl Attempts {
-    /// For a chunk whose first frame in presentation order is `first_frame`.
-    pub(crate) fn new(first_frame: u32) -> Self {
-        Self { first_frame, tried: Vec::new() }
+    /// For a chunk whose first frame in presentation order is `first_frame`, with so many samples of the source before
+    /// it.
+    pub(crate) fn new(first_frame: u32, samples_before: u32) -> Self {
+        Self { first_frame, samples_before, tried: Vec::new() }
     }
 
     /// Records what an attempt left out. `origin` is [`feed_origin`] of its feed.
@@ -54,7 +60,11 @@ impl Attempts {
             return Next::Accept;
         }
         let later = FeedStart::ATTEMPTS.iter().skip_while(|&&candidate| candidate != start).nth(1);
-        later.map_or(Next::Accept, |&start| Next::Retry(start))
+        match later {
+            Some(FeedStart::EntryStart) if self.samples_before > LONGEST_LEAD => Next::Accept,
+            Some(&start) => Next::Retry(start),
+            None => Next::Accept,
+        }
     }
 
     /// Where the attempts so far started.
@@ -74,7 +84,11 @@ mod tests {
 
     /// Plays a source: for each attempt, where its feed starts and which frames it loses.
     fn play(results: &[(u64, &[u32])]) -> (Vec<FeedStart>, Next) {
-        let mut attempts = Attempts::new(100);
+        play_after(100, results)
+    }
+
+    fn play_after(samples_before: u32, results: &[(u64, &[u32])]) -> (Vec<FeedStart>, Next) {
+        let mut attempts = Attempts::new(100, samples_before);
         let mut start = FeedStart::Sync;
         for (offset, frames) in results {
             let missing = Missing { frames: frames.to_vec(), segments: vec![] };
@@ -115,5 +129,11 @@ mod tests {
     fn the_start_of_the_entry_is_the_last_attempt() {
         let (starts, end) = play(&[(900, &[100]), (700, &[100]), (500, &[100]), (0, &[100])]);
         assert_eq!((starts, end), (FeedStart::ATTEMPTS.to_vec(), Next::Accept));
+    }
+
+    #[test]
+    fn the_start_of_a_long_entry_is_too_far() {
+        let (starts, end) = play_after(LONGEST_LEAD + 1, &[(900, &[100]), (700, &[100]), (500, &[100])]);
+        assert_eq!((starts, end), (FeedStart::ATTEMPTS[..3].to_vec(), Next::Accept));
     }
 }

@@ -75,7 +75,9 @@ pub async fn encode_chunk(
     deliveries: &mpsc::Sender<Delivery>,
 ) -> Result<ChunkReport, EncodeError> {
     let segments = chunk.first_segment..chunk.first_segment.saturating_add(chunk.segments);
-    let mut attempts = Attempts::new(plan.timeline.segment_frames(chunk.first_segment).start);
+    let first_frame = plan.timeline.segment_frames(chunk.first_segment).start;
+    let samples_before = plan.timeline.frame(first_frame).map_or(0, |frame| frame.sample);
+    let mut attempts = Attempts::new(first_frame, samples_before);
     let mut remains = Remains::default();
     let mut start = FeedStart::Sync;
     let mut substitutes = Substitutes::new();

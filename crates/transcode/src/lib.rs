@@ -9,6 +9,10 @@
 //! [`timeline::Timeline`], [`ladder::plan_ladder`], [`chunk::plan_chunks`]; then for each chunk one
 //! [`job::ChunkJob`]: what goes into ffmpeg's stdin ([`feed`]), its arguments ([`args`]) and the [`check`] that
 //! alone says whether it worked.
+//!
+//! The modules that run something: [`encode`] a chunk, [`audio_run`] the sound, [`probe_run`] a probe,
+//! [`normalise_run`] a whole file, [`examine`] ffmpeg itself. They read a [`source`] and go through one [`runner`] to
+//! [`process`] (pipes, stalls, ends), which starts every program in the [`sandbox`].
 
 #![deny(clippy::as_conversions, clippy::indexing_slicing)]
 
@@ -22,6 +26,7 @@ pub mod check;
 pub mod chunk;
 mod edit;
 pub mod encode;
+pub mod examine;
 pub mod feed;
 pub mod job;
 pub mod jpeg;

@@ -10,10 +10,12 @@ use libtest_mimic::Trial;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use transcode::args::Normalise;
+use transcode::examine::examine;
 use transcode::normalise_run::{NormaliseError, normalise};
 use transcode::probe::Probe;
 use transcode::probe_run::{ProbeRunError, probe_file};
-use transcode::runner::Runner;
+use transcode::process::ProcessError;
+use transcode::runner::{RunError, Runner};
 use transcode::sandbox::{Priority, SandboxMode};
 use transcode::toolchain::Toolchain;
 
@@ -35,6 +37,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("uploads::what_mp4_cannot_carry_is_not_copied", what_mp4_cannot_carry_is_not_copied),
         trial("uploads::a_text_is_no_video", a_text_is_no_video),
         trial("uploads::crafted_files_get_nothing", crafted_files_get_nothing),
+        trial("uploads::cancelled_in_the_middle", cancelled_in_the_middle),
+        trial("uploads::this_ffmpeg_has_all_it_needs", this_ffmpeg_has_all_it_needs),
     ]
 }
 
@@ -152,4 +156,34 @@ async fn crafted_files_get_nothing() {
         }
     }
     assert!(server.accept().is_err(), "somebody reached the network");
+}
+
+async fn cancelled_in_the_middle() {
+    let clips = Clips::new();
+    let pictures = Source { size: "1280x720", seconds: 4.0, ..PICTURES };
+    let upload = Upload::open(&clips.make("source.mkv", pictures, X264), SandboxMode::Require);
+    let (sender, mut pieces) = mpsc::channel::<Bytes>(1);
+    let (runner, settings) = (upload.runner(), settings(&[90]));
+    let cancel = async {
+        assert!(pieces.recv().await.is_some());
+        upload.cancel.cancel();
+        pieces
+    };
+    let run = normalise(&runner, &upload.file, Normalise::Reencode, &settings, &sender);
+    let (outcome, _pieces) = tokio::join!(run, cancel);
+    let error = outcome.expect_err("it is cancelled");
+    assert!(
+        matches!(error, NormaliseError::Run(RunError::Process(ProcessError::Cancelled { .. }))),
+        "{error:?}"
+    );
+}
+
+async fn this_ffmpeg_has_all_it_needs() {
+    let clips = Clips::new();
+    let path = clips.path("unused");
+    fs::write(&path, "").expect("written");
+    let upload = Upload::open(&path, SandboxMode::Require);
+    let examination = examine(&upload.runner()).await.expect("it answers");
+    assert_eq!(examination.missing, Vec::<&str>::new());
+    assert!(examination.version.starts_with(|c: char| c.is_ascii_alphanumeric()), "{}", examination.version);
 }
