@@ -313,9 +313,11 @@ impl Attempt<'_> {
 const LADDER_CODECS: u32 = 5;
 
 /// ffmpeg ends normally after decoding errors, with 69 when most samples failed, and gives up in these words when it
-/// never saw a picture. A process that was killed, or gave up for another reason, says nothing about the source.
+/// never saw a picture. A process that was killed, ran out of memory or gave up for another reason says nothing about
+/// the source.
 fn lost_by_the_decoder(ended: &Ended) -> bool {
-    matches!(ended.status.code(), Some(0 | 69)) || ended.stderr.contains("Cannot determine format of input")
+    let gave_up = || ended.stderr.contains("Cannot determine format of input");
+    ended.exceeded().is_none() && (matches!(ended.status.code(), Some(0 | 69)) || gave_up())
 }
 
 fn undecodable(plan: &VideoPlan<'_>, segment: u32) -> EncodeError {

@@ -314,14 +314,19 @@ impl Ended {
         if self.status.success() { Ok(self) } else { Err(self.into_failure()) }
     }
 
-    /// An error for an output that is not what was asked for, whatever the exit status says.
-    pub fn into_failure(self) -> ProcessError {
-        let limit = match self.status.signal() {
+    /// The limit that ended it or made it fail, as far as that shows.
+    pub fn exceeded(&self) -> Option<&'static str> {
+        match self.status.signal() {
             Some(libc::SIGXCPU) => Some("processor time"),
             Some(libc::SIGXFSZ) => Some("written files"),
             _ if self.stderr.contains("Cannot allocate memory") => Some("memory"),
             _ => None,
-        };
+        }
+    }
+
+    /// An error for an output that is not what was asked for, whatever the exit status says.
+    pub fn into_failure(self) -> ProcessError {
+        let limit = self.exceeded();
         let Self { program, status, stderr } = self;
         match limit {
             Some(limit) => ProcessError::LimitExceeded { program, limit, stderr },

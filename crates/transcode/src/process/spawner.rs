@@ -64,7 +64,7 @@ fn start(mut command: Command, inherited: Vec<OwnedFd>) -> io::Result<(u32, Reap
     *group.lock().unwrap_or_else(PoisonError::into_inner) = Some(Pid::from_child(&child));
     // The reaper ends only after it got the child.
     let _ = hand_over.send(child);
-    Ok((pid, Reaped { group, ended }))
+    Ok((pid, Reaped { group, ended: Some(ended) }))
 }
 
 /// Waits for the end, then frees the process id while nobody can be sending a signal to it.
@@ -83,15 +83,17 @@ fn reap(mut child: Child, group: &Mutex<Option<Pid>>) -> io::Result<ExitStatus> 
 pub(super) struct Reaped {
     /// `None` once the id may belong to somebody else.
     group: Arc<Mutex<Option<Pid>>>,
-    ended: oneshot::Receiver<io::Result<ExitStatus>>,
+    /// `None` once it has told.
+    ended: Option<oneshot::Receiver<io::Result<ExitStatus>>>,
 }
 
 impl Reaped {
-    /// Completes when the child has ended and been reaped. Not to be asked again after it has answered.
+    /// Completes when the child has ended and been reaped. It tells how once, and later only that it has ended.
     pub(super) async fn status(&mut self) -> io::Result<ExitStatus> {
-        (&mut self.ended)
-            .await
-            .unwrap_or_else(|_| Err(io::Error::other("the thread that waits for it has ended")))
+        let Some(ended) = &mut self.ended else { return Err(io::Error::other("it was told before")) };
+        let status = ended.await;
+        self.ended = None;
+        status.unwrap_or_else(|_| Err(io::Error::other("the thread that waits for it has ended")))
     }
 
     /// SIGKILL to the child and everything it may have started.
@@ -106,5 +108,22 @@ impl Reaped {
 impl Drop for Reaped {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_can_be_waited_for_again() {
+        #[expect(clippy::disallowed_methods, reason = "the smallest child there is")]
+        let command = Command::new("/bin/true");
+        let (_, mut reaped) = spawn(command, Vec::new()).await.expect("it starts");
+        assert!(reaped.status().await.expect("it ends").success());
+        assert!(reaped.status().await.is_err());
+        // Nobody is left to be killed.
+        assert_eq!(*reaped.group.lock().expect("unpoisoned"), None);
+        reaped.kill();
     }
 }

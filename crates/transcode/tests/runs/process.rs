@@ -26,6 +26,7 @@ pub(crate) fn trials() -> Vec<Trial> {
             "process::a_program_that_waits_for_us_is_not_stalled",
             a_program_that_waits_for_us_is_not_stalled,
         ),
+        trial("process::processor_time_is_limited", processor_time_is_limited),
         trial("process::cancelling_kills", cancelling_kills),
         trial("process::dropping_kills", dropping_kills),
         trial("process::background_is_idle", background_is_idle),
@@ -150,6 +151,24 @@ async fn a_busy_program_is_not_stalled() {
     let error = child.wait(patience, &CancellationToken::new()).await.expect_err("it never ends");
     let ProcessError::Stalled { idle, .. } = error else { panic!("{error:?}") };
     assert!(idle >= patience.silence, "{idle:?}");
+}
+
+async fn processor_time_is_limited() {
+    let shell = instead_of_ffmpeg("/bin/bash", SandboxMode::Require);
+    let mut confinement = confinement(SandboxMode::Require);
+    confinement.limits.cpu_seconds = 1;
+    let invocation = Invocation {
+        toolchain: &shell,
+        program: Program::Ffmpeg,
+        arguments: words(&["-c", "for ((i = 0; ; i++)); do :; done"]),
+        confinement,
+        stdin: Stdin::Feed,
+        outputs: OutputPipes::open(0).expect("no pipes"),
+    };
+    let child = spawn(invocation).await.expect("it starts");
+    let ended = child.wait(PATIENCE, &CancellationToken::new()).await.expect("it ends by itself");
+    let error = ended.success().expect_err("it was stopped");
+    assert_eq!(error.to_string(), "`/bin/bash` went over its limit of processor time");
 }
 
 async fn a_program_that_waits_for_us_is_not_stalled() {
