@@ -265,15 +265,12 @@ fn rung_filters(colour: &Colour, rung: &Rung) -> String {
     let size = Size { width: rung.width, height: rung.height };
     let (filters, tags) = match colour {
         Colour::Keep { range: ColourRange::Full, tags } => {
-            (format!("{},setsar=1,format=yuv420p", scale(size, ":in_range=pc:out_range=tv")), tags.clone())
+            (format!("{},setsar=1,format=yuv420p", scale(size, ":in_range=pc:out_range=tv")), tags)
         }
-        Colour::Keep { tags, .. } => (format!("{},setsar=1,format=yuv420p", scale(size, "")), tags.clone()),
-        other => (converted(other, size), Tags::bt709()),
+        Colour::Keep { tags, .. } => (format!("{},setsar=1,format=yuv420p", scale(size, "")), tags),
+        other => (converted(other, size), &Tags::bt709()),
     };
-    let Tags { primaries, transfer, matrix } = tags;
-    format!(
-        "{filters},setparams=range=tv:color_primaries={primaries}:color_trc={transfer}:colorspace={matrix}"
-    )
+    format!("{filters},{}", tagged(ColourRange::Limited, tags))
 }
 
 /// To a still picture's size, full range and the matrix of BT.601, which is what JFIF says a JPEG has.
@@ -294,24 +291,29 @@ fn still_filters(colour: &Colour, size: Size) -> String {
 
 /// To BT.709 at the size. Scaling comes first: the rest then works on fewer pixels.
 fn converted(colour: &Colour, size: Size) -> String {
-    let planar = |tags: &Tags, range: &ColourRange, out: &str| {
-        let range = if *range == ColourRange::Full { "pc" } else { "tv" };
-        let Tags { primaries, transfer, matrix } = tags;
-        let input = format!("zscale=pin={primaries}:tin={transfer}:min={matrix}:rin={range}");
-        format!("{},setsar=1,{input}:{out}", scale(size, ""))
-    };
+    // The frames are tagged anew: decoders leave out what only the container says, and the converter then gives up.
+    let from =
+        |tags: &Tags, range: ColourRange| format!("{},setsar=1,{}", scale(size, ""), tagged(range, tags));
     match colour {
         Colour::Keep { .. } | Colour::Rgb => {
             format!("{},setsar=1,format=yuv420p", scale(size, ":out_color_matrix=bt709:out_range=tv"))
         }
-        Colour::Convert { range, tags } => planar(tags, range, "p=bt709:t=bt709:m=bt709:r=tv,format=yuv420p"),
-        Colour::ToneMap { range, tags } => planar(
-            tags,
-            range,
-            "t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,\
+        Colour::Convert { range, tags } => {
+            format!("{},zscale=p=bt709:t=bt709:m=bt709:r=tv,format=yuv420p", from(tags, *range))
+        }
+        Colour::ToneMap { range, tags } => format!(
+            "{},zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,\
              zscale=t=bt709:m=bt709:r=tv,format=yuv420p",
+            from(tags, *range)
         ),
     }
+}
+
+/// Says of frames what they are.
+fn tagged(range: ColourRange, tags: &Tags) -> String {
+    let range = if range == ColourRange::Full { "pc" } else { "tv" };
+    let Tags { primaries, transfer, matrix } = tags;
+    format!("setparams=range={range}:color_primaries={primaries}:color_trc={transfer}:colorspace={matrix}")
 }
 
 fn scale(size: Size, options: &str) -> String {

@@ -178,7 +178,7 @@ const KEPT_MATRICES: [&str; 3] = ["bt709", "smpte170m", "bt470bg"];
 const KEPT_PRIMARIES: [&str; 4] = ["bt709", "smpte170m", "bt470bg", "smpte240m"];
 const KEPT_TRANSFERS: [&str; 4] = ["bt709", "smpte170m", "bt470bg", "iec61966-2-1"];
 /// What is converted.
-const OTHER_MATRICES: [&str; 5] = ["fcc", "smpte240m", "ycgco", "bt2020nc", "bt2020c"];
+const OTHER_MATRICES: [&str; 4] = ["fcc", "smpte240m", "ycgco", "bt2020nc"];
 const OTHER_PRIMARIES: [&str; 6] = ["bt470m", "film", "bt2020", "smpte428", "smpte431", "smpte432"];
 const OTHER_TRANSFERS: [&str; 8] =
     ["bt470m", "linear", "log100", "log316", "iec61966-2-4", "bt2020-10", "bt2020-12", "smpte240m"];
@@ -204,7 +204,11 @@ impl Colour {
         };
         let transfer = tag(&probe.transfer, &[&KEPT_TRANSFERS, &OTHER_TRANSFERS, &HDR_TRANSFERS]);
         let primaries = tag(&probe.primaries, &[&KEPT_PRIMARIES, &OTHER_PRIMARIES]);
-        let matrix = tag(&probe.matrix, &[&KEPT_MATRICES, &OTHER_MATRICES]);
+        let matrix = match probe.matrix.as_deref() {
+            // Constant luminance: a wrong label wherever it was met, and no filter converts all of it.
+            Some("bt2020c") => Some("bt2020nc".to_owned()),
+            _ => tag(&probe.matrix, &[&KEPT_MATRICES, &OTHER_MATRICES]),
+        };
         let is_one_of =
             |tag: &Option<String>, names: &[&str]| tag.as_deref().is_some_and(|name| names.contains(&name));
         if is_one_of(&transfer, &HDR_TRANSFERS) {

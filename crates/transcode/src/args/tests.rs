@@ -118,7 +118,7 @@ fn rgb() {
 fn wide_gamut() {
     let tags = tags(["smpte432", "bt709", "bt709"]);
     insta::assert_snapshot!(coloured(Colour::Convert { range: ColourRange::Limited, tags }), @r#"
-    [0:v:0]trim=start_pts=60000:end_pts=299240,scale=640:360:flags=bicubic,setsar=1,zscale=pin=smpte432:tin=bt709:min=bt709:rin=tv:p=bt709:t=bt709:m=bt709:r=tv,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
+    [0:v:0]trim=start_pts=60000:end_pts=299240,scale=640:360:flags=bicubic,setsar=1,setparams=range=tv:color_primaries=smpte432:color_trc=bt709:colorspace=bt709,zscale=p=bt709:t=bt709:m=bt709:r=tv,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
     "#);
 }
 
@@ -126,7 +126,7 @@ fn wide_gamut() {
 fn high_dynamic_range() {
     let tags = tags(["bt2020", "smpte2084", "bt2020nc"]);
     insta::assert_snapshot!(coloured(Colour::ToneMap { range: ColourRange::Limited, tags }), @r#"
-    [0:v:0]trim=start_pts=60000:end_pts=299240,scale=640:360:flags=bicubic,setsar=1,zscale=pin=bt2020:tin=smpte2084:min=bt2020nc:rin=tv:t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
+    [0:v:0]trim=start_pts=60000:end_pts=299240,scale=640:360:flags=bicubic,setsar=1,setparams=range=tv:color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc,zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
     "#);
 }
 
@@ -144,7 +144,7 @@ fn stills_of_each_kind_of_colour() {
     scale=160:90:flags=bicubic:in_color_matrix=bt709:out_color_matrix=bt601:out_range=pc,setsar=1,format=yuvj420p
     scale=160:90:flags=bicubic:in_color_matrix=bt709:in_range=pc:out_color_matrix=bt601:out_range=pc,setsar=1,format=yuvj420p
     scale=160:90:flags=bicubic:out_color_matrix=bt709:out_range=tv,setsar=1,format=yuv420p,scale=in_color_matrix=bt709:out_color_matrix=bt601:out_range=pc,format=yuvj420p
-    scale=160:90:flags=bicubic,setsar=1,zscale=pin=bt2020:tin=arib-std-b67:min=bt2020nc:rin=tv:t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p,scale=in_color_matrix=bt709:out_color_matrix=bt601:out_range=pc,format=yuvj420p
+    scale=160:90:flags=bicubic,setsar=1,setparams=range=tv:color_primaries=bt2020:color_trc=arib-std-b67:colorspace=bt2020nc,zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p,scale=in_color_matrix=bt709:out_color_matrix=bt601:out_range=pc,format=yuvj420p
     "#);
 }
 

@@ -95,6 +95,7 @@ fn colours_of_each_kind() {
         colour(1080, ["tv", "bt2020", "smpte2084", "bt2020nc"], "yuv420p10le"),
         colour(1080, ["", "", "arib-std-b67", ""], "yuv420p10le"),
         colour(1080, ["tv", "bt2020", "bt2020-10", "bt2020nc"], "yuv420p10le"),
+        colour(1080, ["tv", "bt2020", "smpte2084", "bt2020c"], "yuv420p10le"),
         colour(1080, ["tv", "smpte432", "bt709", "bt709"], "yuv420p"),
         colour(1080, ["", "", "", "gbr"], "gbrp"),
         colour(1080, ["", "", "", ""], "gray"),
@@ -109,6 +110,7 @@ fn colours_of_each_kind() {
     tone-map Limited bt2020 smpte2084 bt2020nc
     tone-map Unknown bt2020 arib-std-b67 bt2020nc
     convert Limited bt2020 bt2020-10 bt2020nc
+    tone-map Limited bt2020 smpte2084 bt2020nc
     convert Limited smpte432 bt709 bt709
     rgb
     keep Unknown bt709 bt709 bt709
