@@ -6,6 +6,7 @@ use catalog::{
     names::FieldErrors,
     sessions::{self, NewSession, Rotation},
 };
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Builder;
 
@@ -17,7 +18,6 @@ use super::{
 use crate::{AppState, ambient, config::Signup};
 
 /// Somebody who has just proved who they are.
-#[derive(Debug)]
 pub(crate) struct SignedIn {
     pub(crate) user: User,
     pub(crate) tokens: TokenPair,
@@ -26,10 +26,10 @@ pub(crate) struct SignedIn {
 }
 
 /// What an API client keeps.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct TokenPair {
-    pub(crate) access: String,
     pub(crate) refresh: String,
+    pub(crate) access: String,
 }
 
 /// Why an account was not made, or nobody was let in.

@@ -9,7 +9,6 @@ use axum::{
 };
 use catalog::names::{FieldErrors, Refusal};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use super::{
     Caller, SignUp,
@@ -82,29 +81,34 @@ struct RefreshRequest {
     refresh: String,
 }
 
-impl Serialize for TokenPair {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        json!({ "refresh": self.refresh, "access": self.access }).serialize(serializer)
-    }
+/// `{"status_code": …, "user": {"status": …, …}}`
+#[derive(Serialize)]
+struct Answer {
+    status_code: u16,
+    user: Outcome,
 }
 
-/// `{"status_code": …, "user": {"status": …, …}}`
+#[derive(Serialize)]
+#[serde(tag = "status", rename_all = "lowercase")]
+enum Outcome {
+    Success { token: TokenPair },
+    Error { detail: FieldErrors },
+}
+
 struct Envelope(Result<SignedIn, AccountError>);
 
 impl IntoResponse for Envelope {
     fn into_response(self) -> Response {
         let (status, user) = match self.0 {
-            Ok(signed_in) => (StatusCode::OK, json!({ "status": "success", "token": signed_in.tokens })),
+            Ok(signed_in) => (StatusCode::OK, Outcome::Success { token: signed_in.tokens }),
             Err(error) => {
                 let (status, detail) = detail(error);
-                (status, json!({ "status": "error", "detail": detail }))
+                (status, Outcome::Error { detail })
             }
         };
-        let mut answer = Json(json!({ "status_code": status.as_u16(), "user": user })).into_response();
-        *answer.status_mut() = status;
         // Tokens are nobody else's business.
-        answer.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
-        answer
+        let no_store = [(header::CACHE_CONTROL, "no-store")];
+        (status, no_store, Json(Answer { status_code: status.as_u16(), user })).into_response()
     }
 }
 

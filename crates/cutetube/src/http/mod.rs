@@ -7,6 +7,7 @@ mod object;
 mod problem;
 mod range;
 mod recall;
+mod v3;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub(crate) use object::StoredObject;
 pub use problem::Problem;
 pub(crate) use problem::log_internal;
 pub(crate) use recall::RecallableBody;
+pub(crate) use v3::{OUR_FAULT, V3, V3Error};
 
 /// Every route with every layer.
 pub fn router(state: AppState) -> Router {

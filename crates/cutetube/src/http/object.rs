@@ -37,13 +37,18 @@ impl StoredObject {
             return self.dress(StatusCode::PRECONDITION_FAILED.into_response(), &tag);
         }
         if text(header::IF_NONE_MATCH).is_some_and(|asked| names_tag(asked, &tag)) {
-            return self.dress(StatusCode::NOT_MODIFIED.into_response(), &tag);
+            // The length is that of the object (§8.6), not that of this answer's body.
+            let response = (StatusCode::NOT_MODIFIED, [(header::CONTENT_LENGTH, self.len)], Body::empty());
+            return self.dress(response.into_response(), &tag);
+        }
+        // Ranges are for GET alone (§14.2).
+        if method == Method::HEAD {
+            return self.dress(self.head(), &tag);
         }
         // A date in `If-Range` is never exact enough for us: the whole object is always right.
         let range = text(header::RANGE).filter(|_| text(header::IF_RANGE).is_none_or(|asked| asked == tag));
         let response = match Ranged::of(range, self.len) {
             Ranged::Unsatisfiable => self.unsatisfiable(),
-            _ if method == Method::HEAD => self.head(),
             Ranged::Whole => self.stream(blobs, StatusCode::OK, 0..self.len).await,
             Ranged::Parts(parts) => match <[Range<u64>; 1]>::try_from(parts) {
                 Ok([part]) => self.stream(blobs, StatusCode::PARTIAL_CONTENT, part).await,

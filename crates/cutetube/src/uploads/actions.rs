@@ -15,7 +15,11 @@ use super::{
     form::{self, Form},
     sniff,
 };
-use crate::{AppState, ambient, blobs::StorageKey, http::log_internal};
+use crate::{
+    AppState, ambient,
+    blobs::StorageKey,
+    http::{OUR_FAULT, log_internal},
+};
 
 /// A place among the uploads that are received at once.
 #[derive(Debug)]
@@ -83,10 +87,7 @@ async fn keep(
         };
         videos::create(&state.db, &new).await.map_err(|error| {
             log_internal(&error);
-            Rejection::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "It's not you, It's Us. Unexpected error occurred.",
-            )
+            Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, OUR_FAULT)
         })
     };
     let recorded = recorded.await;

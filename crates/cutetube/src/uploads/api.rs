@@ -1,21 +1,24 @@
 //! `POST /api/v3/vod/initiate-task/upload/`
 
 use axum::{
-    Json, Router,
+    Router,
     body::Body,
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Multipart, Request, State},
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
     routing::post,
 };
-use catalog::videos::Video;
-use serde_json::json;
+use catalog::{
+    ids::{ProcessId, VideoId},
+    videos::Video,
+};
+use serde::Serialize;
 
 use super::{Rejection, actions};
 use crate::{
     AppState,
     accounts::Caller,
-    http::{RecallableBody, log_internal},
+    http::{RecallableBody, V3, V3Error, log_internal},
 };
 
 /// Routes that may take as long as an upload takes, with bodies as long as uploads are.
@@ -30,7 +33,7 @@ async fn upload(State(state): State<AppState>, request: Request) -> Response {
     let sends_unasked = !parts.headers.contains_key(header::EXPECT);
     let body = RecallableBody::new(body);
     match receive(&state, parts, body.body()).await {
-        Ok(video) => started(&video),
+        Ok(video) => (StatusCode::CREATED, V3::new(Started::new(&video))).into_response(),
         Err(response) => {
             if sends_unasked {
                 body.drain();
@@ -54,27 +57,35 @@ async fn receive(state: &AppState, mut parts: Parts, body: Body) -> Result<Video
     received.await.map_err(refused)
 }
 
-fn started(video: &Video) -> Response {
-    let answer = json!({ "data": {
-        "status": "Upload Started",
-        "video_id": video.id,
-        "process_id": video.process,
-        "video_name_without_extention": format!("{}__{}", video.id, video.source.name),
-        "video_extention": format!(".{}", video.source.extension),
-    } });
-    (StatusCode::CREATED, Json(answer)).into_response()
+/// The original's answer, and the id under which the processing is followed.
+#[derive(Serialize)]
+struct Started {
+    status: &'static str,
+    video_id: VideoId,
+    process_id: ProcessId,
+    video_name_without_extention: String,
+    video_extention: String,
+}
+
+impl Started {
+    fn new(video: &Video) -> Self {
+        Self {
+            status: "Upload Started",
+            video_id: video.id,
+            process_id: video.process,
+            video_name_without_extention: format!("{}__{}", video.id, video.source.name),
+            video_extention: format!(".{}", video.source.extension),
+        }
+    }
 }
 
 fn refused(rejection: Rejection) -> Response {
     if rejection.status.is_server_error() && rejection.cause.is_some() {
         log_internal(&rejection);
     }
-    let mut data = json!({ "status": "error", "detail": rejection.sentence });
-    if let Some(field) = rejection.field {
-        data["error_key"] = field.into();
-    }
-    let mut response = (rejection.status, Json(json!({ "data": data }))).into_response();
-    if rejection.status == StatusCode::SERVICE_UNAVAILABLE {
+    let (status, detail) = (rejection.status, rejection.sentence.into_owned());
+    let mut response = V3Error { status, detail, error_key: rejection.field }.into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
     }
     response

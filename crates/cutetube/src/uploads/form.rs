@@ -10,7 +10,10 @@ use bytes::Bytes;
 use catalog::names::{ClaimedDuration, Description, Refusal, SourceExtension, SourceName, Title};
 
 use super::sniff;
-use crate::blobs::{BlobError, BlobWriter};
+use crate::{
+    blobs::{BlobError, BlobWriter},
+    http::OUR_FAULT,
+};
 
 /// A form whose every field is fine. The file is written but does not exist yet: [`BlobWriter::finish`] makes it.
 #[derive(Debug)]
@@ -117,10 +120,7 @@ impl From<BlobError> for Rejection {
                 StatusCode::INSUFFICIENT_STORAGE,
                 "The server has no space left for this file. Nothing of it was kept.",
             ),
-            _ => Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "It's not you, It's Us. Unexpected error occurred.",
-            ),
+            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, OUR_FAULT),
         };
         Self { cause: Some(error), ..rejection }
     }

@@ -7,7 +7,11 @@ use catalog::{
     videos::{self, Listing, Page, Video, Visibility},
 };
 
-use crate::{AppState, accounts::Visitor};
+use crate::{
+    AppState,
+    accounts::Visitor,
+    blobs::{MediaObject, StorageKey},
+};
 
 /// A video, how far it is, and what was made of it.
 #[derive(Debug, Clone)]
@@ -16,6 +20,10 @@ pub(crate) struct VideoDetails {
     pub(crate) stages: Vec<StageProgress>,
     /// Of the published revision, else of the one in the making; pictures from small to large, then sound.
     pub(crate) renditions: Vec<Rendition>,
+    /// Whether it has a picture to show before playback.
+    pub(crate) has_poster: bool,
+    /// Whether it has pictures to show while seeking.
+    pub(crate) has_storyboard: bool,
 }
 
 /// Videos on one page of the v3 list.
@@ -47,7 +55,15 @@ pub(crate) async fn details(
         None => Vec::new(),
     };
     renditions.sort_by_key(|rendition| (rendition.kind, rendition.size, rendition.bitrate));
-    Ok(Some(VideoDetails { video, stages, renditions }))
+    let has_poster = is_stored(state, &video, MediaObject::Poster).await;
+    let has_storyboard = is_stored(state, &video, MediaObject::Storyboard).await;
+    Ok(Some(VideoDetails { video, stages, renditions, has_poster, has_storyboard }))
+}
+
+async fn is_stored(state: &AppState, video: &Video, object: MediaObject) -> bool {
+    let Some(revision) = video.published_revision else { return false };
+    let key = StorageKey::Media { video: video.id, revision, object };
+    state.blobs.head(&key).await.is_ok()
 }
 
 /// A page of the videos that everybody may see, newest first; `None` for a page that does not exist. The first does.

@@ -4,21 +4,19 @@ use axum::{
     Json, Router,
     extract::{Path, Query, State},
     http::StatusCode,
-    response::{IntoResponse, Response},
     routing::get,
 };
 use serde::Deserialize;
-use serde_json::json;
 
 use super::{
     actions::{self, is_followed},
-    v3::Metadata,
+    v3::{ListedVideo, Metadata, Success, VideoList},
     v5::VideoResource,
 };
 use crate::{
     AppState,
     accounts::Visitor,
-    http::{Problem, log_internal},
+    http::{Problem, V3, V3Error},
     playback::{BaseUrl, PlaybackUrls},
 };
 
@@ -36,46 +34,32 @@ async fn v3_metadata(
     visitor: Visitor,
     base: BaseUrl,
     Path(id): Path<String>,
-) -> Response {
-    let invalid = || v3_error(StatusCode::NOT_FOUND, &format!("Video ID: '{id}' is invalid."));
-    let Ok(video) = id.parse() else { return invalid() };
-    match actions::find(&state, &visitor, video).await {
-        Ok(Some(video)) => {
-            let data = Metadata::new(&video, &base, PlaybackUrls::preferred(&video, &state, &base));
-            Json(json!({ "data": { "status": "success", "data": data } })).into_response()
-        }
-        Ok(None) => invalid(),
-        Err(error) => v3_internal(&error),
-    }
+) -> Result<V3<Success<Metadata>>, V3Error> {
+    let invalid = || V3Error::new(StatusCode::NOT_FOUND, format!("Video ID: '{id}' is invalid."));
+    let video = id.parse().map_err(|_| invalid())?;
+    let found = actions::find(&state, &visitor, video).await.map_err(|error| V3Error::internal(&error))?;
+    let video = found.ok_or_else(invalid)?;
+    let data = Metadata::new(&video, &base, PlaybackUrls::preferred(&video, &state, &base));
+    Ok(V3::new(Success { status: "success", data }))
 }
 
 /// Anybody; public videos that play, newest first, ten to a page.
-async fn v3_list(State(state): State<AppState>, base: BaseUrl, Query(query): Query<PageQuery>) -> Response {
+async fn v3_list(
+    State(state): State<AppState>,
+    base: BaseUrl,
+    Query(query): Query<PageQuery>,
+) -> Result<V3<VideoList>, V3Error> {
     let number = query.page.as_deref().unwrap_or("1").parse().unwrap_or(0);
-    match actions::public_page(&state, number).await {
-        Ok(Some(page)) => {
-            let metadata = |video| Metadata::new(video, &base, PlaybackUrls::preferred(video, &state, &base));
-            let items: Vec<_> = page
-                .videos
-                .iter()
-                .map(|video| {
-                    let mut item = json!(metadata(video));
-                    item["id"] = json!(video.id);
-                    item
-                })
-                .collect();
-            Json(json!({ "data": {
-                "count": page.total,
-                "next": is_followed(number, page.total).then(|| base.v3_page(number + 1)),
-                "previous": (number > 1).then(|| base.v3_page(number - 1)),
-                "status": "success",
-                "data": items,
-            } }))
-            .into_response()
-        }
-        Ok(None) => v3_error(StatusCode::NOT_FOUND, "Invalid page."),
-        Err(error) => v3_internal(&error),
-    }
+    let found = actions::public_page(&state, number).await.map_err(|error| V3Error::internal(&error))?;
+    let page = found.ok_or_else(|| V3Error::new(StatusCode::NOT_FOUND, "Invalid page."))?;
+    let item = |video| ListedVideo::new(video, &base, PlaybackUrls::preferred(video, &state, &base));
+    Ok(V3::new(VideoList {
+        count: page.total,
+        next: is_followed(number, page.total).then(|| base.v3_page(number + 1)),
+        previous: (number > 1).then(|| base.v3_page(number - 1)),
+        status: "success",
+        data: page.videos.iter().map(item).collect(),
+    }))
 }
 
 /// Anybody for public and unlisted videos; for private ones their owner and administrators.
@@ -96,13 +80,4 @@ async fn v5_video(
 #[derive(Deserialize)]
 struct PageQuery {
     page: Option<String>,
-}
-
-fn v3_error(status: StatusCode, detail: &str) -> Response {
-    (status, Json(json!({ "data": { "status": "error", "detail": detail } }))).into_response()
-}
-
-fn v3_internal(error: &catalog::Error) -> Response {
-    log_internal(error);
-    v3_error(StatusCode::INTERNAL_SERVER_ERROR, "It's not you, It's Us. Unexpected error occurred.")
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use catalog::videos::Video;
+use catalog::{ids::VideoId, videos::Video};
 use serde::Serialize;
 
 use crate::playback::{BaseUrl, PlaybackUrls};
 
-/// `data` of the v3 metadata answer, and an item of the v3 list.
+/// What v3 tells about a video.
 #[derive(Debug, Serialize)]
 pub(super) struct Metadata {
     pub(super) custom_video_title: String,
@@ -19,6 +19,37 @@ pub(super) struct Metadata {
     pub(super) mov_s3_mpd_url: Option<String>,
     pub(super) mp4_gcore_cdn_mpd_url: Option<String>,
     pub(super) mov_gcore_cdn_mpd_url: Option<String>,
+}
+
+/// `data` of a v3 answer about one thing.
+#[derive(Debug, Serialize)]
+pub(super) struct Success<T> {
+    pub(super) status: &'static str,
+    pub(super) data: T,
+}
+
+/// `data` of the v3 list.
+#[derive(Debug, Serialize)]
+pub(super) struct VideoList {
+    pub(super) count: u64,
+    pub(super) next: Option<String>,
+    pub(super) previous: Option<String>,
+    pub(super) status: &'static str,
+    pub(super) data: Vec<ListedVideo>,
+}
+
+/// An item of the v3 list.
+#[derive(Debug, Serialize)]
+pub(super) struct ListedVideo {
+    id: VideoId,
+    #[serde(flatten)]
+    metadata: Metadata,
+}
+
+impl ListedVideo {
+    pub(super) fn new(video: &Video, base: &BaseUrl, through_cdn: PlaybackUrls) -> Self {
+        Self { id: video.id, metadata: Metadata::new(video, base, through_cdn) }
+    }
 }
 
 impl Metadata {
