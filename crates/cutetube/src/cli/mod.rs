@@ -1,8 +1,13 @@
 //! The command line: what can be asked for, and how failure is told.
 
 mod check_config;
+mod doctor;
+mod inspect;
+mod migrate;
+mod publish;
 mod serve;
 mod transcode;
+mod user;
 
 use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
 
@@ -24,6 +29,17 @@ enum Command {
     Serve(serve::Serve),
     /// Make the whole ladder of a video in a static folder, without a server or a database
     Transcode(transcode::Transcode),
+    /// Upload a video to a running server
+    Publish(publish::Publish),
+    /// Show what a file's index says, without reading its media
+    Inspect(inspect::Inspect),
+    /// Bring the tables up to date, as `serve` does when it starts
+    Migrate(migrate::Migrate),
+    /// Try everything the server needs, and say what is wrong
+    Doctor(doctor::Doctor),
+    /// Make accounts and change what they may do
+    #[command(subcommand)]
+    User(user::User),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -87,6 +103,11 @@ fn run(command: Command, env: Environment) -> anyhow::Result<()> {
         match command {
             Command::Serve(serve) => serve.run(env).await,
             Command::Transcode(transcode) => transcode.run(env).await,
+            Command::Publish(publish) => publish.run().await,
+            Command::Inspect(inspect) => inspect.run(),
+            Command::Migrate(migrate) => migrate.run(env).await,
+            Command::Doctor(doctor) => doctor.run(env).await,
+            Command::User(user) => user.run(env).await,
             Command::Config(ConfigCommand::Check(check)) => check.run(env),
         }
     })

@@ -1,0 +1,232 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use catalog::{
+    Stage,
+    ids::{Revision, VideoId},
+    outputs::{self, NewPlan, NewRendition, Object, Output, Part, RenditionKind, RenditionOutput},
+    work::{PIPELINE_QUEUE, Work},
+};
+use cutetube::blobs::{Flavour, MediaObject, StorageKey};
+use jobs::{Claim, Job, WorkerId};
+use reqwest::{Method, Response, StatusCode, header::HeaderMap, multipart};
+use testbed::Database;
+
+use crate::{
+    app::TestApp,
+    clips::{CLIP, clip},
+};
+
+testbed::on_both_databases!(a_published_video_is_served);
+
+const SEGMENT: &[u8] = b"0123456789";
+
+/// An uploaded video, taken through the stages as workers would, with objects that a test can read.
+async fn publish(app: &TestApp, token: &str) -> VideoId {
+    let part = multipart::Part::bytes(clip(CLIP)).file_name("a.mp4");
+    let answer =
+        app.upload(token, multipart::Form::new().text("title", "Our holiday").part("video", part)).await;
+    let video: VideoId = answer.json["data"]["video_id"].as_str().unwrap().parse().unwrap();
+    let sound = NewRendition {
+        id: "audio".parse().unwrap(),
+        kind: RenditionKind::Audio,
+        size: None,
+        bitrate: 128_000,
+        timescale: 48_000,
+        segments: 1,
+    };
+    let plan = NewPlan {
+        document: (),
+        measured_duration: Duration::from_millis(2_040),
+        warnings: Vec::new(),
+        renditions: vec![sound],
+        chunks: Vec::new(),
+    };
+    let inspect = take(app).await;
+    let revision = outputs::record_plan(&app.db, &inspect.lease, video, &plan).await.unwrap();
+    let job = take(app).await;
+    let Work::Audio(audio) = Work::of(&job).unwrap() else { panic!("{job:?}") };
+    let name = MediaObject::Segment("audio".parse().unwrap(), 1);
+    let stored = put(app, video, revision, name, SEGMENT).await;
+    let objects = [Part::Init, Part::Media(0)].map(|part| Object { part, ..stored.clone() }).to_vec();
+    let made = RenditionOutput {
+        id: audio.rendition,
+        codecs: "mp4a.40.2".to_owned(),
+        sample_entry: vec![1],
+        objects,
+    };
+    let output = Output { renditions: vec![made], ..Output::default() };
+    outputs::record(&app.db, &job.lease, Stage::Audio, video, revision, &output).await.unwrap();
+    for (name, content) in [
+        (MediaObject::Mpd(Flavour::Mp4), &b"<MPD/>"[..]),
+        (MediaObject::Master(Flavour::Mp4), b"#EXTM3U\n"),
+        (MediaObject::Poster, b"jpeg"),
+    ] {
+        put(app, video, revision, name, content).await;
+    }
+    let job = take(app).await;
+    outputs::publish(&app.db, &job.lease, video, revision).await.unwrap();
+    video
+}
+
+async fn put(
+    app: &TestApp,
+    video: VideoId,
+    revision: Revision,
+    object: MediaObject,
+    content: &'static [u8],
+) -> Object {
+    let key = StorageKey::Media { video, revision, object };
+    let stored = app.blobs.put(&key, vec![Bytes::from_static(content)]).await.unwrap();
+    let (bytes, sha256) = (stored.len, stored.sha256);
+    Object {
+        part: Part::Init,
+        key: key.to_string(),
+        bytes,
+        sha256,
+        iframe_bytes: None,
+        start: 0,
+        duration: 48_000,
+    }
+}
+
+async fn take(app: &TestApp) -> Job {
+    let worker = WorkerId("test".to_owned());
+    let lease = Duration::from_secs(60);
+    let claim =
+        Claim { worker: &worker, queue: PIPELINE_QUEUE, kinds: &[], min_priority: i64::MIN, limit: 1, lease };
+    jobs::claim(&app.db, &claim).await.unwrap().pop().expect("a job is ready")
+}
+
+async fn a_published_video_is_served(database: Database) {
+    let app = TestApp::start_with(database, |config| {
+        config.delivery.cdn_base_url = Some("https://cdn.example.org/".to_owned());
+    })
+    .await;
+    let _hidden = app.hide_what_differs();
+    let token = app.sign_up("ada").await;
+    let id = publish(&app, &token).await;
+    insta::assert_snapshot!(
+        "a_published_video",
+        [
+            app.get_json(&format!("/api/v5/videos/{id}")).await.shown(),
+            app.get_json(&format!("/api/v3/vod/metadata/stream/{id}/")).await.shown(),
+            app.get_json("/api/v3/vod/videos/all/").await.shown(),
+            app.objects().await.join("\n"),
+        ]
+        .join("\n\n")
+    );
+    assert_eq!(jobs::unfinished(&app.db).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn ranges_and_conditions_are_answered_as_http_says() {
+    let app = TestApp::start(Database::sqlite()).await;
+    let _hidden = app.hide_what_differs();
+    let token = app.sign_up("ada").await;
+    let path = format!("/vod-media/{}/1/audio/1.m4s", publish(&app, &token).await);
+    let tag = app.get(&path).send().await.unwrap().headers()["etag"].to_str().unwrap().to_owned();
+    let weak = format!("W/{tag}");
+    let cases: &[&[(&str, &str)]] = &[
+        &[],
+        &[("range", "bytes=0-0")],
+        &[("range", "bytes=3-")],
+        &[("range", "bytes=-2")],
+        &[("range", "bytes=0-99")],
+        &[("range", "bytes=10-")],
+        &[("range", "bytes=0-1,8-9")],
+        &[("range", "lines=1-2")],
+        &[("range", "bytes=2-3"), ("if-range", &tag)],
+        &[("range", "bytes=2-3"), ("if-range", "\"other\"")],
+        &[("range", "bytes=2-3"), ("if-range", &weak)],
+        &[("if-none-match", &tag)],
+        &[("if-none-match", &weak)],
+        &[("if-none-match", "\"other\", *")],
+        &[("if-none-match", "\"other\"")],
+        &[("if-match", &tag)],
+        &[("if-match", "\"other\"")],
+        &[("origin", "https://elsewhere.example.org")],
+    ];
+    let mut said = Vec::new();
+    for method in [Method::GET, Method::HEAD] {
+        for headers in cases {
+            let request = app.client.request(method.clone(), format!("{}{path}", app.url));
+            let request =
+                headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+            said.push(format!("{method} {headers:?}\n{}", shown(request.send().await.unwrap()).await));
+        }
+    }
+    insta::assert_snapshot!(said.join("\n\n"));
+}
+
+#[tokio::test]
+async fn each_kind_of_object_has_its_type_and_its_caching() {
+    let app = TestApp::start(Database::sqlite()).await;
+    let _hidden = app.hide_what_differs();
+    let token = app.sign_up("ada").await;
+    let id = publish(&app, &token).await;
+    let mut said = Vec::new();
+    for object in ["mp4/manifest.mpd", "master.m3u8", "audio/1.m4s", "poster.jpg"] {
+        let answer = app.get(&format!("/vod-media/{id}/1/{object}")).send().await.unwrap();
+        let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+        said.push(format!("{object}: {}, {}", header("content-type"), header("cache-control")));
+    }
+    insta::assert_snapshot!(said.join("\n"), @"
+    mp4/manifest.mpd: application/dash+xml, public, max-age=5, must-revalidate
+    master.m3u8: application/vnd.apple.mpegurl, public, max-age=5, must-revalidate
+    audio/1.m4s: audio/mp4, public, max-age=31536000, immutable
+    poster.jpg: image/jpeg, public, max-age=31536000, immutable
+    ");
+}
+
+#[tokio::test]
+async fn only_published_objects_exist() {
+    let app = TestApp::start(Database::sqlite()).await;
+    let token = app.sign_up("ada").await;
+    let id = publish(&app, &token).await;
+    let other = MediaObject::Poster;
+    put(&app, id, Revision::FIRST.next(), other, b"unpublished").await;
+    for path in [
+        format!("/vod-media/{id}/2/poster.jpg"),
+        format!("/vod-media/{id}/1/audio/2.m4s"),
+        format!("/vod-media/{id}/1/audio/01.m4s"),
+        format!("/vod-media/{id}/1/"),
+        format!("/vod-media/{id}/1/../1/poster.jpg"),
+        format!("/vod-media/{id}/1/..%2f1%2fposter.jpg"),
+        format!("/vod-media/{id}/1/%70oster.jpg"),
+        format!("/vod-media/{}/1/poster.jpg", id.to_string().to_uppercase()),
+        format!("/vod-media/sources/{id}/source.mp4"),
+        format!("/sources/{id}/source.mp4"),
+        "/vod-media/..%2f..%2fcutetube.db".to_owned(),
+        "/vod-media/%00".to_owned(),
+    ] {
+        // Not through `reqwest`, which tidies paths.
+        assert_eq!(raw_status(&app, &path).await, 404, "{path}");
+    }
+}
+
+async fn raw_status(app: &TestApp, path: &str) -> u16 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut connection =
+        tokio::net::TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    connection.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+async fn shown(answer: Response) -> String {
+    let status = answer.status();
+    let mut headers: HeaderMap = answer.headers().clone();
+    for name in
+        ["date", "x-request-id", "x-content-type-options", "referrer-policy", "content-security-policy"]
+    {
+        headers.remove(name);
+    }
+    let headers: Vec<_> =
+        headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+    let body = answer.text().await.unwrap().replace('\r', "");
+    assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR);
+    format!("{status}\n{}\n{body}", headers.join("\n")).trim_end().to_owned()
+}
