@@ -23,11 +23,13 @@ use crate::{
 
 /// A place among the uploads that are received at once.
 #[derive(Debug)]
-pub(crate) struct Slot(OwnedSemaphorePermit);
+pub(crate) struct Slot {
+    _permit: OwnedSemaphorePermit,
+}
 
 /// Takes a place, or asks to come back.
 pub(crate) fn take_slot(slots: &Arc<Semaphore>) -> Result<Slot, Rejection> {
-    slots.clone().try_acquire_owned().map(Slot).map_err(|_| {
+    slots.clone().try_acquire_owned().map(|permit| Slot { _permit: permit }).map_err(|_| {
         Rejection::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "Too many uploads are being received. Try again in a minute.",

@@ -41,7 +41,7 @@ pub(crate) struct Rejection {
     pub(crate) sentence: Cow<'static, str>,
     /// For the log.
     #[source]
-    pub(crate) cause: Option<BlobError>,
+    pub(crate) cause: Option<Box<BlobError>>,
 }
 
 /// Longest text field, in bytes: room for a description of characters of four bytes each.
@@ -122,7 +122,7 @@ impl From<BlobError> for Rejection {
             ),
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, OUR_FAULT),
         };
-        Self { cause: Some(error), ..rejection }
+        Self { cause: Some(Box::new(error)), ..rejection }
     }
 }
 
