@@ -19,7 +19,9 @@ use crate::support::{ffprobe_times, trial};
 use crate::video::{Encoded, LIMITS, Video};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![
+    let codecs =
+        CODECS.iter().map(|codec| trial(format!("encode::codec_{}", codec.name), || check_codec(codec)));
+    let mut trials = vec![
         trial("encode::four_rungs_with_stills", four_rungs_with_stills),
         trial("encode::chunks_of_one_segment_in_any_order", chunks_of_one_segment_in_any_order),
         trial("encode::one_long_gop", one_long_gop),
@@ -45,10 +47,64 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("encode::cancelled_in_the_middle", cancelled_in_the_middle),
         trial("encode::a_consumer_that_leaves", a_consumer_that_leaves),
         trial("encode::a_source_that_is_too_short", a_source_that_is_too_short),
-    ]
+    ];
+    trials.extend(codecs);
+    trials
 }
 
 const X264: &str = "-c:v libx264 -preset superfast -bf 2 -pix_fmt yuv420p -g 30";
+
+/// What people upload, beside H.264.
+struct Codec {
+    name: &'static str,
+    file: &'static str,
+    pictures: Source,
+    encoder: &'static str,
+}
+
+const SHORT: Source = Source { size: "320x180", rate: "30", seconds: 2.5, filters: "" };
+
+#[rustfmt::skip]
+const CODECS: &[Codec] = &[
+    Codec { name: "vp9", file: "source.mp4", pictures: SHORT,
+        encoder: "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -b:v 300k -g 60 -auto-alt-ref 1 -lag-in-frames 16" },
+    Codec { name: "av1", file: "source.mp4", pictures: SHORT, encoder: "-c:v libsvtav1 -preset 12 -g 60" },
+    Codec { name: "mpeg2", file: "source.mp4", pictures: Source { rate: "25", ..SHORT },
+        encoder: "-c:v mpeg2video -q:v 3 -bf 2 -g 15" },
+    Codec { name: "mpeg4", file: "source.mp4", pictures: SHORT, encoder: "-c:v mpeg4 -q:v 3 -g 60 -bf 2" },
+    Codec { name: "mjpeg_full_range", file: "source.mov", pictures: SHORT,
+        encoder: "-c:v mjpeg -q:v 3 -pix_fmt yuvj420p" },
+    Codec { name: "prores_422", file: "source.mov", pictures: SHORT,
+        encoder: "-c:v prores_ks -profile:v 2 -pix_fmt yuv422p10le" },
+    Codec { name: "prores_4444", file: "source.mov", pictures: SHORT,
+        encoder: "-c:v prores_ks -profile:v 4 -pix_fmt yuva444p10le" },
+    Codec { name: "dnxhr", file: "source.mov", pictures: SHORT,
+        encoder: "-c:v dnxhd -profile:v dnxhr_sq -pix_fmt yuv422p" },
+    Codec { name: "uncompressed", file: "source.mov", pictures: SHORT, encoder: "-c:v rawvideo -pix_fmt yuyv422" },
+    Codec { name: "animation", file: "source.mov", pictures: SHORT, encoder: "-c:v qtrle" },
+    Codec { name: "hdr10", file: "source.mp4", pictures: SHORT,
+        encoder: "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -tag:v hvc1 -x265-params \
+            log-level=error:keyint=60:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc" },
+    Codec { name: "hlg", file: "source.mp4", pictures: SHORT,
+        encoder: "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -tag:v hvc1 -x265-params \
+            log-level=error:keyint=60:colorprim=bt2020:transfer=arib-std-b67:colormatrix=bt2020nc" },
+    Codec { name: "h264_60_hz", file: "source.mp4", pictures: Source { rate: "60000/1001", ..SHORT },
+        encoder: "-c:v libx264 -preset superfast -bf 3 -pix_fmt yuv420p -g 120" },
+    Codec { name: "h264_odd_444", file: "source.mp4", pictures: Source { size: "323x181", ..SHORT },
+        encoder: "-c:v libx264 -preset superfast -pix_fmt yuv444p -g 60" },
+    Codec { name: "h264_mbaff", file: "source.mp4", pictures: Source { size: "720x576", rate: "50", ..SHORT },
+        encoder: "-c:v libx264 -preset superfast -flags +ildct+ilme -top 1 -pix_fmt yuv420p -g 50" },
+    Codec { name: "h264_parameters_in_band", file: "source.mp4", pictures: SHORT,
+        encoder: "-c:v libx264 -preset superfast -pix_fmt yuv420p -g 30 -bsf:v dump_extra -tag:v avc3 -strict -2" },
+    Codec { name: "h264_fragmented", file: "source.mp4", pictures: SHORT,
+        encoder: "-c:v libx264 -preset superfast -pix_fmt yuv420p -bf 2 -g 30 -movflags frag_keyframe+empty_moov" },
+];
+
+async fn check_codec(codec: &Codec) {
+    let clips = Clips::new();
+    let source = clips.make(codec.file, codec.pictures, codec.encoder);
+    assert!(at_once(&check(&clips, &source, Check::default()).await.1));
+}
 
 /// How a source is encoded and what is expected.
 struct Check<'a> {

@@ -1,5 +1,6 @@
 //! Pipes, ends and deaths of a program.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
@@ -64,9 +65,11 @@ async fn bytes_go_through() {
 
 async fn many_pipes_work() {
     const COUNT: usize = 24;
+    // A server has many descriptors: the numbers of the pipes are beyond what the program may open itself.
+    let _crowd: Vec<File> = (0..300).map(|_| File::open("/dev/null").expect("a descriptor")).collect();
     let outputs = OutputPipes::open(COUNT).expect("pipes");
     let numbers = outputs.numbers();
-    assert!(numbers.iter().any(|&number| number > 10));
+    assert!(numbers.iter().all(|&number| number > 256));
     let toolchain = toolchain(SandboxMode::Require);
     let mut arguments = words(&["-v", "error", "-f", "lavfi", "-i", "sine=duration=1:sample_rate=8000"]);
     for number in &numbers {

@@ -13,7 +13,7 @@ use transcode::toolchain::{Program, Toolchain};
 
 /// An asynchronous test.
 pub(crate) fn trial<F: Future<Output = ()> + 'static>(
-    name: &'static str,
+    name: impl Into<String>,
     body: impl FnOnce() -> F + Send + 'static,
 ) -> Trial {
     Trial::test(name, move || {
