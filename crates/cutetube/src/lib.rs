@@ -6,10 +6,12 @@
 
 mod accounts;
 mod ambient;
+mod assets;
 pub mod blobs;
 pub mod cli;
 pub mod config;
 pub mod http;
+mod pages;
 mod pipeline;
 mod playback;
 mod progress;

@@ -138,7 +138,7 @@ fn general(refusal: Refusal) -> AccountError {
 }
 
 /// What people will recognise the device by.
-pub(super) fn device(headers: &HeaderMap) -> String {
+pub(crate) fn device(headers: &HeaderMap) -> String {
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     agent.unwrap_or("unknown").to_owned()
 }

@@ -15,7 +15,7 @@ use axum::{Router, routing::get};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{AppState, accounts, playback, uploads, videos};
+use crate::{AppState, accounts, assets, pages, playback, uploads, videos};
 
 pub(crate) use fields::Fields;
 pub(crate) use object::StoredObject;
@@ -32,9 +32,11 @@ pub fn router(state: AppState) -> Router {
         .merge(accounts::api::routes())
         .merge(videos::api::routes())
         .merge(playback::api::routes())
-        .fallback(not_found);
+        .merge(pages::routes())
+        .merge(assets::routes())
+        .fallback(pages::not_found);
     let quick = layers::answer_within(quick, Duration::from_secs(state.config.limits.request_seconds));
-    layers::around(quick.merge(uploads::api::routes())).with_state(state)
+    layers::around(quick.merge(uploads::api::routes()).merge(pages::upload_routes())).with_state(state)
 }
 
 /// Answers on `listener` until `stop`; then running requests get `server.drain_seconds` to finish.
@@ -53,9 +55,4 @@ pub async fn serve(state: AppState, listener: TcpListener, stop: CancellationTok
             Ok(())
         }
     }
-}
-
-/// Anybody.
-async fn not_found() -> Problem {
-    Problem::not_found("there is nothing at this address")
 }

@@ -29,6 +29,9 @@ pub(crate) struct PlaybackUrls {
 }
 
 impl BaseUrl {
+    /// This server, from one of its own pages.
+    pub(crate) const RELATIVE: Self = Self(String::new());
+
     /// `server.public_url`, else what the client asked for.
     fn of(configured: Option<&str>, parts: &Parts) -> Option<Self> {
         if let Some(url) = configured {
@@ -46,6 +49,16 @@ impl BaseUrl {
     /// The page that plays a video.
     pub(crate) fn watch(&self, video: VideoId) -> String {
         format!("{self}/watch/{video}")
+    }
+
+    /// The page that plays a video inside a page of another site.
+    pub(crate) fn embed(&self, video: VideoId) -> String {
+        format!("{self}/embed/{video}")
+    }
+
+    /// What `/api/v5` says about a video.
+    pub(crate) fn status(&self, video: VideoId) -> String {
+        format!("{self}/api/v5/videos/{video}")
     }
 
     /// An object of a published video, from this server.

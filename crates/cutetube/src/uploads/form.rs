@@ -96,7 +96,7 @@ pub(super) async fn receive<F: Future<Output = Result<BlobWriter, BlobError>>>(
 }
 
 impl Rejection {
-    pub(super) fn new(status: StatusCode, sentence: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(status: StatusCode, sentence: impl Into<Cow<'static, str>>) -> Self {
         Self { status, field: None, sentence: sentence.into(), cause: None }
     }
 

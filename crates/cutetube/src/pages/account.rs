@@ -1,0 +1,213 @@
+//! `/login`, `/signup` and `/logout`, as forms.
+
+use askama::Template;
+use axum::{
+    extract::{Query, Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use catalog::names::FieldErrors;
+use serde::Deserialize;
+
+use super::{
+    failure::Failure,
+    frame::{Frame, plain},
+};
+use crate::{
+    AppState,
+    accounts::{
+        Caller, SignUp, TokenKind, Visitor,
+        actions::{self, AccountError, SignedIn},
+        device, refuse_foreign_forms, session_cookie,
+    },
+    config::Signup,
+    http::Fields,
+    playback::BaseUrl,
+};
+
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LogInPage {
+    frame: Frame,
+    error: Option<String>,
+    credential: String,
+    next: String,
+}
+
+#[derive(Template)]
+#[template(path = "signup.html")]
+struct SignUpPage {
+    frame: Frame,
+    is_open: bool,
+    form: SignUpForm,
+}
+
+/// The form as it was filled in, and what is wrong with it.
+struct SignUpForm {
+    errors: Vec<String>,
+    fields: Vec<FormField>,
+}
+
+struct FormField {
+    name: &'static str,
+    label: &'static str,
+    kind: &'static str,
+    autocomplete: &'static str,
+    value: String,
+    errors: Vec<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct After {
+    next: Option<String>,
+}
+
+/// Name, label, type and what a browser fills in.
+const FIELDS: [(&str, &str, &str, &str); 6] = [
+    ("username", "User name", "text", "username"),
+    ("email", "E-mail address", "email", "email"),
+    ("first_name", "First name", "text", "given-name"),
+    ("last_name", "Last name", "text", "family-name"),
+    ("password", "Password", "password", "new-password"),
+    ("password2", "Password again", "password", "new-password"),
+];
+
+/// Anybody.
+pub(super) async fn log_in_form(visitor: Visitor, Query(after): Query<After>) -> Response {
+    let next = local_path(after.next.unwrap_or_default());
+    let page = LogInPage { frame: Frame::new(&visitor), error: None, credential: String::new(), next };
+    plain(StatusCode::OK, &page)
+}
+
+/// Anybody.
+pub(super) async fn log_in(
+    State(state): State<AppState>,
+    base: BaseUrl,
+    request: Request,
+) -> Result<Response, Failure> {
+    refuse_foreign_forms(request.headers())?;
+    let device = device(request.headers());
+    let fields = Fields::from_body(request).await.unwrap_or_default();
+    let typed = |name| fields.text(name).unwrap_or_default();
+    let next = local_path(typed("next"));
+    match actions::log_in(&state, &typed("credential"), typed("password"), &device).await {
+        Ok(signed_in) => Ok(signed_in_to(&state, &base, &signed_in, &next)),
+        Err(AccountError::WrongCredentials) => {
+            let error = Some("User name, e-mail address or password is wrong.".to_owned());
+            let page = LogInPage { frame: Frame::anonymous(), error, credential: typed("credential"), next };
+            Ok(plain(StatusCode::UNPROCESSABLE_ENTITY, &page))
+        }
+        Err(error) => Err(Failure::internal(&error)),
+    }
+}
+
+/// Anybody; it says so when sign-up is closed.
+pub(super) async fn sign_up_form(State(state): State<AppState>, visitor: Visitor) -> Response {
+    let form = SignUpForm::new(&Fields::default(), &FieldErrors::default());
+    sign_up_page(&state, StatusCode::OK, &visitor, form)
+}
+
+/// Anybody, while sign-up is open.
+pub(super) async fn sign_up(
+    State(state): State<AppState>,
+    base: BaseUrl,
+    request: Request,
+) -> Result<Response, Failure> {
+    refuse_foreign_forms(request.headers())?;
+    let device = device(request.headers());
+    let fields = Fields::from_body(request).await.unwrap_or_default();
+    let outcome = match SignUp::parse(&fields) {
+        Ok(form) => actions::sign_up(&state, form, &device).await,
+        Err(errors) => Err(AccountError::Fields(errors)),
+    };
+    let refused = |status, errors: &FieldErrors| {
+        sign_up_page(&state, status, &Visitor(None), SignUpForm::new(&fields, errors))
+    };
+    match outcome {
+        Ok(signed_in) => Ok(signed_in_to(&state, &base, &signed_in, "/")),
+        Err(AccountError::Fields(errors)) => Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, &errors)),
+        Err(AccountError::SignUpClosed) => Ok(refused(StatusCode::FORBIDDEN, &FieldErrors::default())),
+        Err(error) => Err(Failure::internal(&error)),
+    }
+}
+
+/// Whoever is signed in; ends that sign-in.
+pub(super) async fn log_out(
+    State(state): State<AppState>,
+    base: BaseUrl,
+    caller: Caller,
+) -> Result<Response, Failure> {
+    actions::log_out(&state, caller.user.id, caller.session)
+        .await
+        .map_err(|error| Failure::internal(&error))?;
+    let gone = session_cookie("", 0, base.is_secure());
+    Ok(([(header::SET_COOKIE, gone)], Redirect::to("/")).into_response())
+}
+
+fn signed_in_to(state: &AppState, base: &BaseUrl, signed_in: &SignedIn, next: &str) -> Response {
+    let seconds = state.tokens.lifetime(TokenKind::Session).as_secs();
+    let cookie = session_cookie(&signed_in.session, seconds, base.is_secure());
+    ([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response()
+}
+
+fn sign_up_page(state: &AppState, status: StatusCode, visitor: &Visitor, form: SignUpForm) -> Response {
+    let is_open = state.config.accounts.signup == Signup::Open;
+    plain(status, &SignUpPage { frame: Frame::new(visitor), is_open, form })
+}
+
+impl SignUpForm {
+    /// Passwords are not written back.
+    fn new(typed: &Fields, errors: &FieldErrors) -> Self {
+        let fields = FIELDS.map(|(name, label, kind, autocomplete)| FormField {
+            name,
+            label,
+            kind,
+            autocomplete,
+            value: if kind == "password" { String::new() } else { typed.text(name).unwrap_or_default() },
+            errors: errors.get(name).to_vec(),
+        });
+        let belongs_to_a_field = |name: &str| FIELDS.iter().any(|field| field.0 == name);
+        let general =
+            errors.iter().filter(|(name, _)| !belongs_to_a_field(name)).flat_map(|(_, e)| e).cloned();
+        Self { errors: general.collect(), fields: fields.into() }
+    }
+}
+
+/// A path of this site, else `/`: nobody is sent to another site by a link that begins with ours.
+fn local_path(next: String) -> String {
+    let mut chars = next.chars();
+    let is_local = chars.next() == Some('/')
+        && !matches!(chars.next(), Some('/' | '\\'))
+        && next.chars().all(|c| c.is_ascii_graphic());
+    if is_local { next } else { "/".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logging_in_leads_to_this_site_only() {
+        assert_eq!(local_path("/upload".to_owned()), "/upload");
+        for foreign in
+            ["", "upload", "//evil.example", "/\\evil.example", "https://evil.example", "/\t/evil.example"]
+        {
+            assert_eq!(local_path(foreign.to_owned()), "/", "{foreign:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_form_keeps_what_was_typed_but_no_password() {
+        let typed = Fields::from_json(serde_json::json!({
+            "username": "\"><script>", "email": "ada@example.org", "password": "correct horse",
+        }));
+        let mut errors = FieldErrors::default();
+        errors.add("username", "Enter a valid username.");
+        errors.add("non_field_errors", "Password does not match!");
+        let form = SignUpForm::new(&typed, &errors);
+        let html = SignUpPage { frame: Frame::anonymous(), is_open: true, form }.render().unwrap();
+        assert!(html.contains("ada@example.org") && html.contains("Enter a valid username."), "{html}");
+        assert!(html.contains("Password does not match!"), "{html}");
+        assert!(!html.contains("<script>") && !html.contains("correct horse"), "{html}");
+    }
+}

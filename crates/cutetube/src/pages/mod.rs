@@ -1,0 +1,35 @@
+//! The pages people see: HTML made here, from plain values; scripts only where a page must live.
+//!
+//! A page's struct is what its template shows, so that tests render pages without a server. Every form works without
+//! scripts.
+
+mod account;
+mod failure;
+mod frame;
+mod home;
+mod text;
+mod upload;
+mod watch;
+
+use axum::{Router, extract::DefaultBodyLimit, routing::get, routing::post};
+
+use crate::AppState;
+
+pub(crate) use failure::not_found;
+
+/// Pages that are answered at once.
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/", get(home::home))
+        .route("/watch/{id}", get(watch::watch))
+        .route("/embed/{id}", get(watch::embed))
+        .route("/upload", get(upload::form))
+        .route("/login", get(account::log_in_form).post(account::log_in))
+        .route("/signup", get(account::sign_up_form).post(account::sign_up))
+        .route("/logout", post(account::log_out))
+}
+
+/// The page that takes as long as an upload takes, with a body as long as uploads are.
+pub(crate) fn upload_routes() -> Router<AppState> {
+    Router::new().route("/upload", post(upload::receive)).layer(DefaultBodyLimit::disable())
+}

@@ -1,0 +1,97 @@
+//! Lengths, dates and sizes as people read them.
+
+use std::time::Duration;
+
+use db::Timestamp;
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// `0:05`, `12:30`, `1:02:03`; a started second counts from its middle, and nothing that plays is 0 long.
+pub(super) fn length(duration: Duration) -> String {
+    let seconds = duration.as_millis().saturating_add(500) / 1000;
+    let seconds = if duration.is_zero() { 0 } else { seconds.max(1) };
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+/// `7 March 2026`, in UTC.
+pub(super) fn date(at: Timestamp) -> String {
+    let (year, month, day) = civil(at.unix_millis().div_euclid(86_400_000));
+    let month =
+        usize::try_from(month - 1).ok().and_then(|index| MONTHS.get(index)).copied().unwrap_or_default();
+    format!("{day} {month} {year}")
+}
+
+/// `10 GB`: the greatest unit of which there is at least one, rounded down, so that what is promised fits.
+pub(super) fn size(bytes: u64) -> String {
+    let units = [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)];
+    units
+        .into_iter()
+        .find(|(_, unit)| bytes >= *unit)
+        .map_or_else(|| format!("{bytes} bytes"), |(name, unit)| format!("{} {name}", bytes / unit))
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
+///
+/// Years begin in March here, so that the leap day is the last of its year (Hinnant, "chrono-compatible low-level date
+/// algorithms", `civil_from_days`).
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_are_read_like_a_clock() {
+        let check = |millis, expected: &str| assert_eq!(length(Duration::from_millis(millis)), expected);
+        check(0, "0:00");
+        check(1, "0:01");
+        check(5_280, "0:05");
+        check(59_600, "1:00");
+        check(3_723_000, "1:02:03");
+    }
+
+    #[test]
+    fn dates_follow_the_calendar() {
+        let check = |seconds: i64, expected| {
+            assert_eq!(date(Timestamp::from_unix_micros(seconds * 1_000_000)), expected)
+        };
+        check(0, "1 January 1970");
+        check(-1, "31 December 1969");
+        check(951_782_400, "29 February 2000");
+        check(1_709_251_199, "29 February 2024");
+        check(4_107_542_400, "1 March 2100");
+    }
+
+    #[test]
+    fn sizes_are_rounded_down() {
+        assert_eq!(size(999), "999 bytes");
+        assert_eq!(size(10_999_999_999), "10 GB");
+    }
+}

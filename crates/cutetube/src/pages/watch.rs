@@ -1,0 +1,204 @@
+//! `/watch/{id}` and `/embed/{id}`: one video, whatever state it is in.
+
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use catalog::{VideoState, videos::Video};
+
+use super::{
+    failure::Failure,
+    frame::{Frame, embeddable, page},
+    text,
+};
+use crate::{
+    AppState,
+    accounts::Visitor,
+    blobs::MediaObject,
+    playback::{BaseUrl, PlaybackUrls},
+    videos::actions::{self, VideoDetails},
+};
+
+#[derive(Template)]
+#[template(path = "watch.html")]
+struct WatchPage {
+    frame: Frame,
+    stage: Stage,
+    urls: PublicUrls,
+    title: String,
+    description: String,
+    date: String,
+    duration: Option<String>,
+    /// For those who may manage the video.
+    warnings: Vec<String>,
+}
+
+#[derive(Template)]
+#[template(path = "embed.html")]
+struct EmbedPage {
+    stage: Stage,
+    watch: String,
+    title: String,
+}
+
+/// What stands where the video plays.
+enum Stage {
+    /// It is being prepared; `status` answers how far it is.
+    Waiting { percent: u8, status: String },
+    /// It never will be.
+    Failed { sentence: String },
+    /// It plays.
+    Ready(Media),
+}
+
+/// Paths that the player fetches.
+struct Media {
+    dash: String,
+    hls: String,
+    poster: String,
+    storyboard: String,
+}
+
+/// Absolute URLs, for other sites.
+struct PublicUrls {
+    watch: String,
+    embed: String,
+    poster: Option<String>,
+}
+
+/// Anybody for public and unlisted videos; for private ones their owner and administrators.
+pub(super) async fn watch(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    base: BaseUrl,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let details = find(&state, &visitor, &id).await?;
+    let video = &details.video;
+    let watch = WatchPage {
+        frame: Frame::new(&visitor),
+        stage: Stage::new(&details, cdn(&state))?,
+        urls: PublicUrls {
+            watch: base.watch(video.id),
+            embed: base.embed(video.id),
+            poster: base.object(video, MediaObject::Poster),
+        },
+        title: video.title.to_string(),
+        description: video.description.to_string(),
+        date: text::date(video.ready_at.unwrap_or(video.created_at)),
+        duration: video.measured_duration.map(text::length),
+        warnings: if visitor.may_manage(video.owner) { video.warnings.clone() } else { Vec::new() },
+    };
+    Ok(page(&state, StatusCode::OK, &watch))
+}
+
+/// Like [`watch`], for a frame in a page of another site.
+pub(super) async fn embed(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    base: BaseUrl,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let details = find(&state, &visitor, &id).await?;
+    let embed = EmbedPage {
+        stage: Stage::new(&details, cdn(&state))?,
+        watch: base.watch(details.video.id),
+        title: details.video.title.to_string(),
+    };
+    Ok(embeddable(&state, &embed))
+}
+
+async fn find(state: &AppState, visitor: &Visitor, id: &str) -> Result<VideoDetails, Failure> {
+    let id = id.parse().map_err(|_| Failure::not_found())?;
+    actions::details(state, visitor, id).await?.ok_or_else(Failure::not_found)
+}
+
+fn cdn(state: &AppState) -> Option<&str> {
+    state.config.delivery.cdn_base_url.as_deref()
+}
+
+impl Stage {
+    fn new(details: &VideoDetails, cdn: Option<&str>) -> Result<Self, Failure> {
+        let video = &details.video;
+        match video.state {
+            VideoState::Uploaded | VideoState::Processing => {
+                Ok(Self::Waiting { percent: details.percent(), status: BaseUrl::RELATIVE.status(video.id) })
+            }
+            VideoState::Failed => Ok(Self::Failed {
+                sentence: video.error.clone().unwrap_or_else(|| "It could not be processed.".to_owned()),
+            }),
+            VideoState::Ready => Media::new(video, cdn).map(Self::Ready).ok_or_else(Failure::not_found),
+            VideoState::Deleting => Err(Failure::not_found()),
+        }
+    }
+}
+
+impl Media {
+    /// Absent as long as the video is not published. Without a CDN, everything is on the page's own server, under
+    /// whatever name people reach it by.
+    fn new(video: &Video, cdn: Option<&str>) -> Option<Self> {
+        let urls = PlaybackUrls::new(video, cdn.unwrap_or(""));
+        Some(Self {
+            dash: urls.dash?,
+            hls: urls.hls?,
+            poster: BaseUrl::RELATIVE.object(video, MediaObject::Poster)?,
+            storyboard: BaseUrl::RELATIVE.object(video, MediaObject::Storyboard)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(stage: Stage) -> String {
+        let page = WatchPage {
+            frame: Frame { user: Some("ada".to_owned()), has_assets: true },
+            stage,
+            urls: PublicUrls {
+                watch: "https://videos.example.org/watch/1".to_owned(),
+                embed: "https://videos.example.org/embed/1".to_owned(),
+                poster: Some("https://videos.example.org/poster.jpg".to_owned()),
+            },
+            title: "A \"quoted\" <title>".to_owned(),
+            description: "First line\nSecond line".to_owned(),
+            date: "1 January 1970".to_owned(),
+            duration: Some("0:05".to_owned()),
+            warnings: Vec::new(),
+        };
+        let html = page.render().unwrap();
+        html.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Only the scripts and styles of the page change from build to build.
+    fn snapshot(name: &str, stage: Stage) {
+        insta::with_settings!({filters => vec![("/assets/[0-9a-f]{16}/", "/assets/REVISION/")]}, {
+            insta::assert_snapshot!(name, check(stage));
+        });
+    }
+
+    #[test]
+    fn a_video_that_plays() {
+        snapshot(
+            "ready",
+            Stage::Ready(Media {
+                dash: "/vod-media/1/1/mp4/manifest.mpd".to_owned(),
+                hls: "/vod-media/1/1/master.m3u8".to_owned(),
+                poster: "/vod-media/1/1/poster.jpg".to_owned(),
+                storyboard: "/vod-media/1/1/storyboard.vtt".to_owned(),
+            }),
+        );
+    }
+
+    #[test]
+    fn a_video_on_its_way() {
+        snapshot("waiting", Stage::Waiting { percent: 42, status: "/api/v5/videos/1".to_owned() });
+    }
+
+    #[test]
+    fn a_video_that_failed() {
+        snapshot("failed", Stage::Failed { sentence: "The file has no <video> track.".to_owned() });
+    }
+}
