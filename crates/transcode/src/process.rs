@@ -1,6 +1,6 @@
 //! One program, from its start to the end of its last byte.
 //!
-//! [`spawn`] starts a program in the [sandbox](crate::sandbox) with pipes for what it reads and writes. The caller
+//! [`spawn`] starts a program in the [sandbox] with pipes for what it reads and writes. The caller
 //! takes the pipes and drives them **at the same time** as [`Child::wait`], for instance with `tokio::try_join!`: a
 //! program stops for ever when one of its pipes is full and nobody reads it, or when it is fed to the end before it
 //! is read. Dropping the future, or the child, kills the program; it is always reaped.
