@@ -78,7 +78,7 @@ mod tests {
         for (name, value) in changes {
             form[*name] = (*value).into();
         }
-        match SignUp::parse(&Fields::from_json(form)) {
+        match SignUp::parse(&Fields::from_json(&form)) {
             Ok(form) => format!("{} {}", form.username, form.email),
             Err(errors) => json(&errors),
         }
@@ -96,7 +96,7 @@ mod tests {
             check(&[("password", &"x".repeat(129))]),
             check(&[("password2", "correct house")]),
             check(&[("username", ""), ("email", ""), ("password", ""), ("first_name", " ")]),
-            SignUp::parse(&Fields::from_json(serde_json::json!({})))
+            SignUp::parse(&Fields::from_json(&serde_json::json!({})))
                 .map_or_else(|errors| json(&errors), |_| String::new()),
         ];
         insta::assert_snapshot!(said.join("\n"), @r#"

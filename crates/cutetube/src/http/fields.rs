@@ -46,7 +46,7 @@ impl Fields {
 
 #[cfg(test)]
 impl Fields {
-    pub(crate) fn from_json(object: Value) -> Self {
+    pub(crate) fn from_json(object: &Value) -> Self {
         read(Encoding::Json, object.to_string().as_bytes()).expect("a test gives an object")
     }
 }

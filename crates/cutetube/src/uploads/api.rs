@@ -43,7 +43,6 @@ async fn upload(State(state): State<AppState>, request: Request) -> Response {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "the answer is sent right away")]
 async fn receive(state: &AppState, mut parts: Parts, body: Body) -> Result<Video, Response> {
     let caller = Caller::from_request_parts(&mut parts, state).await.map_err(IntoResponse::into_response)?;
     let received = async {

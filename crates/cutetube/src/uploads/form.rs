@@ -67,7 +67,8 @@ pub(super) async fn receive<F: Future<Output = Result<BlobWriter, BlobError>>>(
         // An owned name: the field is read while it is matched on.
         match field.name().unwrap_or_default().to_owned().as_str() {
             "title" => {
-                title = Some(parse("title", &text("title", &mut field, patience).await?, Title::parse)?)
+                let typed = text("title", &mut field, patience).await?;
+                title = Some(parse("title", &typed, Title::parse)?);
             }
             "description" => {
                 let typed = text("description", &mut field, patience).await?;

@@ -81,7 +81,7 @@ impl VideoResource {
             storyboard: base.object(video, MediaObject::Storyboard).filter(|_| details.has_storyboard),
             watch: base.watch(video.id),
             created_at_ms: video.created_at.unix_millis(),
-            ready_at_ms: video.ready_at.map(|at| at.unix_millis()),
+            ready_at_ms: video.ready_at.map(db::Timestamp::unix_millis),
         }
     }
 }

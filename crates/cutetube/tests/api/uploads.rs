@@ -142,6 +142,31 @@ async fn odd_but_possible_input_is_taken() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_line_uploads_too() {
+    let app = TestApp::start(Database::sqlite()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("holiday.mp4");
+    std::fs::write(&file, clip(CLIP)).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "the program under test")]
+    let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_cutetube"));
+    program
+        .args(["publish", "--server", &app.url, "--sign-up", "ada@example.org", "--title", "Sea"])
+        .arg(&file);
+    program.envs([("CUTETUBE_CREDENTIAL", "ada"), ("CUTETUBE_PASSWORD", "correct horse")]);
+    for _ in 0..2 {
+        let done = program.output().await.unwrap();
+        let said = String::from_utf8_lossy(&done.stdout);
+        let id = said
+            .trim()
+            .strip_prefix(&format!("watch {}/watch/", app.url))
+            .unwrap_or_else(|| panic!("{done:?}"));
+        assert_eq!(app.get_json(&format!("/api/v5/videos/{id}")).await.json["title"], "Sea");
+        assert!(app.objects().await.contains(&format!("sources/{id}/source.mp4")));
+        assert!(String::from_utf8_lossy(&done.stderr).ends_with("uploading 100%\n"));
+    }
+}
+
 #[tokio::test]
 async fn strangers_are_answered_before_the_file_is_read() {
     let app = TestApp::start(Database::sqlite()).await;

@@ -1,0 +1,82 @@
+//! The program from the command line: what it prints, and with which status it ends.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it fails")]
+
+use std::process::Command;
+
+/// Runs the program in an empty folder and shows status, standard output and standard error.
+fn check(arguments: &[&str], env: &[(&str, &str)]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    run(arguments, env, folder.path())
+}
+
+fn run(arguments: &[&str], env: &[(&str, &str)], folder: &std::path::Path) -> String {
+    #[expect(clippy::disallowed_methods, reason = "the program under test")]
+    let mut program = Command::new(env!("CARGO_BIN_EXE_cutetube"));
+    program.args(arguments).current_dir(folder).env_clear().env("PATH", "/nowhere");
+    let done = program.envs(env.iter().copied()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    format!("{}\n{}{}", done.status.code().unwrap(), text(done.stdout), text(done.stderr))
+}
+
+#[test]
+fn the_configuration_is_listed_without_secrets() {
+    let secret = ("CUTETUBE_DATABASE__URL", "postgres://u:hunter2@h/d");
+    insta::assert_snapshot!(check(&["config", "check"], &[secret]));
+}
+
+#[test]
+fn mistakes_are_told_in_a_sentence_with_a_hint() {
+    insta::assert_snapshot!(
+        [
+            check(&["config", "check"], &[("CUTETUBE_LIMITS__RAET", "off")]),
+            check(&["config", "check"], &[("CUTETUBE_CONFIG", "missing.toml")]),
+            check(&["publish", "film.mp4"], &[]),
+            check(
+                &["publish", "film.mp4", "--server", "http://127.0.0.1:1"],
+                &[("CUTETUBE_CREDENTIAL", "ada"), ("CUTETUBE_PASSWORD", "correct horse")]
+            ),
+            check(&["inspect", "film.mp4"], &[]),
+            check(&["user", "promote", "nobody"], &[]),
+            check(&["user", "add", "a b", "--email", "a@b.org"], &[("CUTETUBE_PASSWORD", "correct horse")]),
+        ]
+        .join("\n")
+    );
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2() {
+    for arguments in [&["bogus"][..], &[], &["serve", "--role", "boss"], &["publish"]] {
+        assert!(check(arguments, &[]).starts_with("2\n"), "{arguments:?}");
+    }
+    assert!(check(&["--version"], &[]).starts_with("0\ncutetube "));
+}
+
+#[test]
+fn accounts_are_made_and_promoted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r"[1-9]\d* of \d+ migrations", "all migrations");
+    settings.add_filter(r"0 of \d+ migrations", "no migrations");
+    let _hidden = settings.bind_to_scope();
+    let password = [("CUTETUBE_PASSWORD", "correct horse")];
+    let add = ["user", "add", "ada", "--email", "ada@example.org"];
+    insta::assert_snapshot!(
+        [
+            run(&["migrate"], &[], folder.path()),
+            run(&["migrate"], &[], folder.path()),
+            run(&add, &password, folder.path()),
+            run(&add, &password, folder.path()),
+            run(&["user", "promote", "ada"], &[], folder.path()),
+        ]
+        .join("\n")
+    );
+}
+
+/// Without ffmpeg everything else is still looked at.
+#[test]
+fn the_doctor_looks_at_everything() {
+    let said = check(&["doctor"], &[]);
+    let parts: Vec<_> = said.lines().filter_map(|line| line.split(':').next()).collect();
+    insta::assert_snapshot!(parts.join("\n"));
+}
