@@ -19,5 +19,6 @@ mod state;
 mod telemetry;
 mod uploads;
 mod videos;
+mod workers;
 
 pub use state::AppState;

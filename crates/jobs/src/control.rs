@@ -15,6 +15,14 @@ pub struct Retention {
     pub dead: Duration,
 }
 
+impl Default for Retention {
+    /// A week for jobs that ended well, a quarter of a year for the dead.
+    fn default() -> Self {
+        let day = Duration::from_secs(24 * 3600);
+        Self { done: day * 7, dead: day * 90 }
+    }
+}
+
 /// Raises the priority of a waiting job. A running job and one of at least this priority stay as they are.
 /// Answers whether it was changed.
 ///

@@ -43,7 +43,7 @@ const SHORTEST_SIDE: u32 = 16;
 pub fn plan_ladder(display: Size, frames_per_second: u32, settings: &EncodeSettings) -> Vec<Rung> {
     let shorter = display.width.min(display.height);
     let mut steps: Vec<LadderStep> =
-        settings.ladder.iter().filter(|step| step.short_side > 0).copied().collect();
+        settings.rungs.iter().filter(|step| step.short_side > 0).copied().collect();
     steps.sort_by_key(|step| step.short_side);
     steps.dedup_by_key(|step| step.short_side);
     let lowest = steps.first().copied().unwrap_or(LadderStep { short_side: 360, max_rate: 800_000 });

@@ -4,11 +4,11 @@ use serde::{Deserialize, Serialize};
 
 /// Encoder settings of the whole ladder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(default, deny_unknown_fields)]
 pub struct EncodeSettings {
     /// x264's preset.
     pub preset: Preset,
-    /// What the rates of [`EncodeSettings::ladder`] mean.
+    /// What the rates of [`EncodeSettings::rungs`] mean.
     pub rate_control: RateControl,
     /// Constant rate factor under [`RateControl::CappedCrf`], 0–51.
     pub crf: u8,
@@ -17,7 +17,7 @@ pub struct EncodeSettings {
     /// AAC bit/s; a source's AAC-LC stereo at or below it passes through untouched.
     pub audio_bitrate: u32,
     /// Rungs, any order; a source gets those that it need not be enlarged for.
-    pub ladder: Vec<LadderStep>,
+    pub rungs: Vec<LadderStep>,
     /// Largest coded picture that is decoded, in pixels.
     pub max_pixels: u64,
     /// Longest video, in seconds.
@@ -33,7 +33,7 @@ impl Default for EncodeSettings {
             crf: 23,
             threads: 2,
             audio_bitrate: 128_000,
-            ladder: vec![
+            rungs: vec![
                 step(360, 800_000),
                 step(480, 1_200_000),
                 step(720, 2_400_000),
@@ -47,7 +47,7 @@ impl Default for EncodeSettings {
 
 /// One step of the ladder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct LadderStep {
     /// Length of the picture's shorter side in pixels, so that portrait video works the same.
     pub short_side: u32,

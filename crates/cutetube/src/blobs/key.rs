@@ -18,6 +18,11 @@ pub enum StorageKey {
         /// As the uploader named it.
         extension: SourceExtension,
     },
+    /// `sources/{video}/rewritten.mp4`: the uploaded file in a form that can be read, where it was not.
+    RewrittenSource {
+        /// Whose file it is.
+        video: VideoId,
+    },
     /// `vod-media/{video}/{revision}/…`: what viewers are served.
     Media {
         /// Whose media it is.
@@ -102,7 +107,7 @@ impl StorageKey {
             Self::Source { extension: SourceExtension::Mp4, .. } => "video/mp4",
             Self::Source { extension: SourceExtension::Mov, .. } => "video/quicktime",
             Self::Media { object, .. } | Self::Export(object) => object.content_type(),
-            Self::Rewritten => "video/mp4",
+            Self::RewrittenSource { .. } | Self::Rewritten => "video/mp4",
             Self::Probe { .. } => "application/octet-stream",
         }
     }
@@ -110,7 +115,9 @@ impl StorageKey {
     /// How the object may be cached.
     pub fn caching(&self) -> Caching {
         match self {
-            Self::Source { .. } | Self::Rewritten | Self::Probe { .. } => Caching::Private,
+            Self::Source { .. } | Self::RewrittenSource { .. } | Self::Rewritten | Self::Probe { .. } => {
+                Caching::Private
+            }
             Self::Media { object, .. } | Self::Export(object) => object.caching(),
         }
     }
@@ -198,6 +205,7 @@ impl fmt::Display for StorageKey {
                 write!(f, "{}/{object}", KeyPrefix::Revision(*video, *revision))
             }
             Self::Export(object) => object.fmt(f),
+            Self::RewrittenSource { video } => write!(f, "{}/rewritten.mp4", KeyPrefix::Source(*video)),
             Self::Rewritten => f.write_str("rewritten.mp4"),
             Self::Probe { name } => write!(f, "probe/{name:016x}"),
         }
@@ -264,8 +272,11 @@ fn parse_key(text: &str) -> Option<StorageKey> {
     let (name, rest) = rest.split_once('/').unwrap_or((rest, ""));
     match kind {
         "sources" => {
-            let extension = rest.strip_prefix("source.")?.parse().ok()?;
-            Some(StorageKey::Source { video: name.parse().ok()?, extension })
+            let video = name.parse().ok()?;
+            match rest.strip_prefix("source.") {
+                Some(extension) => Some(StorageKey::Source { video, extension: extension.parse().ok()? }),
+                None => (rest == "rewritten.mp4").then_some(StorageKey::RewrittenSource { video }),
+            }
         }
         "vod-media" => {
             let (revision, object) = rest.split_once('/')?;

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{ConfigArgs, Environment, role_flag, search_path};
-use crate::{AppState, config::Role, http, telemetry};
+use crate::{AppState, config::Role, http, telemetry, workers};
 
 /// Serve pages, the API and media, and work on uploads.
 #[derive(Debug, Args)]
@@ -36,10 +36,20 @@ impl Serve {
     }
 }
 
-/// Runs the parts that the role names until the process is told to stop.
-async fn run(state: AppState) -> anyhow::Result<()> {
+/// Runs the parts that the role names until the process is told to stop, or one of them cannot go on.
+pub(super) async fn run(state: AppState) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     tokio::spawn(cancel_on_signal(stop.clone()));
+    let role = state.config.role;
+    let web = async { if role == Role::Worker { Ok(()) } else { serve(state.clone(), stop.clone()).await } };
+    let work =
+        async { if role == Role::Web { Ok(()) } else { workers::run(state.clone(), stop.clone()).await } };
+    tokio::try_join!(web, work)?;
+    state.db.close().await;
+    Ok(())
+}
+
+async fn serve(state: AppState, stop: CancellationToken) -> anyhow::Result<()> {
     let listen = state.config.server.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on `{listen}`"))?;
     tracing::info!(address = %listener.local_addr()?, "listening on http://{}", listener.local_addr()?);

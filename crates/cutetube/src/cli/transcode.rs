@@ -10,12 +10,13 @@ use tokio_util::sync::CancellationToken;
 use transcode::process::Patience;
 use transcode::runner::Runner;
 use transcode::sandbox::Priority;
-use transcode::settings::{EncodeSettings, RateControl};
+use transcode::settings::RateControl;
 
-use super::{ConfigArgs, Environment, print};
+use super::{ConfigArgs, Environment, print, search_path};
 use crate::pipeline::StageError;
 use crate::pipeline::export::{ExportOptions, Exported, export};
 use crate::progress::{Progress, Unit};
+use crate::state::locate_toolchain;
 use crate::telemetry;
 
 /// Make the whole ladder of a video in a static folder, without a server or a database.
@@ -58,14 +59,12 @@ impl FromStr for SegmentsPerChunk {
 
 impl Transcode {
     pub(super) async fn run(self, env: Environment) -> anyhow::Result<()> {
-        let path = env.iter().find(|(name, _)| name == "PATH").map(|(_, v)| v.clone()).unwrap_or_default();
-        let toolchain = transcode::toolchain::Toolchain::locate(path.as_ref(), Default::default())?;
-        let config = self.config.load(env, Vec::new())?;
+        let search_path = search_path(&env);
+        let flags = self.preset.into_iter().map(|preset| ("ladder.preset", preset)).collect();
+        let config = self.config.load(env, flags)?;
         telemetry::init(&config.log)?;
-        let mut settings = EncodeSettings::default();
-        if let Some(preset) = self.preset {
-            settings.preset = serde_json::from_value(preset.into())?;
-        }
+        let toolchain = locate_toolchain(&config, &search_path)?;
+        let mut settings = config.ladder;
         if self.abr {
             settings.rate_control = RateControl::Abr;
         }

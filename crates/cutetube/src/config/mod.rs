@@ -10,6 +10,7 @@ mod secret;
 use std::{net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
+use transcode::settings::EncodeSettings;
 
 pub use load::{ConfigError, RESERVED_VARIABLES, Sources, load};
 pub use secret::{Secret, signing_secret};
@@ -33,7 +34,7 @@ pub struct Config {
     /// What a request or a video may cost.
     pub limits: Limits,
     /// What renditions are made.
-    pub ladder: Ladder,
+    pub ladder: EncodeSettings,
     /// How much work is done at once, and with what.
     pub workers: Workers,
     /// Sign-up, tokens and sessions.
@@ -114,42 +115,6 @@ pub enum RateLimits {
     On,
     /// No request is refused for coming too soon.
     Off,
-}
-
-/// `ladder.*`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Ladder {
-    /// Renditions from small to large; those above the source are left out.
-    pub rungs: Vec<Rung>,
-    /// x264 preset.
-    pub preset: String,
-    /// How a rung's bit rate is held.
-    pub rate_control: RateControl,
-    /// Constant rate factor under `rate_control = "crf"`.
-    pub crf: u8,
-    /// Of AAC, in bit/s.
-    pub audio_bitrate: u32,
-}
-
-/// One entry of `ladder.rungs`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rung {
-    /// The shorter side of the picture, in pixels.
-    pub short_side: u32,
-    /// Cap (`crf`) or target (`abr`), in bit/s.
-    pub bitrate: u32,
-}
-
-/// `ladder.rate_control`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RateControl {
-    /// Constant quality under a cap.
-    Crf,
-    /// Average bit rate.
-    Abr,
 }
 
 /// `workers.*`
@@ -242,15 +207,7 @@ impl Default for Config {
                 upload_stall_seconds: 60,
                 request_seconds: 30,
             },
-            ladder: Ladder {
-                rungs: [(360, 800_000), (480, 1_200_000), (720, 2_400_000), (1080, 4_800_000)]
-                    .map(|(short_side, bitrate)| Rung { short_side, bitrate })
-                    .to_vec(),
-                preset: "veryfast".to_owned(),
-                rate_control: RateControl::Crf,
-                crf: 23,
-                audio_bitrate: 128_000,
-            },
+            ladder: EncodeSettings::default(),
             workers: Workers { slots: 0, sandbox: Sandbox::BestEffort, ffmpeg: None, ffprobe: None },
             accounts: Accounts {
                 signup: Signup::Open,

@@ -10,6 +10,7 @@ pub(crate) mod blueprint;
 pub(crate) mod encode;
 pub(crate) mod export;
 pub(crate) mod inspect;
+pub(crate) mod ledger;
 pub(crate) mod normalise;
 pub(crate) mod prepare;
 pub(crate) mod publish;

@@ -42,4 +42,16 @@ impl Shelf {
             Place::Export => StorageKey::Export(object),
         }
     }
+
+    /// Length of the object that was recorded under the name `key`.
+    pub(crate) async fn len(&self, key: &str) -> Result<u64, BlobError> {
+        let not_found = |_| BlobError::NotFound { key: key.to_owned() };
+        let key: StorageKey = key.parse().map_err(not_found)?;
+        Ok(self.store.head(&key).await?.len)
+    }
+
+    /// A whole object; for those known to be small.
+    pub(crate) async fn get(&self, object: MediaObject) -> Result<Bytes, BlobError> {
+        self.store.get(&self.key(object)).await
+    }
 }

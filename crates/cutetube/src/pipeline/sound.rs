@@ -26,6 +26,40 @@ pub(crate) struct MadeSound {
     pub(crate) segments: Vec<Stored>,
 }
 
+/// Where the sound rendition is cut, known before it is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SoundLayout {
+    pub(crate) sample_rate: u32,
+    /// AAC frames of each segment.
+    pub(crate) bounds: Vec<Range<u64>>,
+}
+
+/// The cuts of the sound; `None` when the video is silent.
+pub(crate) fn layout(blueprint: &Blueprint) -> Option<SoundLayout> {
+    let (sample_rate, frames) = match &blueprint.stored.sound {
+        AudioPlan::None => return None,
+        AudioPlan::PassThrough(plan) => (plan.sample_rate, plan.frames()),
+        AudioPlan::Encode(plan) => (audio::ENCODED_RATE, plan.frames),
+    };
+    let timeline = &blueprint.stored.timeline;
+    let boundaries: Vec<u64> = timeline.boundaries.iter().copied().chain([timeline.end]).collect();
+    let bounds = audio_segment_bounds(&boundaries, timeline.timescale, sample_rate, frames);
+    Some(SoundLayout { sample_rate, bounds })
+}
+
+/// What a decoder must know of the sound, known before it is made.
+pub(crate) fn config(blueprint: &Blueprint) -> Result<Option<AudioSpecificConfig>, StageError> {
+    let config = match (&blueprint.stored.sound, blueprint.sound_track()) {
+        (AudioPlan::None, _) | (_, None) => return Ok(None),
+        (AudioPlan::PassThrough(_), Some(track)) => {
+            let entry = track.entries.first().expect("sound that passes through has a description");
+            AudioSpecificConfig::from_sample_entry(entry)
+        }
+        (AudioPlan::Encode(_), Some(_)) => AudioSpecificConfig::new(audio::ENCODED_RATE, STEREO),
+    };
+    config.map(Some).map_err(|error| StageError::retry("the sound has no usable description", error))
+}
+
 /// Makes the whole sound rendition, init segments included. `None` when the video is silent.
 pub(crate) async fn make(
     runner: &Runner<'_>,
@@ -33,20 +67,13 @@ pub(crate) async fn make(
     blueprint: &Blueprint,
     shelf: &Shelf,
 ) -> Result<Option<MadeSound>, StageError> {
-    let Some(track) = blueprint.sound_track() else { return Ok(None) };
-    let broken = |error| StageError::retry("the sound has no usable description", error);
-    let (config, frames) = match &blueprint.stored.sound {
-        AudioPlan::None => return Ok(None),
-        AudioPlan::PassThrough(plan) => {
-            let entry = track.entries.first().expect("sound that passes through has a description");
-            (AudioSpecificConfig::from_sample_entry(entry).map_err(broken)?, plan.frames())
-        }
-        AudioPlan::Encode(plan) => {
-            (AudioSpecificConfig::new(audio::ENCODED_RATE, STEREO).map_err(broken)?, plan.frames)
-        }
+    let (Some(track), Some(layout), Some(config)) =
+        (blueprint.sound_track(), layout(blueprint), config(blueprint)?)
+    else {
+        return Ok(None);
     };
-    let mut rendition =
-        Rendition::new(AudioTrack { config, language: track.language }, frames, blueprint, shelf);
+    let track_made = AudioTrack { config, language: track.language };
+    let mut rendition = Rendition::new(track_made, layout.bounds, shelf);
     match &blueprint.stored.sound {
         AudioPlan::None => {}
         AudioPlan::PassThrough(plan) => pass_through(plan, track, source, &mut rendition).await?,
@@ -158,11 +185,7 @@ struct Rendition<'a> {
 }
 
 impl<'a> Rendition<'a> {
-    fn new(track: AudioTrack, frames: u64, blueprint: &Blueprint, shelf: &'a Shelf) -> Self {
-        let timeline = &blueprint.stored.timeline;
-        let boundaries: Vec<u64> = timeline.boundaries.iter().copied().chain([timeline.end]).collect();
-        let bounds =
-            audio_segment_bounds(&boundaries, timeline.timescale, track.config.sample_rate(), frames);
+    fn new(track: AudioTrack, bounds: Vec<Range<u64>>, shelf: &'a Shelf) -> Self {
         Self { shelf, track, bounds, segments: Vec::new(), pending: Vec::new(), taken: 0 }
     }
 

@@ -83,7 +83,7 @@ fn extreme_shapes_are_bounded() {
 
 #[test]
 fn a_ladder_of_nothing_still_has_a_rung() {
-    let settings = EncodeSettings { ladder: vec![], ..EncodeSettings::default() };
+    let settings = EncodeSettings { rungs: vec![], ..EncodeSettings::default() };
     let rungs = plan_ladder(Size { width: 640, height: 360 }, 30, &settings);
     assert_eq!(rungs.iter().map(|rung| rung.id.as_str()).collect::<Vec<_>>(), ["360p"]);
 }

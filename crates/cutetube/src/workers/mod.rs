@@ -1,0 +1,162 @@
+//! Workers: claim jobs, keep them, run their stages, and hand the results to the catalogue.
+//!
+//! A process holds at most as many jobs as it has slots and claims none ahead. One slot more is kept for interactive
+//! work, so that what somebody waits for never queues behind chunks. A lost job (cancelled, or taken by another worker
+//! after this one was silent for too long) ends its ffmpeg at the next heartbeat.
+
+mod desk;
+mod stages;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use catalog::work::{Class, PIPELINE_QUEUE, UPKEEP_QUEUE};
+use jobs::{Claim, Job, Retention, WorkerId};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::{AppState, ambient};
+use desk::Desk;
+use stages::Stages;
+
+/// How long a job is a worker's own without a heartbeat.
+const LEASE: Duration = Duration::from_secs(20);
+const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long a claim waits when nobody says that there is something to do; delayed jobs are found by it.
+const SLOW_POLL: Duration = Duration::from_secs(1);
+const PURGE: Duration = Duration::from_secs(3600);
+
+/// Works until `stop` is cancelled. Jobs in hand are given back then, their attempt not counted.
+///
+/// # Errors
+/// When there is nothing to work with: ffmpeg is missing, or the database cannot be listened to.
+pub(crate) async fn run(state: AppState, stop: CancellationToken) -> anyhow::Result<()> {
+    let toolchain = state.toolchain.clone().context("this process cannot work on videos")?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let slots = if state.config.workers.slots == 0 { cores } else { state.config.workers.slots };
+    let worker = WorkerId(format!("{}-{}", std::process::id(), hex::encode(ambient::random::<6>())));
+    tracing::info!(worker.id = %worker, slots, "worker `{worker}` takes jobs");
+    let desk = Arc::new(Desk::default());
+    let stages = Arc::new(Stages::new(state.clone(), toolchain));
+    let upkeep = tokio::spawn(keep_up(state.clone(), desk.clone(), stop.clone()));
+    let outcome = Worker { state, desk, stages, worker, slots, stop, running: JoinSet::new() }.work().await;
+    upkeep.abort();
+    outcome
+}
+
+struct Worker {
+    state: AppState,
+    desk: Arc<Desk>,
+    stages: Arc<Stages>,
+    worker: WorkerId,
+    slots: usize,
+    stop: CancellationToken,
+    running: JoinSet<()>,
+}
+
+impl Worker {
+    async fn work(mut self) -> anyhow::Result<()> {
+        let mut listener = self.state.db.listen(jobs::CHANNEL).await?;
+        while !self.stop.is_cancelled() {
+            let found = match self.claim().await {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "no job could be claimed");
+                    false
+                }
+            };
+            if found && self.running.len() < self.slots {
+                continue;
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = listener.wait(SLOW_POLL) => {}
+                Some(ended) = self.running.join_next() => report_panic(ended),
+            }
+        }
+        // The stages are cancelled with `stop` and give their jobs back.
+        while let Some(ended) = self.running.join_next().await {
+            report_panic(ended);
+        }
+        Ok(())
+    }
+
+    /// Fills the free slots, and answers whether anything was found.
+    async fn claim(&mut self) -> Result<bool, jobs::Error> {
+        let mut found = false;
+        for (queue, min_priority, spare) in [
+            (PIPELINE_QUEUE, i64::MIN, 0),
+            (PIPELINE_QUEUE, Class::Interactive.priority(), 1),
+            (UPKEEP_QUEUE, i64::MIN, 1),
+        ] {
+            let free = (self.slots + spare).saturating_sub(self.running.len());
+            let claim = Claim {
+                worker: &self.worker,
+                queue,
+                kinds: &[],
+                min_priority,
+                limit: u32::try_from(free).unwrap_or(u32::MAX),
+                lease: LEASE,
+            };
+            for job in jobs::claim(&self.state.db, &claim).await? {
+                found = true;
+                self.start(job);
+            }
+        }
+        Ok(found)
+    }
+
+    fn start(&mut self, job: Job) {
+        let held = self.desk.hold(job.lease, self.stop.child_token());
+        let (stages, stop) = (self.stages.clone(), self.stop.clone());
+        self.running.spawn(async move {
+            stages.perform(&job, &held, &stop).await;
+        });
+    }
+}
+
+/// A stage that panics is a defect; its job comes back when its lease runs out.
+fn report_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(error = &error as &dyn std::error::Error, "a stage panicked");
+    }
+}
+
+/// Heartbeats, takes over the jobs of vanished workers, forgets old ones.
+async fn keep_up(state: AppState, desk: Arc<Desk>, stop: CancellationToken) {
+    let mut beat = interval(HEARTBEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut purge = interval(PURGE);
+    // Heartbeats go on while stages give their jobs back: only the end of the process ends them.
+    loop {
+        tokio::select! {
+            _ = beat.tick() => {
+                desk.heartbeat(&state.db, LEASE).await;
+                if !stop.is_cancelled() {
+                    reap(&state).await;
+                }
+            }
+            _ = purge.tick() => {
+                if let Err(error) = jobs::purge(&state.db, Retention::default(), 10_000).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "old jobs were not forgotten");
+                }
+            }
+        }
+    }
+}
+
+async fn reap(state: &AppState) {
+    match catalog::endings::reap(&state.db).await {
+        Ok(reaped) if reaped.returned + reaped.dead > 0 => {
+            tracing::warn!(
+                returned = reaped.returned,
+                dead = reaped.dead,
+                "jobs of vanished workers were taken"
+            );
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "no job could be taken over"),
+    }
+}

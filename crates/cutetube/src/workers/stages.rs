@@ -1,0 +1,300 @@
+//! Jobs as stages: what a job names is looked up, its stage runs, and its result or its end is recorded in one
+//! transaction with the job.
+
+use std::collections::VecDeque;
+use std::error::Error as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use catalog::ids::{RenditionId, Revision, VideoId};
+use catalog::outputs::{self, Contents, NewChunk, NewPlan, NewRendition, RenditionKind, RenditionOutput};
+use catalog::videos::{self, Video};
+use catalog::work::{AudioJob, Class, DeleteJob, EncodeJob, InspectJob, PublishJob, Work};
+use catalog::{Stage, endings};
+use jobs::{Backoff, Job};
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+use transcode::chunk::{ChunkSpec, Stills};
+use transcode::encode::planned_frames;
+use transcode::process::Patience;
+use transcode::runner::Runner;
+use transcode::sandbox::Priority;
+use transcode::source::{IndexError, index};
+use transcode::toolchain::Toolchain;
+
+use super::desk::InHand;
+use crate::blobs::{BlobStore, KeyPrefix, StorageKey};
+use crate::pipeline::blob_source::BlobSource;
+use crate::pipeline::blueprint::{Blueprint, StoredBlueprint};
+use crate::pipeline::inspect::INDEX_LIMITS;
+use crate::pipeline::prepare::prepare;
+use crate::pipeline::{Shelf, StageError, encode, ledger, publish, sound};
+use crate::{AppState, ambient};
+
+/// What every job of this process works with.
+pub(super) struct Stages {
+    state: AppState,
+    toolchain: Arc<Toolchain>,
+    recent: Mutex<VecDeque<Arc<Opened>>>,
+}
+
+/// A plan with its source at hand. Chunks of one video follow each other, so the index is not read for each.
+struct Opened {
+    video: VideoId,
+    revision: Revision,
+    source: BlobSource,
+    blueprint: Blueprint,
+}
+
+/// What is kept of a plan in the catalogue.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct PlanDocument {
+    /// The plan is for the rewritten source.
+    rewritten: bool,
+    blueprint: StoredBlueprint,
+}
+
+/// Why a job did not end well.
+#[derive(Debug, thiserror::Error)]
+enum JobError {
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+}
+
+/// Plans kept at hand.
+const RECENT: usize = 4;
+
+impl Stages {
+    pub(super) fn new(state: AppState, toolchain: Arc<Toolchain>) -> Self {
+        Self { state, toolchain, recent: Mutex::default() }
+    }
+
+    /// Runs a job to whatever end.
+    pub(super) async fn perform(&self, job: &Job, hand: &InHand, stop: &CancellationToken) {
+        let outcome = match Work::of(job) {
+            Ok(work) => self.work(&work, job, hand).await,
+            Err(error) => Err(error.into()),
+        };
+        let Err(error) = outcome else { return };
+        // A database that cannot be reached leaves the job to its lease.
+        if let Err(error) = self.end(job, error, stop).await {
+            tracing::error!(job.id = %job.lease.id, error = &error as &dyn std::error::Error, "job `{}` could not be ended", job.lease.id);
+        }
+    }
+
+    async fn work(&self, work: &Work, job: &Job, hand: &InHand) -> Result<(), JobError> {
+        match work {
+            Work::Inspect(inspect) => self.inspect(inspect, job, hand).await,
+            Work::Encode(encode) => self.encode(encode, job, hand).await,
+            Work::Audio(audio) => self.audio(audio, job, hand).await,
+            Work::Publish(publish) => self.publish(publish, job).await,
+            Work::Delete(delete) => self.delete(delete, job).await,
+        }
+    }
+
+    /// Tells the queue how the job ended.
+    async fn end(&self, job: &Job, error: JobError, stop: &CancellationToken) -> catalog::Result<()> {
+        let lease = &job.lease;
+        let outcome = match error {
+            JobError::Stage(StageError::Cancelled) if stop.is_cancelled() => {
+                endings::release(&self.state.db, lease).await
+            }
+            JobError::Stage(StageError::Cancelled) => Ok(()),
+            JobError::Stage(StageError::Reject(rejection)) => {
+                tracing::info!(job.id = %lease.id, "job `{}` refuses its video: {rejection}", lease.id);
+                endings::reject(&self.state.db, lease, &rejection.to_string()).await
+            }
+            JobError::Catalog(error) if error.lease_lost() => Ok(()),
+            error => {
+                let jitter = f64::from(u16::from_be_bytes(ambient::random())) / f64::from(u16::MAX);
+                let delay = Backoff::default().delay(job.attempt, jitter);
+                let text = chain(&error);
+                tracing::warn!(job.id = %lease.id, job.kind, attempt = job.attempt, "job `{}` failed: {text}", lease.id);
+                endings::retry(&self.state.db, lease, &text, delay).await.map(drop)
+            }
+        };
+        match outcome {
+            Err(error) if error.lease_lost() => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    fn runner<'a>(&'a self, priority: Priority, cancel: &'a CancellationToken) -> Runner<'a> {
+        Runner { toolchain: &self.toolchain, priority, patience: Patience::default(), cancel }
+    }
+
+    async fn inspect(&self, job: &InspectJob, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
+        let store = &self.state.blobs;
+        let video = videos::video(&self.state.db, job.video).await?;
+        let key = source_key(&video);
+        let source = BlobSource::open(store.clone(), key.clone()).await.map_err(StageError::from)?;
+        let runner = self.runner(Priority::Interactive, &hand.cancel);
+        let open = || {
+            let path = store.local_path(&key).ok_or(std::io::ErrorKind::Unsupported)?;
+            std::fs::File::open(path)
+        };
+        let rewritten = StorageKey::RewrittenSource { video: video.id };
+        let prepared = prepare(&runner, &source, open, &self.state.config.ladder, store, &rewritten).await?;
+        let plan = new_plan(prepared.blueprint, prepared.rewritten.is_some());
+        outputs::record_plan(&self.state.db, &claimed.lease, video.id, &plan).await?;
+        Ok(())
+    }
+
+    async fn encode(&self, job: &EncodeJob, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
+        let opened = self.open(job.video, job.revision).await?;
+        let blueprint = &opened.blueprint;
+        let chunk = chunk_of(job, blueprint)?;
+        hand.units.plan(planned_frames(&blueprint.video_plan(), &chunk));
+        let priority = match job.class {
+            Class::Interactive => Priority::Interactive,
+            Class::Normal | Class::Background => Priority::Background,
+        };
+        let runner = self.runner(priority, &hand.cancel);
+        let shelf = self.shelf(job.video, job.revision);
+        let advance = |frames| hand.units.advance(frames);
+        let made = encode::make(&runner, &opened.source, blueprint, &chunk, &shelf, &advance).await?;
+        let output = ledger::chunk_output(blueprint, &shelf, &made)?;
+        outputs::record(&self.state.db, &claimed.lease, Stage::Encode, job.video, job.revision, &output)
+            .await?;
+        Ok(())
+    }
+
+    async fn audio(&self, job: &AudioJob, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
+        let opened = self.open(job.video, job.revision).await?;
+        let runner = self.runner(Priority::Background, &hand.cancel);
+        let shelf = self.shelf(job.video, job.revision);
+        let made = sound::make(&runner, &opened.source, &opened.blueprint, &shelf).await?;
+        let output = made.map(|made| ledger::sound_output(&shelf, &made)).unwrap_or_default();
+        outputs::record(&self.state.db, &claimed.lease, Stage::Audio, job.video, job.revision, &output)
+            .await?;
+        Ok(())
+    }
+
+    async fn publish(&self, job: &PublishJob, claimed: &Job) -> Result<(), JobError> {
+        let opened = self.open(job.video, job.revision).await?;
+        let contents: Contents<PlanDocument> =
+            outputs::contents(&self.state.db, job.video, job.revision).await?;
+        let shelf = self.shelf(job.video, job.revision);
+        ledger::verify(&shelf, &contents.renditions).await?;
+        let sheets = ledger::complete_storyboard(&opened.blueprint, &shelf, &contents.images).await?;
+        let video = ledger::made_video(&opened.blueprint, &contents.renditions);
+        let sound = ledger::made_sound(&opened.blueprint, &contents.renditions)?;
+        let presentation = publish::presentation(&opened.blueprint, &video, sound.as_ref(), &sheets)?;
+        publish::write(&presentation, &shelf).await?;
+        outputs::publish(&self.state.db, &claimed.lease, job.video, job.revision).await?;
+        tracing::info!(video.id = %job.video, "video `{}` is ready", job.video);
+        Ok(())
+    }
+
+    async fn delete(&self, job: &DeleteJob, claimed: &Job) -> Result<(), JobError> {
+        for prefix in [KeyPrefix::Video(job.video), KeyPrefix::Source(job.video)] {
+            self.state.blobs.delete_prefix(&prefix).await.map_err(StageError::from)?;
+        }
+        endings::finish_delete(&self.state.db, &claimed.lease, job.video).await?;
+        Ok(())
+    }
+
+    /// The plan of a revision and its source.
+    async fn open(&self, video: VideoId, revision: Revision) -> Result<Arc<Opened>, JobError> {
+        let is_it = |opened: &&Arc<Opened>| opened.video == video && opened.revision == revision;
+        let recent = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = recent().iter().find(is_it) {
+            return Ok(opened.clone());
+        }
+        let document: PlanDocument = outputs::plan(&self.state.db, video, revision).await?;
+        let key = match document.rewritten {
+            true => StorageKey::RewrittenSource { video },
+            false => source_key(&videos::video(&self.state.db, video).await?),
+        };
+        let source = BlobSource::open(self.state.blobs.clone(), key).await.map_err(StageError::from)?;
+        let movie = index(&source, INDEX_LIMITS).await.map_err(source_changed)?;
+        let blueprint = Blueprint::again(movie, document.blueprint).map_err(source_changed)?;
+        let opened = Arc::new(Opened { video, revision, source, blueprint });
+        let mut recent = recent();
+        recent.push_front(opened.clone());
+        recent.truncate(RECENT);
+        Ok(opened)
+    }
+
+    fn shelf(&self, video: VideoId, revision: Revision) -> Shelf {
+        Shelf::revision(self.state.blobs.clone(), video, revision)
+    }
+}
+
+/// The uploaded file. The catalogue keeps its name in the store as text.
+fn source_key(video: &Video) -> StorageKey {
+    StorageKey::Source { video: video.id, extension: video.source.extension }
+}
+
+/// The source does not give its plan again. The uploader cannot help it, but another attempt may.
+fn source_changed(error: impl std::error::Error + Send + Sync + 'static) -> JobError {
+    StageError::retry("the source does not fit its plan", error).into()
+}
+
+fn new_plan(blueprint: Blueprint, rewritten: bool) -> NewPlan<PlanDocument> {
+    let timeline = &blueprint.timeline;
+    let rungs = blueprint.stored.ladder.iter().enumerate().map(|(index, rung)| NewRendition {
+        id: ledger::rendition_id(&blueprint, index),
+        kind: RenditionKind::Video,
+        size: Some((rung.width, rung.height)),
+        bitrate: rung.max_rate.into(),
+        timescale: timeline.timescale,
+        segments: timeline.segments(),
+    });
+    let sound = sound::layout(&blueprint).map(|layout| NewRendition {
+        id: ledger::sound_id(),
+        kind: RenditionKind::Audio,
+        size: None,
+        bitrate: blueprint.stored.settings.audio_bitrate.into(),
+        timescale: layout.sample_rate,
+        segments: u32::try_from(layout.bounds.len()).unwrap_or(u32::MAX),
+    });
+    let chunk = |chunk: &ChunkSpec| NewChunk {
+        segments: chunk.first_segment..chunk.first_segment + chunk.segments,
+        rungs: ledger::rung_indices(chunk).map(|rung| ledger::rendition_id(&blueprint, rung)).collect(),
+        class: Class::Normal,
+    };
+    NewPlan {
+        measured_duration: Duration::from_micros(micros(timeline.end, timeline.timescale)),
+        warnings: Vec::new(),
+        renditions: rungs.chain(sound).collect(),
+        chunks: blueprint.stored.chunks.iter().map(chunk).collect(),
+        document: PlanDocument { rewritten, blueprint: blueprint.stored.clone() },
+    }
+}
+
+fn micros(ticks: u64, timescale: u32) -> u64 {
+    let micros = u128::from(ticks) * 1_000_000 / u128::from(timescale.max(1));
+    u64::try_from(micros).unwrap_or(u64::MAX)
+}
+
+/// The chunk that a job names. The one with the smallest rung makes the still pictures, so that they are made once.
+fn chunk_of(job: &EncodeJob, blueprint: &Blueprint) -> Result<ChunkSpec, StageError> {
+    let index = |name: &RenditionId| {
+        let position = blueprint.stored.ladder.iter().position(|rung| rung.id == name.as_str());
+        position.and_then(|position| u32::try_from(position).ok())
+    };
+    let rungs: Option<Vec<u32>> = job.rungs.iter().map(index).collect();
+    let mut rungs =
+        rungs.ok_or_else(|| StageError::retry("the job is for another plan", "unknown rendition"))?;
+    rungs.sort_unstable();
+    let stills = if rungs.first() == Some(&0) { Stills::Make } else { Stills::Skip };
+    let segments = job.segments.end.saturating_sub(job.segments.start);
+    Ok(ChunkSpec { first_segment: job.segments.start, segments, rungs, stills })
+}
+
+/// An error with its causes, for operators.
+fn chain(error: &JobError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
