@@ -40,7 +40,8 @@ fn probe_input(settings: &EncodeSettings, format: &[&str], input: &str) -> Vec<S
 /// How a file that our demuxer declines becomes one that it reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Normalise {
-    /// The coded pictures as they are.
+    /// The coded pictures as they are. Wrong for an edit list of several pieces, which ffmpeg then plays in full while
+    /// it answers 0.
     Remux,
     /// The pictures encoded anew, nearly lossless, where MP4 cannot carry their codec.
     Reencode,

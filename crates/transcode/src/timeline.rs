@@ -68,7 +68,7 @@ pub enum TimelineError {
     /// No sample is shown.
     #[error("the video track shows no frame")]
     Empty,
-    /// Several pieces, speeds or pauses: normalise the file first.
+    /// Several pieces, speeds or pauses: the file has to be encoded anew first, copying does not apply the list.
     #[error("the edit list has `{0}` media edits that are not one uninterrupted piece at normal speed")]
     ComplexEdits(usize),
     /// The track's clock is finer than an encoder can follow: normalise the file first.

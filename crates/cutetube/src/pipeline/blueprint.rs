@@ -65,7 +65,7 @@ pub(crate) struct StoredBlueprint {
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PlanError {
-    /// The file shows no single, evenly running piece of video: rewrite it first. Carries the reason.
+    /// The file shows no single, evenly running piece of video: encode it anew first. Carries the reason.
     #[error("{0}")]
     Normalise(String),
     /// A limit, or nothing to show: a sentence for the uploader.

@@ -22,8 +22,10 @@ pub(crate) const INDEX_LIMITS: isobmff::Limits = isobmff::Limits {
 /// Why there is nothing to plan from.
 #[derive(Debug)]
 pub(crate) enum Refusal {
-    /// The file may be a video, but not one our demuxer or a timeline takes: rewrite it first. Carries the reason.
+    /// The file may be a video, but not one our demuxer takes: rewrite it first. Carries the reason.
     Rewrite(String),
+    /// Its samples as they are make no timeline, in whatever container: encode it anew first. Carries the reason.
+    Reencode(String),
     /// The end, or another attempt.
     Stage(StageError),
 }

@@ -14,15 +14,16 @@ use transcode::settings::EncodeSettings;
 use super::StageError;
 use crate::blobs::{BlobStore, StorageKey, Stored};
 
-/// Rewrites `file` into the object `key`: its samples as they are where MP4 can carry them, else encoded anew.
+/// Rewrites `file` into the object `key`, in the first of these ways that works.
 pub(crate) async fn rewrite(
     runner: &Runner<'_>,
     file: &File,
+    ways: &[Normalise],
     settings: &EncodeSettings,
     store: &BlobStore,
     key: &StorageKey,
 ) -> Result<Stored, StageError> {
-    for how in [Normalise::Remux, Normalise::Reencode] {
+    for &how in ways {
         match attempt(runner, file, how, settings, store, key).await {
             Err(Attempt::Declined(reason)) => tracing::debug!(?how, %reason, "the file was not rewritten"),
             Err(Attempt::Failed(error)) => return Err(error),

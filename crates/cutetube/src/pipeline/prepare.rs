@@ -2,6 +2,7 @@
 
 use std::fs::File;
 
+use transcode::args::Normalise;
 use transcode::runner::Runner;
 use transcode::settings::EncodeSettings;
 use transcode::source::ReadRange;
@@ -29,19 +30,20 @@ pub(crate) async fn prepare(
     store: &BlobStore,
     key: &StorageKey,
 ) -> Result<Prepared, StageError> {
-    let reason = match plan(runner, source, settings).await {
+    let (reason, ways): (String, &[Normalise]) = match plan(runner, source, settings).await {
         Ok(blueprint) => return Ok(Prepared { blueprint, rewritten: None }),
         Err(Refusal::Stage(error)) => return Err(error),
-        Err(Refusal::Rewrite(reason)) => reason,
+        Err(Refusal::Rewrite(reason)) => (reason, &[Normalise::Remux, Normalise::Reencode]),
+        Err(Refusal::Reencode(reason)) => (reason, &[Normalise::Reencode]),
     };
     tracing::info!(%reason, "the file is rewritten first");
     let file = open().map_err(unreadable)?;
-    normalise::rewrite(runner, &file, settings, store, key).await?;
+    normalise::rewrite(runner, &file, ways, settings, store, key).await?;
     let rewritten = BlobSource::open(store.clone(), key.clone()).await?;
     match plan(runner, &rewritten, settings).await {
         Ok(blueprint) => Ok(Prepared { blueprint, rewritten: Some(rewritten) }),
         Err(Refusal::Stage(error)) => Err(error),
-        Err(Refusal::Rewrite(reason)) => {
+        Err(Refusal::Rewrite(reason) | Refusal::Reencode(reason)) => {
             Err(StageError::reject(format!("This video cannot be processed, even rewritten: {reason}.")))
         }
     }
@@ -54,7 +56,7 @@ async fn plan(
 ) -> Result<Blueprint, Refusal> {
     let inspection = inspect(runner, source, settings).await?;
     Blueprint::new(inspection, settings.clone()).map_err(|error| match error {
-        PlanError::Normalise(reason) => Refusal::Rewrite(reason),
+        PlanError::Normalise(reason) => Refusal::Reencode(reason),
         PlanError::Reject(sentence) => StageError::reject(sentence).into(),
     })
 }
