@@ -5,9 +5,9 @@ use std::{fs::File, path::PathBuf};
 use anyhow::Context;
 use clap::Args;
 use isobmff::{Limits, Movie, SyncTable, Track};
+use transcode::source::{LocalFile, index};
 
 use super::print;
-use crate::blobs::index_file;
 
 /// Show what a file's index says, without reading its media.
 #[derive(Debug, Args)]
@@ -17,10 +17,11 @@ pub(super) struct Inspect {
 }
 
 impl Inspect {
-    pub(super) fn run(&self) -> anyhow::Result<()> {
+    pub(super) async fn run(&self) -> anyhow::Result<()> {
         let shown = self.file.display();
-        let mut file = File::open(&self.file).with_context(|| format!("cannot open `{shown}`"))?;
-        let movie = index_file(&mut file, Limits::default())
+        let file = File::open(&self.file).with_context(|| format!("cannot open `{shown}`"))?;
+        let movie = index(&LocalFile::new(file)?, Limits::default())
+            .await
             .with_context(|| format!("`{shown}` has no usable index"))?;
         print(&summary(&movie))
     }

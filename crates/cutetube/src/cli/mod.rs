@@ -104,7 +104,7 @@ fn run(command: Command, env: Environment) -> anyhow::Result<()> {
             Command::Serve(serve) => serve.run(env).await,
             Command::Transcode(transcode) => transcode.run(env).await,
             Command::Publish(publish) => publish.run().await,
-            Command::Inspect(inspect) => inspect.run(),
+            Command::Inspect(inspect) => inspect.run().await,
             Command::Migrate(migrate) => migrate.run(env).await,
             Command::Doctor(doctor) => doctor.run(env).await,
             Command::User(user) => user.run(env).await,

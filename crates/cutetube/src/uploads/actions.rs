@@ -9,6 +9,7 @@ use catalog::{
     videos::{self, NewVideo, Source, Video, Visibility},
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use transcode::source::index;
 
 use super::{
     Rejection,
@@ -19,6 +20,7 @@ use crate::{
     AppState, ambient,
     blobs::StorageKey,
     http::{OUR_FAULT, log_internal},
+    pipeline::blob_source::BlobSource,
 };
 
 /// A place among the uploads that are received at once.
@@ -70,7 +72,8 @@ async fn keep(
 ) -> Result<Video, Rejection> {
     let stored = form.file.writer.finish().await?;
     let recorded = async {
-        sniff::index_outcome(state.blobs.index(&key, sniff::limits()).await)?;
+        let source = BlobSource::open(state.blobs.clone(), key.clone()).await?;
+        sniff::index_outcome(index(&source, sniff::limits()).await)?;
         let new = NewVideo {
             id,
             process: ambient::id(ProcessId::new),

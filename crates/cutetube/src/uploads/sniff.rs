@@ -1,9 +1,9 @@
 //! What the first bytes and the sample tables of a file say at once.
 
 use isobmff::{Error, Limits, Movie};
+use transcode::source::IndexError;
 
 use super::Rejection;
-use crate::blobs::IndexError;
 
 /// How many bytes [`first_bytes`] wants to see.
 pub(super) const SNIFF_BYTES: usize = 12;
@@ -33,11 +33,11 @@ pub(super) fn limits() -> Limits {
 pub(super) fn index_outcome(outcome: Result<Movie, IndexError>) -> Result<(), Rejection> {
     match outcome {
         Ok(movie) => judge(&movie),
-        Err(IndexError::Media(error)) => {
+        Err(IndexError::Format(error)) => {
             sentence(&error).map_or(Ok(()), |sentence| Err(Rejection::video(sentence)))
         }
         // Not the file's fault: a worker will look again.
-        Err(IndexError::Blob(_) | IndexError::Io(_)) => Ok(()),
+        Err(IndexError::Read(_)) => Ok(()),
     }
 }
 
