@@ -78,10 +78,10 @@ impl Blueprint {
     pub(crate) fn new(inspection: Inspection, settings: EncodeSettings) -> Result<Self, PlanError> {
         let Inspection { movie, video, audio } = inspection;
         let track = movie.track(video.track_id).expect("the inspection chose a track of this movie");
-        let picture = Picture::new(track, &video.probe, settings.max_pixels).map_err(picture_refused)?;
+        let picture = Picture::new(track, &video.probe, settings.max_pixels).map_err(|error| picture_refused(&error))?;
         let sound_track = audio.as_ref().and_then(|audio| movie.track(audio.track_id));
         let audio_end = sound_end(&movie, sound_track)?;
-        let timeline = Timeline::build(&movie, track, audio_end, &settings).map_err(timeline_refused)?;
+        let timeline = Timeline::build(&movie, track, audio_end, &settings).map_err(|error| timeline_refused(&error))?;
         let ladder = plan_ladder(picture.display, timeline.peak_frame_rate(), &settings);
         let sound = match (&audio, sound_track) {
             (Some(audio), Some(track)) => AudioPlan::new(&movie, track, &audio.probe, &timeline, &settings)?,
@@ -113,13 +113,13 @@ impl Blueprint {
     /// # Errors
     /// When the index does not give the stored timeline: it is not the file that was planned.
     pub(crate) fn again(movie: Movie, stored: StoredBlueprint) -> Result<Self, PlanError> {
-        let changed = || timeline_refused(TimelineError::Changed);
+        let changed = || timeline_refused(&TimelineError::Changed);
         let track = movie.track(stored.video.track_id).ok_or_else(changed)?;
         let sound_track = stored.audio.as_ref().and_then(|audio| movie.track(audio.track_id));
         let audio_end = sound_end(&movie, sound_track)?;
         let timeline =
-            Timeline::build(&movie, track, audio_end, &stored.settings).map_err(timeline_refused)?;
-        stored.timeline.check(&timeline).map_err(timeline_refused)?;
+            Timeline::build(&movie, track, audio_end, &stored.settings).map_err(|error| timeline_refused(&error))?;
+        stored.timeline.check(&timeline).map_err(|error| timeline_refused(&error))?;
         Ok(Self::complete(movie, stored, timeline))
     }
 
@@ -189,7 +189,7 @@ impl From<AudioError> for PlanError {
     }
 }
 
-fn picture_refused(error: PictureError) -> PlanError {
+fn picture_refused(error: &PictureError) -> PlanError {
     PlanError::Reject(match error {
         PictureError::TooLarge { width, height, limit } => format!(
             "The pictures of this video are {width} × {height}, which is more than the {limit} pixels this server \
@@ -204,7 +204,7 @@ fn picture_refused(error: PictureError) -> PlanError {
     })
 }
 
-fn timeline_refused(error: TimelineError) -> PlanError {
+fn timeline_refused(error: &TimelineError) -> PlanError {
     match error {
         TimelineError::ComplexEdits(_) | TimelineError::Timescale(_) | TimelineError::Changed => {
             PlanError::Normalise(error.to_string())

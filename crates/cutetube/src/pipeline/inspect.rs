@@ -9,7 +9,7 @@ use transcode::settings::EncodeSettings;
 use transcode::source::{IndexError, ReadRange, index};
 
 use super::blueprint::{Inspected, Inspection};
-use super::{StageError, unreadable};
+use super::{StageError, unreadable, verdict};
 
 /// What an index may cost: a day of video at 60 frames per second fits.
 pub(crate) const INDEX_LIMITS: isobmff::Limits = isobmff::Limits {
@@ -49,14 +49,13 @@ pub(crate) async fn inspect(
         Ok(movie) => movie,
         Err(IndexError::Read(error)) => return Err(unreadable(error).into()),
         Err(IndexError::Format(error)) => {
-            return Err(match final_word(&error) {
-                Some(sentence) => StageError::reject(sentence).into(),
+            return Err(match verdict::on_error(&error) {
+                Some(rejection) => StageError::Reject(rejection).into(),
                 None => Refusal::Rewrite(error.to_string()),
             });
         }
     };
-    let video = shown_track(&movie).ok_or_else(|| StageError::reject(NO_PICTURE))?;
-    check_complete(&movie)?;
+    let video = verdict::on_movie(&movie).map_err(StageError::Reject)?;
     let answer = probe(runner, source, &movie, video, settings).await?;
     let Some(video_probe) = answer.and_then(|probe| probe.video) else {
         let format = video.entries.first().map_or_else(String::new, |entry| format!(" (`{}`)", entry.format));
@@ -76,54 +75,6 @@ pub(crate) async fn inspect(
         }
     }
     Ok(Inspection { movie, video, audio })
-}
-
-const NO_PICTURE: &str =
-    "This file has sound but no pictures. Upload a video: an MP4 or MOV file with a video track.";
-
-/// Whether no rewriting can make a video of a file with this index error, and what to tell the uploader then.
-pub(crate) fn final_word(error: &isobmff::Error) -> Option<String> {
-    use isobmff::Error;
-    Some(match error {
-        Error::Empty => "The file is empty. Choose the video again and upload it.".to_owned(),
-        Error::NoMovie { .. } => {
-            "The file has no index (`moov`): the recording was not finished or the upload was \
-                                  cut short. Check that it plays on your device, then upload it again."
-                .to_owned()
-        }
-        Error::TruncatedMovie { needed, file_len } => truncated(*file_len, *needed),
-        Error::NoTracks => NO_PICTURE.to_owned(),
-        Error::TooManySamples { .. }
-        | Error::TooManyTracks { .. }
-        | Error::TooManyBoxes { .. }
-        | Error::HeaderTooLong { .. } => format!(
-            "The index of this file is larger than any real video needs ({error}). Export the video again and upload \
-             that."
-        ),
-        _ => return None,
-    })
-}
-
-/// Every sample must lie inside the file: what is missing cannot be shown.
-fn check_complete(movie: &Movie) -> Result<(), StageError> {
-    if movie.missing_bytes() == 0 {
-        return Ok(());
-    }
-    Err(StageError::reject(truncated(movie.file_len, movie.media_end())))
-}
-
-fn truncated(have: u64, need: u64) -> String {
-    format!(
-        "The file ends after {have} of at least {need} bytes: the upload or the copy was cut short. \
-         Upload the complete file."
-    )
-}
-
-/// The first enabled video track that has samples, else the first one with samples.
-fn shown_track(movie: &Movie) -> Option<&Track> {
-    let mut tracks = movie.tracks.iter().filter(|track| track.is_video() && !track.samples.is_empty());
-    let enabled = tracks.clone().find(|track| track.enabled);
-    enabled.or_else(|| tracks.next())
 }
 
 /// What ffprobe says of a track's first samples; `None` when it can do nothing with them.

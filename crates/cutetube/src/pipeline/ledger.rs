@@ -2,7 +2,7 @@
 
 use catalog::ids::RenditionId;
 use catalog::outputs::{Image, ImageKind, Object, Output, Part, Rendition, RenditionKind, RenditionOutput};
-use packager::{AAC_FRAME_SAMPLES, AudioSpecificConfig, AvcConfig, VideoSegment};
+use packager::{AAC_FRAME_SAMPLES, AvcConfig, VideoSegment};
 use transcode::chunk::ChunkSpec;
 
 use super::blueprint::Blueprint;

@@ -16,6 +16,7 @@ pub(crate) mod prepare;
 pub(crate) mod publish;
 pub(crate) mod shelf;
 pub(crate) mod sound;
+pub(crate) mod verdict;
 
 pub(crate) use shelf::Shelf;
 

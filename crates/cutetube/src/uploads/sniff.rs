@@ -4,6 +4,7 @@ use isobmff::{Error, Limits, Movie};
 use transcode::source::IndexError;
 
 use super::Rejection;
+use crate::pipeline::{self, verdict};
 
 /// How many bytes [`first_bytes`] wants to see.
 pub(super) const SNIFF_BYTES: usize = 12;
@@ -14,14 +15,20 @@ const FIRST_BOXES: [&[u8; 4]; 13] = [
     b"meta", b"junk",
 ];
 
-/// Refuses a file that does not begin as MP4 or MOV files do. `head` has fewer bytes only when the file has.
+/// How videos begin that are no MP4 whatever their name says, but that ffmpeg can rewrite: Matroska and WebM, AVI, FLV,
+/// Ogg, ASF, MPEG program streams.
+const OTHER_CONTAINERS: [&[u8]; 6] =
+    [b"\x1aE\xdf\xa3", b"RIFF", b"FLV\x01", b"OggS", b"\x30\x26\xb2\x75", b"\0\0\x01\xba"];
+
+/// Refuses a file that does not begin as videos do. `head` has fewer bytes only when the file has.
 pub(super) fn first_bytes(head: &[u8]) -> Result<(), Rejection> {
     if head.is_empty() {
         return Err(Rejection::video("The file is empty."));
     }
     let kind = head.get(4..8);
     let plausible = kind.is_some_and(|kind| FIRST_BOXES.iter().any(|known| known.as_slice() == kind));
-    if plausible { Ok(()) } else { Err(Rejection::video(NOT_MEDIA)) }
+    let other = OTHER_CONTAINERS.iter().any(|known| head.starts_with(known));
+    if plausible || other { Ok(()) } else { Err(Rejection::video(NOT_MEDIA)) }
 }
 
 /// What an upload may cost at once; larger tables are looked at by a worker, with its own limits.
@@ -31,52 +38,23 @@ pub(super) fn limits() -> Limits {
 
 /// What the index of a stored upload says about it: `Ok` when nothing speaks against it yet.
 pub(super) fn index_outcome(outcome: Result<Movie, IndexError>) -> Result<(), Rejection> {
-    match outcome {
-        Ok(movie) => judge(&movie),
-        Err(IndexError::Format(error)) => {
-            sentence(&error).map_or(Ok(()), |sentence| Err(Rejection::video(sentence)))
-        }
+    let against = match outcome {
+        Ok(movie) => verdict::on_movie(&movie).err(),
+        // A worker has more room, and ffmpeg reads other containers.
+        Err(IndexError::Format(error)) if error.is_limit() || error == Error::NotIsobmff => None,
+        Err(IndexError::Format(error)) => verdict::on_error(&error).or_else(|| damaged(&error)),
         // Not the file's fault: a worker will look again.
-        Err(IndexError::Read(_)) => Ok(()),
-    }
+        Err(IndexError::Read(_)) => None,
+    };
+    against.map_or(Ok(()), |rejection| Err(Rejection::video(rejection.to_string())))
 }
 
 const NOT_MEDIA: &str = "This is not an MP4 or MOV file, whatever its name says.";
 
-fn judge(movie: &Movie) -> Result<(), Rejection> {
-    if movie.missing_bytes() > 0 {
-        return Err(Rejection::video(format!(
-            "The file is incomplete: {} bytes are missing at its end. Was its copy or recording interrupted?",
-            movie.missing_bytes()
-        )));
-    }
-    let Some(track) = movie.tracks.iter().find(|track| track.is_video()) else {
-        return Err(Rejection::video("The file has no video track."));
-    };
-    if track.samples.is_empty() {
-        return Err(Rejection::video("The video track of the file has no pictures."));
-    }
-    Ok(())
-}
-
-/// What the uploader reads, or `None` when a worker may make sense of the file yet.
-fn sentence(error: &Error) -> Option<String> {
-    match error {
-        Error::Empty => Some("The file is empty.".to_owned()),
-        Error::NotIsobmff => Some(NOT_MEDIA.to_owned()),
-        Error::NoMovie { .. } => Some(
-            "The file has no index (`moov`): the recording was not finished, or the file was cut short."
-                .to_owned(),
-        ),
-        Error::TruncatedMovie { needed, file_len } => {
-            Some(format!("The file is incomplete: its index needs {needed} bytes, there are {file_len}."))
-        }
-        Error::NoTracks => Some("The file has no video track.".to_owned()),
-        Error::BoxTooLong { .. } | Error::BoxTooShort { .. } | Error::TableTooLong { .. } => {
-            Some(format!("The file is damaged: {error}."))
-        }
-        _ => None,
-    }
+fn damaged(error: &Error) -> Option<pipeline::Rejection> {
+    let lies =
+        matches!(error, Error::BoxTooLong { .. } | Error::BoxTooShort { .. } | Error::TableTooLong { .. });
+    lies.then(|| pipeline::Rejection::new(format!("The file is damaged: {error}. Export the video again.")))
 }
 
 #[cfg(test)]
@@ -87,9 +65,8 @@ mod tests {
     fn only_files_that_begin_as_media_pass() {
         assert!(first_bytes(b"\0\0\0\x20ftypisom").is_ok());
         assert!(first_bytes(b"\0\0\0\x01mdat\0\0\0\0").is_ok());
-        for head in
-            [&b""[..], b"\0\0\0", b"hello, world", b"\x1aE\xdf\xa3\x01\0\0\0\0\0\0\x1f", b"#EXTM3U\nfile"]
-        {
+        assert!(first_bytes(b"\x1aE\xdf\xa3\x01\0\0\0\0\0\0\x1f").is_ok());
+        for head in [&b""[..], b"\0\0\0", b"hello, world", b"#EXTM3U\nfile"] {
             assert!(first_bytes(head).is_err());
         }
     }

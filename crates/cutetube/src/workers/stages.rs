@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use catalog::ids::{RenditionId, Revision, VideoId};
-use catalog::outputs::{self, Contents, NewChunk, NewPlan, NewRendition, RenditionKind, RenditionOutput};
+use catalog::outputs::{self, Contents, NewChunk, NewPlan, NewRendition, RenditionKind};
 use catalog::videos::{self, Video};
 use catalog::work::{AudioJob, Class, DeleteJob, EncodeJob, InspectJob, PublishJob, Work};
 use catalog::{Stage, endings};
@@ -19,11 +19,11 @@ use transcode::encode::planned_frames;
 use transcode::process::Patience;
 use transcode::runner::Runner;
 use transcode::sandbox::Priority;
-use transcode::source::{IndexError, index};
+use transcode::source::index;
 use transcode::toolchain::Toolchain;
 
 use super::desk::InHand;
-use crate::blobs::{BlobStore, KeyPrefix, StorageKey};
+use crate::blobs::{KeyPrefix, StorageKey};
 use crate::pipeline::blob_source::BlobSource;
 use crate::pipeline::blueprint::{Blueprint, StoredBlueprint};
 use crate::pipeline::inspect::INDEX_LIMITS;
@@ -137,7 +137,7 @@ impl Stages {
         };
         let rewritten = StorageKey::RewrittenSource { video: video.id };
         let prepared = prepare(&runner, &source, open, &self.state.config.ladder, store, &rewritten).await?;
-        let plan = new_plan(prepared.blueprint, prepared.rewritten.is_some());
+        let plan = new_plan(&prepared.blueprint, prepared.rewritten.is_some());
         outputs::record_plan(&self.state.db, &claimed.lease, video.id, &plan).await?;
         Ok(())
     }
@@ -233,17 +233,17 @@ fn source_changed(error: impl std::error::Error + Send + Sync + 'static) -> JobE
     StageError::retry("the source does not fit its plan", error).into()
 }
 
-fn new_plan(blueprint: Blueprint, rewritten: bool) -> NewPlan<PlanDocument> {
+fn new_plan(blueprint: &Blueprint, rewritten: bool) -> NewPlan<PlanDocument> {
     let timeline = &blueprint.timeline;
     let rungs = blueprint.stored.ladder.iter().enumerate().map(|(index, rung)| NewRendition {
-        id: ledger::rendition_id(&blueprint, index),
+        id: ledger::rendition_id(blueprint, index),
         kind: RenditionKind::Video,
         size: Some((rung.width, rung.height)),
         bitrate: rung.max_rate.into(),
         timescale: timeline.timescale,
         segments: timeline.segments(),
     });
-    let sound = sound::layout(&blueprint).map(|layout| NewRendition {
+    let sound = sound::layout(blueprint).map(|layout| NewRendition {
         id: ledger::sound_id(),
         kind: RenditionKind::Audio,
         size: None,
@@ -253,7 +253,7 @@ fn new_plan(blueprint: Blueprint, rewritten: bool) -> NewPlan<PlanDocument> {
     });
     let chunk = |chunk: &ChunkSpec| NewChunk {
         segments: chunk.first_segment..chunk.first_segment + chunk.segments,
-        rungs: ledger::rung_indices(chunk).map(|rung| ledger::rendition_id(&blueprint, rung)).collect(),
+        rungs: ledger::rung_indices(chunk).map(|rung| ledger::rendition_id(blueprint, rung)).collect(),
         class: Class::Normal,
     };
     NewPlan {
