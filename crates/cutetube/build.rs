@@ -1,7 +1,5 @@
 //! Embeds what `web/` was built into. Nothing built is fine: pages then say so, and the program builds without Node.js.
 
-#![expect(clippy::print_stdout, reason = "cargo reads instructions from there")]
-
 use std::{error::Error, fmt::Write as _, fs, path::Path};
 
 fn main() -> Result<(), Box<dyn Error>> {

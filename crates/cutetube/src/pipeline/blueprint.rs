@@ -78,10 +78,12 @@ impl Blueprint {
     pub(crate) fn new(inspection: Inspection, settings: EncodeSettings) -> Result<Self, PlanError> {
         let Inspection { movie, video, audio } = inspection;
         let track = movie.track(video.track_id).expect("the inspection chose a track of this movie");
-        let picture = Picture::new(track, &video.probe, settings.max_pixels).map_err(|error| picture_refused(&error))?;
+        let picture = Picture::new(track, &video.probe, settings.max_pixels)
+            .map_err(|error| picture_refused(&error))?;
         let sound_track = audio.as_ref().and_then(|audio| movie.track(audio.track_id));
         let audio_end = sound_end(&movie, sound_track)?;
-        let timeline = Timeline::build(&movie, track, audio_end, &settings).map_err(|error| timeline_refused(&error))?;
+        let timeline =
+            Timeline::build(&movie, track, audio_end, &settings).map_err(|error| timeline_refused(&error))?;
         let ladder = plan_ladder(picture.display, timeline.peak_frame_rate(), &settings);
         let sound = match (&audio, sound_track) {
             (Some(audio), Some(track)) => AudioPlan::new(&movie, track, &audio.probe, &timeline, &settings)?,
@@ -117,8 +119,8 @@ impl Blueprint {
         let track = movie.track(stored.video.track_id).ok_or_else(changed)?;
         let sound_track = stored.audio.as_ref().and_then(|audio| movie.track(audio.track_id));
         let audio_end = sound_end(&movie, sound_track)?;
-        let timeline =
-            Timeline::build(&movie, track, audio_end, &stored.settings).map_err(|error| timeline_refused(&error))?;
+        let timeline = Timeline::build(&movie, track, audio_end, &stored.settings)
+            .map_err(|error| timeline_refused(&error))?;
         stored.timeline.check(&timeline).map_err(|error| timeline_refused(&error))?;
         Ok(Self::complete(movie, stored, timeline))
     }

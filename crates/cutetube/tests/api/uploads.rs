@@ -231,45 +231,6 @@ async fn more_uploads_than_slots_are_asked_to_come_back() {
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
 }
 
-/// Three clients send 200 MB each at once; the whole process, clients included, stays small.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn large_uploads_cost_no_memory() {
-    const LEN: u32 = 200 << 20;
-    let app = TestApp::start(Database::sqlite()).await;
-    let token = app.sign_up("ada").await;
-    let before = resident_bytes();
-    let uploads = (0..3).map(|_| {
-        let (start, padding) = padded_clip(LEN);
-        let zeros = Bytes::from_static(&[0; 1 << 16]);
-        let rest =
-            (0..padding).step_by(1 << 16).map(move |at| zeros.slice(..(padding - at).min(1 << 16) as usize));
-        let pieces = std::iter::once(Bytes::from(start)).chain(rest).map(Ok::<_, std::io::Error>);
-        let part = Part::stream_with_length(Body::wrap_stream(stream::iter(pieces)), u64::from(LEN))
-            .file_name("a.mp4");
-        app.upload(&token, Form::new().text("title", "T").part("video", part))
-    });
-    let mut peak = before;
-    let done = futures_util::future::join_all(uploads);
-    tokio::pin!(done);
-    let answers = loop {
-        tokio::select! {
-            answers = &mut done => break answers,
-            () = tokio::time::sleep(Duration::from_millis(20)) => peak = peak.max(resident_bytes()),
-        }
-    };
-    for answer in answers {
-        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-    }
-    let grown = peak.saturating_sub(before) >> 20;
-    assert!(grown < 100, "the process grew by {grown} MB");
-}
-
-/// Of this process, as the kernel counts it.
-fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    statm.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 4096
-}
-
 /// Waits for what a background task is about to do.
 async fn until(mut happened: impl FnMut() -> bool) {
     let waiting = async {
