@@ -80,7 +80,8 @@ pub enum MediaObject {
     StoryboardSheet(u32),
 }
 
-/// Folder name of a rendition: `360p`, `audio`. One to sixteen of `a-z`, `0-9`, and none of the names beside it.
+/// Folder name of a rendition: `360p`, `720p-2`, `audio`, `audio-de`. Words of `a-z`, `0-9` joined by `-`, at most 32 bytes,
+/// and none of the names beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RenditionName(String);
 
@@ -186,7 +187,7 @@ impl RenditionName {
 
     /// Whether it carries sound.
     pub fn is_audio(&self) -> bool {
-        self.0 == "audio"
+        self.0.split('-').next() == Some("audio")
     }
 
     /// As in a path.
@@ -259,8 +260,9 @@ impl FromStr for RenditionName {
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let taken = ["mp4", "mov", "master"].contains(&text);
-        if text.is_empty() || text.len() > 16 || !text.bytes().all(plain) || taken {
+        let words = text.split('-').all(|word| !word.is_empty() && word.bytes().all(plain));
+        let taken = ["mp4", "mov", "master"].contains(&text) || text.ends_with("-iframes");
+        if text.len() > 32 || !words || taken {
             return Err(KeyError(text.to_owned()));
         }
         Ok(Self(text.to_owned()))
@@ -333,7 +335,7 @@ mod tests {
     use super::*;
 
     fn rendition() -> impl Strategy<Value = RenditionName> {
-        prop_oneof![Just("audio"), Just("360p"), Just("2160p"), Just("42p")]
+        prop_oneof![Just("audio"), Just("360p"), Just("2160p"), Just("42p-2"), Just("audio-de")]
             .prop_map(|name| name.parse().unwrap())
     }
 
@@ -393,6 +395,9 @@ mod tests {
             "mp4/master.m3u8",
             ".m3u8",
             "-iframes.m3u8",
+            "360p-iframes-iframes.m3u8",
+            "360p-/1.m4s",
+            "-360p/1.m4s",
             "poster.jpg/",
             "360p/init.mp4\0",
             "storyboard/0.jpg",

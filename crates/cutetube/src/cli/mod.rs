@@ -4,6 +4,7 @@ mod check_config;
 mod doctor;
 mod inspect;
 mod migrate;
+mod package;
 mod publish;
 mod serve;
 mod transcode;
@@ -29,6 +30,8 @@ enum Command {
     Serve(serve::Serve),
     /// Make the whole ladder of a video in a static folder, without a server or a database
     Transcode(transcode::Transcode),
+    /// Package renditions that exist already for DASH and HLS, without encoding anything
+    Package(package::Package),
     /// Upload a video to a running server
     Publish(publish::Publish),
     /// Show what a file's index says, without reading its media
@@ -103,6 +106,7 @@ fn run(command: Command, env: Environment) -> anyhow::Result<()> {
         match command {
             Command::Serve(serve) => serve.run(env).await,
             Command::Transcode(transcode) => transcode.run(env).await,
+            Command::Package(package) => package.run().await,
             Command::Publish(publish) => publish.run().await,
             Command::Inspect(inspect) => inspect.run().await,
             Command::Migrate(migrate) => migrate.run(env).await,

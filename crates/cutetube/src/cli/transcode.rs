@@ -1,11 +1,12 @@
 //! `cutetube transcode`
 
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use clap::Args;
+use packager::Presentation;
 use tokio_util::sync::CancellationToken;
 use transcode::process::Patience;
 use transcode::runner::Runner;
@@ -101,17 +102,22 @@ fn explain(error: StageError) -> anyhow::Error {
     }
 }
 
-fn report(exported: &Exported, out: &std::path::Path) -> anyhow::Result<()> {
+fn report(exported: &Exported, out: &Path) -> anyhow::Result<()> {
     for warning in &exported.warnings {
         print(&format!("warning: {warning}"))?;
     }
-    for rendition in &exported.presentation.parts().video {
+    print_presentation(&exported.presentation, out)
+}
+
+/// What a folder holds now, and where players start.
+pub(super) fn print_presentation(presentation: &Presentation, out: &Path) -> anyhow::Result<()> {
+    for rendition in &presentation.parts().video {
         print(&format!(
             "{:>6}  {} × {}  {}",
             rendition.id, rendition.width, rendition.height, rendition.codecs
         ))?;
     }
-    for rendition in &exported.presentation.parts().audio {
+    for rendition in &presentation.parts().audio {
         print(&format!("{:>6}  {} Hz  {}", rendition.id, rendition.sample_rate, rendition.codecs))?;
     }
     print(&format!("DASH: {}", out.join("mp4/manifest.mpd").display()))?;

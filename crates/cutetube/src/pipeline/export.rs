@@ -47,7 +47,7 @@ pub(crate) async fn export(
     options: &ExportOptions,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Exported, StageError> {
-    let store = BlobStore::open(&format!("file://{}", out.display()))?;
+    let store = BlobStore::export(out)?;
     let original = LocalFile::new(File::open(file).map_err(unreadable)?).map_err(unreadable)?;
     let open = || File::open(file);
     let prepared =

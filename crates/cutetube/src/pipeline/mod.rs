@@ -3,7 +3,7 @@
 //!
 //! A stage reads the source through byte ranges, writes finished objects to a [`Shelf`], and returns plain data about
 //! them. It touches no database and knows no queue: `workers` wraps stages into jobs, [`export`] runs them one after
-//! the other into a folder.
+//! the other into a folder, [`package`] puts renditions there that exist already.
 
 pub(crate) mod blob_source;
 pub(crate) mod blueprint;
@@ -12,6 +12,7 @@ pub(crate) mod export;
 pub(crate) mod inspect;
 pub(crate) mod ledger;
 pub(crate) mod normalise;
+pub(crate) mod package;
 pub(crate) mod prepare;
 pub(crate) mod publish;
 pub(crate) mod shelf;
