@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use packager::PackageError;
 
-use super::transcode::print_presentation;
 use super::Advised;
+use super::transcode::print_presentation;
 use crate::pipeline::package::{PackagingError, package};
 use crate::progress::{Progress, Unit};
 
@@ -57,7 +57,9 @@ fn hint(error: &PackageError) -> Option<&'static str> {
             "with ffmpeg: `-force_key_frames 'expr:gte(t,n_forced*4)'` for every rendition; or `cutetube transcode` makes \
              the whole ladder from the source"
         }
-        PackageError::TimescalesDiffer { .. } => "with ffmpeg: `-video_track_timescale 90000` for every rendition",
+        PackageError::TimescalesDiffer { .. } => {
+            "with ffmpeg: `-video_track_timescale 90000` for every rendition"
+        }
         PackageError::SampleEntry { .. }
         | PackageError::SeveralEntries { .. }
         | PackageError::NotUpright { .. }
