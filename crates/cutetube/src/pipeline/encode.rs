@@ -163,7 +163,7 @@ fn lost_pictures(blueprint: &Blueprint, report: &ChunkReport) -> Option<String> 
     let seconds = timeline.time(first) / u64::from(timeline.timescale);
     let pictures = report.lost.len();
     Some(format!(
-        "The file is damaged: {pictures} {} near {:02}:{:02}:{:02} could not be decoded; the one before is shown longer.",
+        "The file is damaged: {pictures} {} near {:02}:{:02}:{:02} could not be decoded; a neighbouring one is shown instead.",
         if pictures == 1 { "picture" } else { "pictures" },
         seconds / 3600,
         seconds / 60 % 60,

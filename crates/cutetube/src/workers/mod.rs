@@ -16,6 +16,7 @@ use jobs::{Claim, Job, Retention, WorkerId};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+use transcode::sandbox::{self, SandboxMode};
 
 use crate::{AppState, ambient};
 use desk::Desk;
@@ -38,12 +39,26 @@ pub(crate) async fn run(state: AppState, stop: CancellationToken) -> anyhow::Res
     let slots = if state.config.workers.slots == 0 { cores } else { state.config.workers.slots };
     let worker = WorkerId(format!("{}-{}", std::process::id(), hex::encode(ambient::random::<6>())));
     tracing::info!(worker.id = %worker, slots, "worker `{worker}` takes jobs");
+    watch_over_programs(toolchain.sandbox);
     let desk = Arc::new(Desk::default());
     let stages = Arc::new(Stages::new(state.clone(), toolchain));
     let upkeep = tokio::spawn(keep_up(state.clone(), desk.clone(), stop.clone()));
     let outcome = Worker { state, desk, stages, worker, slots, stop, running: JoinSet::new() }.work().await;
     upkeep.abort();
     outcome
+}
+
+/// Says how well ffmpeg is confined; where that is not complete, this process hides its memory from it.
+fn watch_over_programs(mode: SandboxMode) {
+    let status = sandbox::status();
+    if mode != SandboxMode::Off && status.is_complete() {
+        tracing::info!("ffmpeg is confined: {status}");
+        return;
+    }
+    tracing::warn!(?mode, "ffmpeg is not fully confined: {status}");
+    if let Err(error) = sandbox::hide_this_process() {
+        tracing::warn!(error = &error as &dyn std::error::Error, "other processes can read this one's memory");
+    }
 }
 
 struct Worker {
