@@ -8,6 +8,7 @@ use catalog::{
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 use uuid::Builder;
 
 use super::{
@@ -19,14 +20,13 @@ use crate::{AppState, ambient, config::Signup};
 
 /// Somebody who has just proved who they are.
 pub(crate) struct SignedIn {
-    pub(crate) user: User,
     pub(crate) tokens: TokenPair,
     /// For the cookie of a browser.
     pub(crate) session: String,
 }
 
 /// What an API client keeps.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct TokenPair {
     pub(crate) refresh: String,
     pub(crate) access: String,
@@ -135,7 +135,7 @@ async fn open_session(state: &AppState, user: User, device: &str) -> Result<Sign
         lifetime: state.tokens.lifetime(TokenKind::Refresh),
     };
     sessions::open(&state.db, &new).await?;
-    Ok(SignedIn { user, tokens, session: issue(state, TokenKind::Session, subject) })
+    Ok(SignedIn { tokens, session: issue(state, TokenKind::Session, subject) })
 }
 
 fn issue_pair(state: &AppState, subject: Subject) -> TokenPair {

@@ -1,14 +1,15 @@
 //! `/api/v3/auth/…` in the original's envelope, and what `/api/v5` adds.
 
 use axum::{
-    Json, Router,
-    extract::{Request, State},
+    Json,
+    extract::{Request, State, rejection::JsonRejection},
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::post,
 };
 use catalog::names::{FieldErrors, Refusal};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Caller, SignUp,
@@ -21,15 +22,25 @@ use crate::{
 };
 
 /// Routes of this feature's API.
-pub(crate) fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/api/v3/auth/signup/", post(sign_up))
-        .route("/api/v3/auth/login/", post(log_in))
-        .route("/api/v5/auth/refresh", post(refresh))
-        .route("/api/v5/auth/logout", post(log_out))
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(sign_up))
+        .routes(routes!(log_in))
+        .routes(routes!(refresh))
+        .routes(routes!(log_out))
 }
 
-/// Anybody, while sign-up is open.
+/// Make an account.
+///
+/// Anybody, while sign-up is open. JSON or a form.
+#[utoipa::path(
+    post, path = "/api/v3/auth/signup/", tag = "accounts", request_body = SignUpForm,
+    responses(
+        (status = 200, description = "The account is made, and its owner signed in", body = Answer),
+        (status = 400, description = "Fields that were refused, each with its sentences", body = Answer),
+        (status = 403, description = "Sign-up is closed on this server", body = Answer),
+    )
+)]
 async fn sign_up(State(state): State<AppState>, request: Request) -> Envelope {
     let device = device(request.headers());
     let outcome = async {
@@ -40,7 +51,16 @@ async fn sign_up(State(state): State<AppState>, request: Request) -> Envelope {
     Envelope(outcome.await)
 }
 
-/// Anybody.
+/// Log in with an e-mail address or user name.
+///
+/// Anybody. JSON or a form. It takes as long whether the account exists or not.
+#[utoipa::path(
+    post, path = "/api/v3/auth/login/", tag = "accounts", request_body = LogInForm,
+    responses(
+        (status = 200, description = "Signed in", body = Answer),
+        (status = 400, description = "A field is missing, or the credentials are wrong", body = Answer),
+    )
+)]
 async fn log_in(State(state): State<AppState>, request: Request) -> Envelope {
     let device = device(request.headers());
     let outcome = async {
@@ -58,11 +78,24 @@ async fn log_in(State(state): State<AppState>, request: Request) -> Envelope {
     Envelope(outcome.await)
 }
 
-/// Whoever has a refresh token; each is good for one call.
+/// Exchange a refresh token for a new pair.
+///
+/// Whoever has a refresh token; each is good for one call. One that comes twice ends its session.
+#[utoipa::path(
+    post, path = "/api/v5/auth/refresh", tag = "accounts", request_body = RefreshRequest,
+    responses(
+        (status = 200, description = "A new pair; the old refresh token is spent", body = TokenPair),
+        (status = 400, description = "The body is not JSON", body = Problem),
+        (status = 401, description = "The token is forged, expired, spent, or its session has ended", body = Problem),
+        (status = 415, description = "The body does not say it is JSON", body = Problem),
+        (status = 422, description = "The body has no `refresh`", body = Problem),
+    )
+)]
 async fn refresh(
     State(state): State<AppState>,
-    body: Json<RefreshRequest>,
+    body: Result<Json<RefreshRequest>, JsonRejection>,
 ) -> Result<Json<TokenPair>, Problem> {
+    let body = body.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
     let refused = |error| match error {
         AccountError::Catalog(error) => Problem::internal(&error),
         _ => Problem::new(StatusCode::UNAUTHORIZED, "the refresh token is not valid: log in again"),
@@ -70,29 +103,73 @@ async fn refresh(
     actions::refresh(&state, &body.refresh).await.map(Json).map_err(refused)
 }
 
-/// Whoever is signed in; ends that sign-in.
+/// End this sign-in.
+///
+/// Whoever is signed in. Its tokens are refused from now on.
+#[utoipa::path(
+    post, path = "/api/v5/auth/logout", tag = "accounts", security(("bearer" = [])),
+    responses(
+        (status = 204, description = "Signed out"),
+        (status = 401, description = "Not signed in", body = Problem),
+        (status = 403, description = "A page of another site asked", body = Problem),
+    )
+)]
 async fn log_out(State(state): State<AppState>, caller: Caller) -> Result<StatusCode, Problem> {
     let ended = actions::log_out(&state, caller.user.id, caller.session).await;
     ended.map(|()| StatusCode::NO_CONTENT).map_err(|error| Problem::internal(&error))
 }
 
-#[derive(Deserialize)]
+/// What signing up takes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents a form that is read field by field")]
+struct SignUpForm {
+    /// Letters, digits and `. + - _`; unique in whatever case.
+    #[schema(max_length = 15, example = "ada")]
+    username: String,
+    #[schema(max_length = 50, format = "email", example = "ada@example.org")]
+    email: String,
+    #[schema(min_length = 8, max_length = 128)]
+    password: String,
+    /// The password again.
+    password2: String,
+    #[schema(max_length = 35)]
+    first_name: String,
+    #[schema(max_length = 35)]
+    last_name: String,
+}
+
+/// What logging in takes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents a form that is read field by field")]
+struct LogInForm {
+    /// E-mail address or user name.
+    credential: String,
+    password: String,
+}
+
+#[derive(Deserialize, ToSchema)]
 struct RefreshRequest {
     refresh: String,
 }
 
 /// `{"status_code": …, "user": {"status": …, …}}`
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Answer {
     status_code: u16,
     user: Outcome,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(tag = "status", rename_all = "lowercase")]
 enum Outcome {
-    Success { token: TokenPair },
-    Error { detail: FieldErrors },
+    Success {
+        token: TokenPair,
+    },
+    Error {
+        /// Sentences for each field; `non_field_errors` for what no single one is to blame for.
+        #[schema(value_type = std::collections::HashMap<String, Vec<String>>)]
+        detail: FieldErrors,
+    },
 }
 
 struct Envelope(Result<SignedIn, AccountError>);

@@ -4,6 +4,7 @@ mod check_config;
 mod doctor;
 mod inspect;
 mod migrate;
+mod openapi;
 mod package;
 mod publish;
 mod serve;
@@ -43,6 +44,8 @@ enum Command {
     /// Make accounts and change what they may do
     #[command(subcommand)]
     User(user::User),
+    /// Print the API's description, OpenAPI 3.1
+    Openapi(openapi::OpenApi),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -112,6 +115,7 @@ fn run(command: Command, env: Environment) -> anyhow::Result<()> {
             Command::Migrate(migrate) => migrate.run(env).await,
             Command::Doctor(doctor) => doctor.run(env).await,
             Command::User(user) => user.run(env).await,
+            Command::Openapi(openapi) => openapi.run(),
             Command::Config(ConfigCommand::Check(check)) => check.run(env),
         }
     })

@@ -1,5 +1,6 @@
 //! The HTTP server: one router, the layers every request passes, and an orderly end.
 
+mod docs;
 mod fields;
 mod health;
 mod layers;
@@ -14,6 +15,8 @@ use std::time::Duration;
 use axum::{Router, routing::get};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{AppState, accounts, assets, pages, playback, uploads, videos};
 
@@ -22,21 +25,35 @@ pub(crate) use object::StoredObject;
 pub use problem::Problem;
 pub(crate) use problem::log_internal;
 pub(crate) use recall::RecallableBody;
-pub(crate) use v3::{OUR_FAULT, V3, V3Error};
+pub(crate) use v3::{OUR_FAULT, V3, V3Error, V3ErrorBody};
 
 /// Every route with every layer.
 pub fn router(state: AppState) -> Router {
+    let (api, _) = quick_api().split_for_parts();
+    let (slow_api, _) = uploads::api::routes().split_for_parts();
     let quick = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .merge(accounts::api::routes())
-        .merge(videos::api::routes())
+        .merge(api)
+        .merge(docs::routes(openapi()))
         .merge(playback::api::routes())
         .merge(pages::routes())
         .merge(assets::routes())
         .fallback(pages::not_found);
     let quick = layers::answer_within(quick, Duration::from_secs(state.config.limits.request_seconds));
-    layers::around(quick.merge(uploads::api::routes()).merge(pages::upload_routes())).with_state(state)
+    layers::around(quick.merge(slow_api).merge(pages::upload_routes())).with_state(state)
+}
+
+/// The API's description, as `cutetube openapi` prints it.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    quick_api().merge(uploads::api::routes()).into_openapi()
+}
+
+/// The API but for uploads, which take as long as they take.
+fn quick_api() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(docs::ApiDoc::openapi())
+        .merge(accounts::api::routes())
+        .merge(videos::api::routes())
 }
 
 /// Answers on `listener` until `stop`; then running requests get `server.drain_seconds` to finish.

@@ -8,15 +8,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A problem-details answer (RFC 9457); `type` is always `about:blank`, so `title` is the status' phrase.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
     #[serde(skip)]
     status_code: StatusCode,
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
     title: &'static str,
     /// A sentence for the caller.
+    #[schema(value_type = String)]
     detail: Cow<'static, str>,
     /// The field of the request that is at fault.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,9 +6,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Whatever v3 and v4 answer outside of accounts.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct V3<T> {
     data: T,
 }
@@ -21,6 +22,18 @@ pub(crate) struct V3Error {
     pub(crate) detail: String,
     /// The field at fault.
     pub(crate) error_key: Option<&'static str>,
+}
+
+/// `data` of an error.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct V3ErrorBody {
+    /// Always `error`.
+    status: &'static str,
+    /// A sentence for the caller.
+    detail: String,
+    /// The field at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_key: Option<&'static str>,
 }
 
 /// What the original says when it is to blame.
@@ -52,14 +65,7 @@ impl<T: Serialize> IntoResponse for V3<T> {
 
 impl IntoResponse for V3Error {
     fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Body {
-            status: &'static str,
-            detail: String,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            error_key: Option<&'static str>,
-        }
-        let body = Body { status: "error", detail: self.detail, error_key: self.error_key };
+        let body = V3ErrorBody { status: "error", detail: self.detail, error_key: self.error_key };
         (self.status, V3::new(body)).into_response()
     }
 }

@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_refused_form_keeps_what_was_typed_but_no_password() {
-        let typed = Fields::from_json(serde_json::json!({
+        let typed = Fields::from_json(&serde_json::json!({
             "username": "\"><script>", "email": "ada@example.org", "password": "correct horse",
         }));
         let mut errors = FieldErrors::default();

@@ -8,6 +8,7 @@ use axum::{
 };
 use catalog::{ids::VideoId, videos::Video};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     AppState,
@@ -20,7 +21,7 @@ use crate::{
 pub(crate) struct BaseUrl(String);
 
 /// Where a video plays from. Everything is absent until it is published.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct PlaybackUrls {
     pub(crate) dash: Option<String>,
     pub(crate) dash_mov: Option<String>,

@@ -1,32 +1,48 @@
 //! `POST /api/v3/vod/initiate-task/upload/`
 
 use axum::{
-    Router,
     body::Body,
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Multipart, Request, State},
     http::{HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
-    routing::post,
 };
 use catalog::{
     ids::{ProcessId, VideoId},
     videos::Video,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{Rejection, actions};
 use crate::{
     AppState,
     accounts::Caller,
-    http::{RecallableBody, V3, V3Error, log_internal},
+    http::{Problem, RecallableBody, V3, V3Error, V3ErrorBody, log_internal},
 };
 
 /// Routes that may take as long as an upload takes, with bodies as long as uploads are.
-pub(crate) fn routes() -> Router<AppState> {
-    Router::new().route("/api/v3/vod/initiate-task/upload/", post(upload)).layer(DefaultBodyLimit::disable())
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(upload)).layer(DefaultBodyLimit::disable())
 }
 
+/// Upload a video.
+///
 /// Whoever is signed in and may upload. Everybody else is answered before the file is read.
+#[utoipa::path(
+    post, path = "/api/v3/vod/initiate-task/upload/", tag = "uploads", security(("bearer" = [])),
+    request_body(content = UploadForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, description = "The file is complete, and is being processed", body = V3<Started>),
+        (status = 400, description = "A field or the file was refused; nothing is kept", body = V3<V3ErrorBody>),
+        (status = 401, description = "Not signed in", body = Problem),
+        (status = 403, description = "This account may not upload", body = V3<V3ErrorBody>),
+        (status = 408, description = "Nothing came for too long", body = V3<V3ErrorBody>),
+        (status = 413, description = "The file is larger than allowed", body = V3<V3ErrorBody>),
+        (status = 503, description = "Too many uploads at once: come back later", body = V3<V3ErrorBody>),
+        (status = 507, description = "The server has no space left", body = V3<V3ErrorBody>),
+    )
+)]
 async fn upload(State(state): State<AppState>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     // Who asks first whether to send is told no, and sends nothing.
@@ -57,13 +73,31 @@ async fn receive(state: &AppState, mut parts: Parts, body: Body) -> Result<Video
 }
 
 /// The original's answer, and the id under which the processing is followed.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Started {
     status: &'static str,
+    #[schema(value_type = String, format = "uuid")]
     video_id: VideoId,
+    #[schema(value_type = String, format = "uuid")]
     process_id: ProcessId,
     video_name_without_extention: String,
     video_extention: String,
+}
+
+/// The form of an upload; its fields may come in any order.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents a form that is read as it comes")]
+struct UploadForm {
+    #[schema(max_length = 200)]
+    title: String,
+    #[schema(max_length = 5000)]
+    description: Option<String>,
+    /// `HH:MM:SS`, as the uploader believes; what is measured wins.
+    #[schema(example = "00:01:30")]
+    duration: Option<String>,
+    /// The file, named `.mp4` or `.mov`.
+    #[schema(format = Binary)]
+    video: String,
 }
 
 impl Started {

@@ -1,12 +1,12 @@
 //! `/api/v3/vod/…` for reading, in the original's shapes, and `/api/v5/videos/…`.
 
 use axum::{
-    Json, Router,
-    extract::{Path, Query, State},
+    Json,
+    extract::{Path, Query, State, rejection::QueryRejection},
     http::StatusCode,
-    routing::get,
 };
 use serde::Deserialize;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     actions::{self, is_followed},
@@ -16,19 +16,26 @@ use super::{
 use crate::{
     AppState,
     accounts::Visitor,
-    http::{Problem, V3, V3Error},
+    http::{Problem, V3, V3Error, V3ErrorBody},
     playback::{BaseUrl, PlaybackUrls},
 };
 
 /// Routes of this feature's API.
-pub(crate) fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/api/v3/vod/metadata/stream/{video_id}/", get(v3_metadata))
-        .route("/api/v3/vod/videos/all/", get(v3_list))
-        .route("/api/v5/videos/{id}", get(v5_video))
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(v3_metadata)).routes(routes!(v3_list)).routes(routes!(v5_video))
 }
 
+/// Where a video plays from.
+///
 /// Anybody for public and unlisted videos; for private ones their owner and administrators.
+#[utoipa::path(
+    get, path = "/api/v3/vod/metadata/stream/{video_id}/", tag = "videos",
+    params(("video_id" = String, Path, description = "As the upload answered it")),
+    responses(
+        (status = 200, description = "The URLs are null until the video plays", body = V3<Success<Metadata>>),
+        (status = 404, description = "There is no such video for this caller", body = V3<V3ErrorBody>),
+    )
+)]
 async fn v3_metadata(
     State(state): State<AppState>,
     visitor: Visitor,
@@ -43,15 +50,26 @@ async fn v3_metadata(
     Ok(V3::new(Success { status: "success", data }))
 }
 
-/// Anybody; public videos that play, newest first, ten to a page.
+/// The public videos that play, newest first, ten to a page.
+///
+/// Anybody.
+#[utoipa::path(
+    get, path = "/api/v3/vod/videos/all/", tag = "videos", params(("page" = Option<u32>, Query, description = "From 1")),
+    responses(
+        (status = 200, description = "A page", body = V3<VideoList>),
+        (status = 404, description = "There is no such page", body = V3<V3ErrorBody>),
+    )
+)]
 async fn v3_list(
     State(state): State<AppState>,
     base: BaseUrl,
-    Query(query): Query<PageQuery>,
+    query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<V3<VideoList>, V3Error> {
+    let invalid = || V3Error::new(StatusCode::NOT_FOUND, "Invalid page.");
+    let Query(query) = query.map_err(|_| invalid())?;
     let number = query.page.as_deref().unwrap_or("1").parse().unwrap_or(0);
     let found = actions::public_page(&state, number).await.map_err(|error| V3Error::internal(&error))?;
-    let page = found.ok_or_else(|| V3Error::new(StatusCode::NOT_FOUND, "Invalid page."))?;
+    let page = found.ok_or_else(invalid)?;
     let item = |video| ListedVideo::new(video, &base, PlaybackUrls::preferred(video, &state, &base));
     Ok(V3::new(VideoList {
         count: page.total,
@@ -62,7 +80,17 @@ async fn v3_list(
     }))
 }
 
+/// A video: its state, how far it is, and where it plays from.
+///
 /// Anybody for public and unlisted videos; for private ones their owner and administrators.
+#[utoipa::path(
+    get, path = "/api/v5/videos/{id}", tag = "videos", security((), ("bearer" = [])),
+    params(("id" = String, Path, description = "As the upload answered it")),
+    responses(
+        (status = 200, description = "The video", body = VideoResource),
+        (status = 404, description = "There is no such video for this caller", body = Problem),
+    )
+)]
 async fn v5_video(
     State(state): State<AppState>,
     visitor: Visitor,

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use catalog::{ids::VideoId, videos::Video};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::playback::{BaseUrl, PlaybackUrls};
 
 /// What v3 tells about a video.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Metadata {
     pub(super) custom_video_title: String,
     pub(super) title: String,
@@ -22,14 +23,14 @@ pub(super) struct Metadata {
 }
 
 /// `data` of a v3 answer about one thing.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Success<T> {
     pub(super) status: &'static str,
     pub(super) data: T,
 }
 
 /// `data` of the v3 list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct VideoList {
     pub(super) count: u64,
     pub(super) next: Option<String>,
@@ -39,8 +40,9 @@ pub(super) struct VideoList {
 }
 
 /// An item of the v3 list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ListedVideo {
+    #[schema(value_type = String, format = "uuid")]
     id: VideoId,
     #[serde(flatten)]
     metadata: Metadata,

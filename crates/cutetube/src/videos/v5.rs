@@ -2,6 +2,7 @@
 
 use catalog::{VideoState, outputs::Rendition};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::actions::{VideoDetails, stage_name, stage_percent};
 use crate::{
@@ -10,12 +11,14 @@ use crate::{
 };
 
 /// `GET /api/v5/videos/{id}`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct VideoResource {
+    #[schema(format = "uuid")]
     id: String,
     title: String,
     description: String,
     /// `uploaded`, `processing`, `ready` or `failed`.
+    #[schema(value_type = String)]
     state: VideoState,
     /// Why it failed: a sentence.
     error: Option<String>,
@@ -39,7 +42,7 @@ pub(super) struct VideoResource {
     ready_at_ms: Option<i64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct StageResource {
     stage: &'static str,
     percent: u8,
@@ -47,7 +50,7 @@ struct StageResource {
     total: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct RenditionResource {
     id: String,
     /// `video` or `audio`.

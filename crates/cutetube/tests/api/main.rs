@@ -6,5 +6,6 @@ mod accounts;
 mod app;
 mod clips;
 mod delivery;
+mod documentation;
 mod uploads;
 mod videos;
