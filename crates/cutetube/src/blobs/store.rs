@@ -102,21 +102,21 @@ impl BlobStore {
         let bad = || BlobError::BadUrl { url: url.to_owned() };
         let path =
             PathBuf::from(url.strip_prefix("file://").filter(|path| !path.is_empty()).ok_or_else(bad)?);
-        Self::local(path, |folder| folder.with_fsync(true))
+        Self::local(&path, |folder| folder.with_fsync(true))
     }
 
     /// A folder, made when missing, whose objects appear whole but need not survive the loss of power: who loses them
     /// makes them again.
     pub fn export(folder: &std::path::Path) -> Result<Self, BlobError> {
-        Self::local(folder.to_owned(), |folder| folder.with_fsync(false))
+        Self::local(folder, |folder| folder.with_fsync(false))
     }
 
     fn local(
-        path: PathBuf,
+        path: &std::path::Path,
         set_up: impl FnOnce(LocalFileSystem) -> LocalFileSystem,
     ) -> Result<Self, BlobError> {
-        let failure = |source| BlobError::Folder { path: path.clone(), source };
-        std::fs::create_dir_all(&path).map_err(failure)?;
+        let failure = |source| BlobError::Folder { path: path.to_owned(), source };
+        std::fs::create_dir_all(path).map_err(failure)?;
         let root = path.canonicalize().map_err(failure)?;
         let folder = LocalFileSystem::new_with_prefix(&root)
             .map_err(|source| BlobError::Store { key: path.display().to_string(), source })?;

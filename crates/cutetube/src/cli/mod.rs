@@ -29,6 +29,8 @@ struct Cli {
 enum Command {
     /// Serve pages, the API and media, and work on uploads
     Serve(serve::Serve),
+    /// Work on uploads, and serve nothing: `serve --role worker`
+    Worker(serve::Worker),
     /// Make the whole ladder of a video in a static folder, without a server or a database
     Transcode(transcode::Transcode),
     /// Package renditions that exist already for DASH and HLS, without encoding anything
@@ -108,6 +110,7 @@ fn run(command: Command, env: Environment) -> anyhow::Result<()> {
     runtime.block_on(async {
         match command {
             Command::Serve(serve) => serve.run(env).await,
+            Command::Worker(worker) => worker.run(env).await,
             Command::Transcode(transcode) => transcode.run(env).await,
             Command::Package(package) => package.run().await,
             Command::Publish(publish) => publish.run().await,

@@ -23,6 +23,19 @@ pub(super) struct Serve {
     role: Option<Role>,
 }
 
+/// Work on uploads, and serve nothing: `serve --role worker`.
+#[derive(Debug, Args)]
+pub(super) struct Worker {
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+impl Worker {
+    pub(super) async fn run(self, env: Environment) -> anyhow::Result<()> {
+        Serve { config: self.config, listen: None, role: Some(Role::Worker) }.run(env).await
+    }
+}
+
 impl Serve {
     pub(super) async fn run(self, env: Environment) -> anyhow::Result<()> {
         let mut flags = Vec::new();

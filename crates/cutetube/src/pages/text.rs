@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn dates_follow_the_calendar() {
         let check = |seconds: i64, expected| {
-            assert_eq!(date(Timestamp::from_unix_micros(seconds * 1_000_000)), expected)
+            assert_eq!(date(Timestamp::from_unix_micros(seconds * 1_000_000)), expected);
         };
         check(0, "1 January 1970");
         check(-1, "31 December 1969");

@@ -24,7 +24,7 @@ async fn every_documented_route_exists() {
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             let method = method.to_uppercase().parse().unwrap();
-            let url = format!("{}{}", app.url, path.replace('{', "").replace('}', ""));
+            let url = format!("{}{}", app.url, path.replace(['{', '}'], ""));
             let status = app.client.request(method, url).send().await.unwrap().status();
             let documented = !operation["responses"][status.as_str()].is_null();
             assert!(documented, "{path} answers {status}, which is not documented");
