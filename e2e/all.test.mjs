@@ -1,0 +1,9 @@
+// One file, so that all suites share one server, one browser and one published video.
+
+import { after } from "node:test";
+import { shutDown } from "./platform.mjs";
+import "./suites/pages.mjs";
+import "./suites/uploading.mjs";
+import "./suites/playing.mjs";
+
+after(shutDown);

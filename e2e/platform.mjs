@@ -1,0 +1,118 @@
+// One platform for all browser tests: a server on a folder of its own, a browser with a profile of its own, and a
+// published video. Everything ends with the tests, by its own handle.
+
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { chromium } from "playwright-core";
+import { startServer } from "../scripts/server.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const program = resolve(root, process.env.CARGO_TARGET_DIR ?? "target", "debug/cutetube");
+export const artifacts = join(root, "e2e/artifacts");
+
+export const account = { username: "ada", email: "ada@example.org", password: "correct horse" };
+
+const BROWSERS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+const BROWSER_WORDS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--autoplay-policy=no-user-gesture-required",
+];
+
+const run = promisify(execFile);
+const folder = mkdtempSync(join(tmpdir(), "cutetube-e2e-"));
+let started;
+
+/** Starts on first use: `{ url, clip, video, newPage, stop }`; `video` is published, `clip` a file to upload. */
+export function platform() {
+  started ??= start();
+  return started;
+}
+
+/** Ends whatever was started. */
+export async function shutDown() {
+  if (started !== undefined) await (await started.catch(() => undefined))?.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function start() {
+  mkdirSync(artifacts, { recursive: true });
+  const server = await startServer({
+    program,
+    data: join(folder, "data"),
+    listen: "127.0.0.1:0",
+    log: join(artifacts, "server.log"),
+    environment: { CUTETUBE_LIMITS__RATE: "off" },
+  });
+  const browser = await chromium.launch({
+    executablePath: BROWSERS.find((path) => existsSync(path)),
+    args: BROWSER_WORDS,
+  });
+  const stop = async () => {
+    await browser.close();
+    await server.stop();
+  };
+  try {
+    const clip = await makeClip("clip.mp4", 12);
+    const video = await publish(server.url, clip, "A clip with <markup> & more");
+    return { url: server.url, clip, video, stop, newPage: (options) => newPage(browser, server.url, options) };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** A picture that changes in every frame, large enough for two rungs, with a tone. */
+async function makeClip(name, seconds) {
+  const clip = join(folder, name);
+  const input = (source) => ["-f", "lavfi", "-i", `${source}:duration=${seconds}`];
+  const picture = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "48"];
+  await run("ffmpeg", [
+    ...["-v", "error", "-y", ...input("testsrc2=size=854x480:rate=24"), ...input("sine=frequency=440")],
+    ...[...picture, "-c:a", "aac", "-ac", "2", clip],
+  ]);
+  return clip;
+}
+
+/** Publishes with the program's own command, as a new account, and answers what `/api/v5` says in the end. */
+async function publish(url, file, title) {
+  const words = ["publish", file, "--server", url, "--title", title, "--sign-up", account.email, "--wait"];
+  const environment = { CUTETUBE_CREDENTIAL: account.username, CUTETUBE_PASSWORD: account.password };
+  const { stdout } = await run(program, words, { env: { ...process.env, ...environment } });
+  const id = /\/watch\/(\S+)/.exec(stdout)?.[1];
+  const answer = await fetch(`${url}/api/v5/videos/${id}`);
+  return answer.json();
+}
+
+/**
+ * A page in a profile of its own, and `close`, which fails when the page asked another host, logged an error or threw.
+ * `others` are further origins that the test itself serves.
+ */
+async function newPage(browser, url, { others = [], expectedErrors = [], ...options } = {}) {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  const complaints = [];
+  const origins = [url, ...others];
+  page.on("request", (request) => {
+    const address = request.url();
+    const isOurs = origins.some((origin) => address.startsWith(origin)) || /^(blob|data):/.test(address);
+    if (!isOurs) complaints.push(`asked another host: ${address}`);
+  });
+  page.on("pageerror", (error) => complaints.push(`threw: ${error.stack}`));
+  page.on("console", (message) => {
+    const text = message.text();
+    if (message.type() === "error" && !expectedErrors.some((expected) => expected.test(text))) complaints.push(`logged: ${text}`);
+  });
+  const close = async () => {
+    await context.close();
+    if (complaints.length > 0) throw new Error(complaints.join("\n"));
+  };
+  return { page, context, close };
+}

@@ -1,0 +1,129 @@
+// Real decoding in a real browser: our player over DASH and HLS, and two players of others on a page elsewhere.
+
+import assert from "node:assert/strict";
+import { createReadStream } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { artifacts, platform } from "../platform.mjs";
+
+const DURATION = 12;
+
+describe("playing", () => {
+  for (const manifest of ["dash", "hls"]) {
+    test(`our player plays, seeks and changes rung over ${manifest}`, async () => {
+      const { url, video, newPage } = await platform();
+      const { page, close } = await newPage();
+      await page.goto(`${url}/watch/${video.id}?manifest=${manifest}`);
+      await page.getByRole("button", { name: "Play", exact: true }).first().click();
+      await frames(page, 24);
+      await page.screenshot({ path: join(artifacts, `playing-${manifest}.png`) });
+
+      for (const height of [360, 480]) {
+        await page.evaluate((height) => {
+          const player = document.querySelector("video").ui.getControls().getPlayer();
+          player.configure("abr.enabled", false);
+          player.selectVariantTrack(player.getVariantTracks().find((track) => track.height === height), true);
+        }, height);
+        await page.waitForFunction((height) => document.querySelector("video").videoHeight === height, height);
+        await frames(page, 12);
+      }
+      await seek(page, 9.5);
+      await frames(page, 12);
+      await toTheEnd(page);
+      await close();
+    });
+  }
+
+  test("the embedded player plays", async () => {
+    const { url, video, newPage } = await platform();
+    const { page, close } = await newPage({ viewport: { width: 640, height: 360 } });
+    await page.goto(`${url}/embed/${video.id}`);
+    await page.getByRole("button", { name: "Play", exact: true }).first().click();
+    await frames(page, 24);
+    await close();
+  });
+
+  for (const other of ["dashjs", "hlsjs"]) {
+    test(`${other} plays from another site`, async () => {
+      const { url, video, newPage } = await platform();
+      const site = await foreignSite(video.playback);
+      try {
+        const { page, close } = await newPage({ others: [site.url] });
+        await page.goto(`${site.url}/${other}.html`);
+        assert.notEqual(new URL(page.url()).origin, url);
+        await page.evaluate(() => document.querySelector("video").play());
+        await frames(page, 24);
+        await seek(page, 9.5);
+        await frames(page, 12);
+        await toTheEnd(page);
+        await close();
+      } finally {
+        await site.close();
+      }
+    });
+  }
+});
+
+/** Resolves once this many further frames were decoded. */
+async function frames(page, count) {
+  const before = await page.evaluate(() => document.querySelector("video").getVideoPlaybackQuality().totalVideoFrames);
+  await page.waitForFunction(
+    (wanted) => document.querySelector("video").getVideoPlaybackQuality().totalVideoFrames >= wanted,
+    before + count,
+  );
+}
+
+/** Resolves once the picture at this time is there. */
+function seek(page, seconds) {
+  return page.evaluate(
+    (seconds) =>
+      new Promise((resolve) => {
+        const video = document.querySelector("video");
+        video.addEventListener("seeked", resolve, { once: true });
+        video.currentTime = seconds;
+      }),
+    seconds,
+  );
+}
+
+/** Plays what is left, and ends where the video ends. */
+async function toTheEnd(page) {
+  await page.waitForFunction(() => document.querySelector("video").ended);
+  const { duration, currentTime } = await page.evaluate(() => {
+    const { duration, currentTime } = document.querySelector("video");
+    return { duration, currentTime };
+  });
+  assert.ok(Math.abs(duration - DURATION) < 0.05, `lasts ${duration} s`);
+  assert.ok(Math.abs(currentTime - duration) < 0.1, `ended at ${currentTime} s`);
+}
+
+/** A site of somebody else: one page for each player, and the players. */
+async function foreignSite({ dash, hls }) {
+  const scripts = {
+    "/dashjs.js": fileURLToPath(new URL("../node_modules/dashjs/dist/modern/umd/dash.all.min.js", import.meta.url)),
+    "/hlsjs.js": fileURLToPath(new URL("../node_modules/hls.js/dist/hls.min.js", import.meta.url)),
+  };
+  const pages = {
+    "/dashjs.html": page("/dashjs.js", `dashjs.MediaPlayer().create().initialize(video, ${JSON.stringify(dash)}, false);`),
+    "/hlsjs.html": page("/hlsjs.js", `const hls = new Hls(); hls.loadSource(${JSON.stringify(hls)}); hls.attachMedia(video);`),
+  };
+  const server = createServer(({ url }, response) => {
+    if (scripts[url] !== undefined) createReadStream(scripts[url]).pipe(response.setHeader("content-type", "text/javascript"));
+    else if (pages[url] !== undefined) response.setHeader("content-type", "text/html").end(pages[url]);
+    else response.writeHead(url === "/favicon.ico" ? 204 : 404).end();
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const close = () =>
+    new Promise((resolve) => {
+      server.close(resolve);
+      server.closeAllConnections();
+    });
+  return { url: `http://127.0.0.1:${server.address().port}`, close };
+}
+
+function page(script, start) {
+  return `<!doctype html><meta charset="utf-8"><title>Elsewhere</title><video muted width="640"></video>
+    <script src="${script}"></script><script>const video = document.querySelector("video"); ${start}</script>`;
+}
