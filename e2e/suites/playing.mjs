@@ -36,6 +36,22 @@ describe("playing", () => {
     });
   }
 
+  test("a click that comes while the manifest is on its way is not lost", async () => {
+    const { url, video, newPage } = await platform();
+    const { page, close } = await newPage();
+    let deliver;
+    const clicked = new Promise((resolve) => (deliver = resolve));
+    await page.route("**/manifest.mpd", async (route) => {
+      await clicked;
+      await route.continue();
+    });
+    await page.goto(`${url}/watch/${video.id}`);
+    await page.getByRole("button", { name: "Play", exact: true }).first().click();
+    deliver();
+    await frames(page, 24);
+    await close();
+  });
+
   test("the embedded player plays", async () => {
     const { url, video, newPage } = await platform();
     const { page, close } = await newPage({ viewport: { width: 640, height: 360 } });

@@ -31,8 +31,11 @@ export async function play(frame: HTMLElement): Promise<void> {
   overlay.configure(CONTROLS);
   removeEmptyElements(frame);
 
+  const early = earlyClick(frame);
   try {
     await player.load(absolute(preferred(sources)));
+    // A browser may still refuse to start sound by itself; the button is there then.
+    if (early()) await video.play().catch(() => undefined);
     if (sources.storyboard !== undefined) {
       // Only the preview above the seek bar depends on it: playing goes on without.
       await player.addThumbnailsTrack(absolute(sources.storyboard), "text/vtt").catch(() => undefined);
@@ -60,6 +63,20 @@ const CONTROLS = {
   showVideoCodec: false,
   showAudioCodec: false,
 } as Partial<shaka.extern.UIConfiguration> as shaka.extern.UIConfiguration;
+
+/** Shaka ignores clicks while it loads. The function that is returned ends listening and tells whether one asked to play. */
+function earlyClick(frame: HTMLElement): () => boolean {
+  let wanted = false;
+  const listen = ({ target }: Event): void => {
+    const button = target instanceof Element ? target.closest("button") : null;
+    wanted ||= button === null || button.className.includes("play-button");
+  };
+  frame.addEventListener("click", listen, { capture: true });
+  return () => {
+    frame.removeEventListener("click", listen, { capture: true });
+    return wanted;
+  };
+}
 
 /** Shaka lays out a button for advertisements and a title that stay empty: a screen reader would stop at both. */
 function removeEmptyElements(frame: HTMLElement): void {
