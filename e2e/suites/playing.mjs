@@ -69,7 +69,6 @@ describe("playing", () => {
         const { page, close } = await newPage({ others: [site.url] });
         await page.goto(`${site.url}/${other}.html`);
         assert.notEqual(new URL(page.url()).origin, url);
-        await page.evaluate(() => document.querySelector("video").play());
         await frames(page, 24);
         await seek(page, 9.5);
         await frames(page, 12);
@@ -122,7 +121,7 @@ async function foreignSite({ dash, hls }) {
     "/hlsjs.js": fileURLToPath(new URL("../node_modules/hls.js/dist/hls.min.js", import.meta.url)),
   };
   const pages = {
-    "/dashjs.html": page("/dashjs.js", `dashjs.MediaPlayer().create().initialize(video, ${JSON.stringify(dash)}, false);`),
+    "/dashjs.html": page("/dashjs.js", `dashjs.MediaPlayer().create().initialize(video, ${JSON.stringify(dash)}, true);`),
     "/hlsjs.html": page("/hlsjs.js", `const hls = new Hls(); hls.loadSource(${JSON.stringify(hls)}); hls.attachMedia(video);`),
   };
   const server = createServer(({ url }, response) => {
@@ -140,6 +139,6 @@ async function foreignSite({ dash, hls }) {
 }
 
 function page(script, start) {
-  return `<!doctype html><meta charset="utf-8"><title>Elsewhere</title><video muted width="640"></video>
+  return `<!doctype html><meta charset="utf-8"><title>Elsewhere</title><video autoplay muted width="640"></video>
     <script src="${script}"></script><script>const video = document.querySelector("video"); ${start}</script>`;
 }
