@@ -11,10 +11,10 @@ use transcode::source::{IndexError, ReadRange, index};
 use super::blueprint::{Inspected, Inspection};
 use super::{StageError, unreadable, verdict};
 
-/// What an index may cost: a day of video at 60 frames per second fits.
+/// What an index may cost, some 200 MB: a day of video at 30 frames per second with its sound fits.
 pub(crate) const INDEX_LIMITS: isobmff::Limits = isobmff::Limits {
     max_header_bytes: 256 << 20,
-    max_samples: 16_000_000,
+    max_samples: 8_000_000,
     max_tracks: 64,
     max_boxes: 1_000_000,
 };
