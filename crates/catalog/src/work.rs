@@ -173,7 +173,7 @@ impl Work {
             .owner(owner.to_string())
             .priority(self.class().priority());
         let job = match &self {
-            Self::Delete(_) => job.max_attempts(20),
+            Self::Delete(_) => job.max_attempts(100).max_failures(20),
             _ => job.group(group(self.video())),
         };
         match self.dedup_key() {

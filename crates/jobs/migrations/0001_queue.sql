@@ -14,8 +14,12 @@ CREATE TABLE jobs (
     run_at BIGINT NOT NULL,
     attempt BIGINT NOT NULL,
     max_attempts BIGINT NOT NULL CONSTRAINT jobs_max_attempts_check CHECK (max_attempts > 0),
+    -- Of the attempts, those that the job itself failed; the others were taken from workers that vanished.
+    failures BIGINT NOT NULL,
+    max_failures BIGINT NOT NULL CONSTRAINT jobs_max_failures_check CHECK (max_failures > 0),
     -- Grows at each claim and never shrinks, unlike the attempt, which a hand-back gives back.
     fence BIGINT NOT NULL,
+    -- Of a running job, and of a cancelled one whose worker may not have heard of it.
     lease_until BIGINT,
     worker TEXT,
     dedup_key TEXT UNIQUE,
@@ -25,7 +29,7 @@ CREATE TABLE jobs (
     created_at BIGINT NOT NULL,
     started_at BIGINT,
     finished_at BIGINT,
-    CONSTRAINT jobs_lease_check CHECK ((state = 'running') = (lease_until IS NOT NULL))
+    CONSTRAINT jobs_lease_check CHECK (state = 'cancelled' OR (state = 'running') = (lease_until IS NOT NULL))
 );
 
 CREATE INDEX jobs_ready ON jobs (queue, priority DESC, stamp, id, run_at, kind) WHERE state = 'ready';

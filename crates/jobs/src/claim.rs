@@ -88,8 +88,8 @@ db::statements! {
          UPDATE jobs SET state = 'running', worker = $5, lease_until = " NOW " + $6, attempt = attempt + 1,
              fence = fence + 1, started_at = " NOW ", units_done = 0, units_total = 0
          WHERE id IN (SELECT id FROM next)
-         RETURNING id, fence, queue, kind, payload, owner, job_group, priority, attempt, max_attempts, created_at,
-             stamp"
+         RETURNING id, fence, queue, kind, payload, owner, job_group, priority, attempt, max_attempts, failures,
+             max_failures, created_at, stamp"
     }
     /// Rows are locked in the order of their ids, as every statement does that changes several jobs: so two of them
     /// never wait for each other in a circle.

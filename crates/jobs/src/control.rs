@@ -96,19 +96,19 @@ pub async fn purge(db: &Db, keep: Retention, limit: u32) -> Result<u64> {
 db::statements! {
     EXPEDITE { "UPDATE jobs SET priority = $2 WHERE dedup_key = $1 AND state = 'ready' AND priority < $2" }
     CANCEL {
-        "UPDATE jobs SET state = 'cancelled', lease_until = NULL, finished_at = " NOW "
+        "UPDATE jobs SET state = 'cancelled', finished_at = " NOW "
          WHERE id = $1 AND state IN ('ready', 'running')"
     }
     CANCEL_GROUP {
         "WITH unfinished AS MATERIALIZED (
              SELECT id FROM jobs WHERE job_group = $1 AND state IN ('ready', 'running') ORDER BY id" FOR_UPDATE
         ")
-         UPDATE jobs SET state = 'cancelled', lease_until = NULL, finished_at = " NOW "
+         UPDATE jobs SET state = 'cancelled', finished_at = " NOW "
          WHERE id IN (SELECT id FROM unfinished)"
     }
     CANCEL_COUNTERS { "DELETE FROM job_counters WHERE job_group = $1" }
     REVIVE {
-        "UPDATE jobs SET state = 'ready', attempt = 0, worker = NULL, run_at = " NOW ", finished_at = NULL
+        "UPDATE jobs SET state = 'ready', attempt = 0, failures = 0, worker = NULL, run_at = " NOW ", finished_at = NULL
          WHERE id = $1 AND state = 'dead'"
     }
     PAUSE {

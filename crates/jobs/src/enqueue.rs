@@ -18,6 +18,7 @@ pub struct NewJob {
     group: Option<String>,
     priority: i64,
     max_attempts: u32,
+    max_failures: u32,
     delay: Duration,
     dedup_key: Option<String>,
 }
@@ -32,7 +33,7 @@ pub enum Enqueued {
 }
 
 impl NewJob {
-    /// A job of this kind: priority 0, five attempts, at once, owned by nobody.
+    /// A job of this kind: priority 0, at once, owned by nobody, with 25 attempts of which five may fail.
     pub fn new(queue: impl Into<String>, kind: impl Into<String>, payload: &Value) -> Self {
         Self {
             queue: queue.into(),
@@ -41,7 +42,8 @@ impl NewJob {
             owner: String::new(),
             group: None,
             priority: 0,
-            max_attempts: 5,
+            max_attempts: 25,
+            max_failures: 5,
             delay: Duration::ZERO,
             dedup_key: None,
         }
@@ -65,9 +67,16 @@ impl NewJob {
         self
     }
 
-    /// How often it is tried, at least once.
+    /// How often it is tried, at least once, whatever ends the attempts. A worker may vanish for many reasons, and
+    /// in the end the job itself is one.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = attempts.max(1);
+        self
+    }
+
+    /// How often it may fail by itself, at least once.
+    pub fn max_failures(mut self, failures: u32) -> Self {
+        self.max_failures = failures.max(1);
         self
     }
 
@@ -130,20 +139,22 @@ db::statements! {
     /// New jobs from a JSON array; those whose key exists are left out.
     INSERT {
         "INSERT INTO jobs (queue, kind, payload, owner, job_group, priority, stamp, state, run_at, attempt,
-                           max_attempts, fence, dedup_key, units_done, units_total, created_at)
+                           max_attempts, failures, max_failures, fence, dedup_key, units_done, units_total,
+                           created_at)
          SELECT new.queue, new.kind, new.payload, new.owner, new.job_group, new.priority, new.stamp, 'ready', "
-                NOW " + new.delay, 0, new.max_attempts, 0, new.dedup_key, 0, 0, " NOW
+                NOW " + new.delay, 0, new.max_attempts, 0, new.max_failures, 0, new.dedup_key, 0, 0, " NOW
        " FROM " [
             sqlite
                 "(SELECT value ->> 'queue' AS queue, value ->> 'kind' AS kind, value ->> 'payload' AS payload,
                          value ->> 'owner' AS owner, value ->> 'job_group' AS job_group,
                          value ->> 'priority' AS priority, value ->> 'stamp' AS stamp, value ->> 'delay' AS delay,
-                         value ->> 'max_attempts' AS max_attempts, value ->> 'dedup_key' AS dedup_key
+                         value ->> 'max_attempts' AS max_attempts, value ->> 'max_failures' AS max_failures,
+                         value ->> 'dedup_key' AS dedup_key
                   FROM json_each($1)) AS new WHERE true"
             postgres
                 "jsonb_to_recordset(CAST($1 AS JSONB)) AS new (queue TEXT, kind TEXT, payload TEXT, owner TEXT,
                          job_group TEXT, priority BIGINT, stamp BIGINT, delay BIGINT, max_attempts BIGINT,
-                         dedup_key TEXT) ORDER BY new.priority DESC, new.stamp"
+                         max_failures BIGINT, dedup_key TEXT) ORDER BY new.priority DESC, new.stamp"
         ]
         " ON CONFLICT (dedup_key) DO NOTHING RETURNING id"
     }
@@ -226,6 +237,7 @@ struct NewRow {
     stamp: i64,
     delay: i64,
     max_attempts: u32,
+    max_failures: u32,
     dedup_key: Option<String>,
 }
 
@@ -241,6 +253,7 @@ impl NewRow {
             job_group: job.group,
             priority: job.priority,
             max_attempts: job.max_attempts,
+            max_failures: job.max_failures,
             dedup_key: job.dedup_key,
         }
     }

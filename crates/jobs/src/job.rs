@@ -25,6 +25,10 @@ pub struct Job {
     pub attempt: u32,
     /// How many attempts there are in all.
     pub max_attempts: u32,
+    /// How many attempts have failed so far.
+    pub failures: u32,
+    /// How many attempts may fail.
+    pub max_failures: u32,
     /// When it was enqueued.
     pub created_at: Timestamp,
     pub(crate) stamp: i64,
@@ -150,6 +154,8 @@ impl db::FromRow for Job {
             priority: row.get("priority")?,
             attempt: row.get("attempt")?,
             max_attempts: row.get("max_attempts")?,
+            failures: row.get("failures")?,
+            max_failures: row.get("max_failures")?,
             created_at: row.get("created_at")?,
             stamp: row.get("stamp")?,
         })

@@ -14,8 +14,9 @@
 //! ```
 //!
 //! - [`enqueue()`] is part of the caller's transaction: no job without its row, no row without its job.
-//! - [`claim()`] counts the attempt, so a job that kills its worker dies after its attempts. It takes only as many
-//!   as the caller has free slots; nothing is fetched ahead.
+//! - [`claim()`] counts the attempt, so a job that kills its worker dies after its attempts. There are far fewer that
+//!   may fail: a worker vanishes for many reasons, but what a job does by itself it does again. A claim takes only
+//!   as many jobs as the caller has free slots; nothing is fetched ahead.
 //! - [`heartbeat`] extends the leases of the jobs a worker holds, and answers which of them are still its own: one
 //!   that is missing was cancelled or taken away, and its work has to stop.
 //! - Whatever ends a job is fenced by its [`Lease`]: a worker that lost it cannot overwrite the winner.
@@ -40,8 +41,8 @@ pub use claim::{Claim, Held, claim, heartbeat};
 pub use control::{Retention, cancel, cancel_group, expedite, pause, purge, resume, revive};
 pub use enqueue::{Enqueued, NewJob, enqueue, enqueue_all};
 pub use job::{DeadJob, Error, Job, JobId, Lease, Progress, Result, State, WorkerId};
-pub use settle::{Reaped, Retried, fail, reap, release, retry, settle};
-pub use stats::{Depth, JobSummary, depths, group, group_of, unfinished};
+pub use settle::{Reaped, Retried, expire, fail, let_go, reap, release, retry, settle};
+pub use stats::{Depth, JobSummary, depths, group, group_of, in_hand, unfinished};
 
 /// The channel on which [`db::Db::listen`] hears that there may be something to claim.
 pub const CHANNEL: &str = "jobs";

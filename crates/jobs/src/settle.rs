@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use db::Tx;
+use db::{Db, Tx};
 
 use crate::{
-    CHANNEL, DeadJob, Error, Lease, Result,
+    CHANNEL, DeadJob, Error, Lease, Result, WorkerId,
     job::{micros, stored_error},
 };
 
@@ -39,7 +39,7 @@ pub async fn settle(tx: &mut Tx, lease: &Lease) -> Result<()> {
 }
 
 /// The attempt failed and may be repeated after `delay` (see [`Backoff`](crate::Backoff)). When it was the last
-/// one, the job is dead.
+/// one, or the last that may fail, the job is dead.
 ///
 /// # Errors
 /// [`Error::LeaseLost`] when it is not this worker's any more.
@@ -82,6 +82,27 @@ pub async fn release(tx: &mut Tx, lease: &Lease) -> Result<()> {
     Ok(())
 }
 
+/// Lets the leases of a worker that is known to be gone run out now instead of later: the next [`reap`] finds them.
+/// Answers how many there were.
+///
+/// Being wrong about it does no harm beyond work that is done twice: the leases are fenced.
+///
+/// # Errors
+/// Those of the database.
+pub async fn expire(db: &Db, worker: &WorkerId) -> Result<u64> {
+    Ok(db.write(EXPIRE).bind(worker).execute().await?)
+}
+
+/// Tells that the worker of a cancelled job has stopped working on it; for other jobs it changes nothing. See
+/// [`in_hand`](crate::in_hand).
+///
+/// # Errors
+/// Those of the database.
+pub async fn let_go(db: &Db, lease: &Lease) -> Result<()> {
+    db.write(LET_GO).bind(lease.id).bind(lease.fence).execute().await?;
+    Ok(())
+}
+
 /// Takes the jobs whose lease ran out from their workers: back to the queue, or dead when their attempts are used
 /// up. At most `limit` of each.
 ///
@@ -106,7 +127,8 @@ db::statements! {
          WHERE id = $1 AND fence = $2 AND state = 'running'"
     }
     RETURN {
-        "UPDATE jobs SET state = 'ready', lease_until = NULL, worker = NULL, error = $3, run_at = " NOW " + $4
+        "UPDATE jobs SET state = 'ready', lease_until = NULL, worker = NULL, error = $3, run_at = " NOW " + $4,
+             failures = failures + 1
          WHERE id = $1 AND fence = $2 AND state = 'running'"
     }
     RELEASE {
@@ -119,9 +141,20 @@ db::statements! {
          RETURNING id, kind, payload, job_group, attempt, error"
     }
     BURY_LAST {
-        "UPDATE jobs SET state = 'dead', lease_until = NULL, error = $3, finished_at = " NOW "
-         WHERE id = $1 AND fence = $2 AND state = 'running' AND attempt >= max_attempts
+        "UPDATE jobs SET state = 'dead', lease_until = NULL, error = $3, finished_at = " NOW ",
+             failures = failures + 1
+         WHERE id = $1 AND fence = $2 AND state = 'running'
+             AND (attempt >= max_attempts OR failures + 1 >= max_failures)
          RETURNING id, kind, payload, job_group, attempt, error"
+    }
+    EXPIRE {
+        "WITH held AS MATERIALIZED (
+             SELECT id FROM jobs WHERE state = 'running' AND worker = $1 ORDER BY id" FOR_UPDATE
+        ")
+         UPDATE jobs SET lease_until = 0 WHERE id IN (SELECT id FROM held)"
+    }
+    LET_GO {
+        "UPDATE jobs SET lease_until = NULL WHERE id = $1 AND fence = $2 AND state = 'cancelled'"
     }
     REAP {
         "WITH expired AS MATERIALIZED (

@@ -62,6 +62,15 @@ pub async fn group(db: &Db, group: &str) -> Result<Vec<JobSummary>> {
     Ok(db.read(GROUP).bind(group).all().await?)
 }
 
+/// How many jobs of a group somebody may be working on. A cancelled job counts until its worker [lets it
+/// go](crate::let_go), or can only have vanished: its lease is not extended any more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn in_hand(db: &Db, group: &str) -> Result<u64> {
+    Ok(db.read(IN_HAND).bind(group).value().await?)
+}
+
 /// The group of a job, read inside a transaction; `None` when it has none, or is gone.
 ///
 /// For callers that must lock what the group stands for before they end the job.
@@ -89,6 +98,7 @@ db::statements! {
         "SELECT id, kind, state, attempt, max_attempts, units_done, units_total, error, worker FROM jobs
          WHERE job_group = $1 ORDER BY id"
     }
+    IN_HAND { "SELECT count(*) FROM jobs WHERE job_group = $1 AND lease_until > " NOW }
     GROUP_OF { "SELECT job_group FROM jobs WHERE id = $1" }
     UNFINISHED { "SELECT count(*) FROM jobs WHERE state IN ('ready', 'running')" }
 }

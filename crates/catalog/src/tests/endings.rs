@@ -33,10 +33,10 @@ async fn a_chunk_that_dies_takes_the_video_with_it(database: Database) {
     let running = take(&db, PIPELINE_QUEUE, 2).await;
     let [doomed, bystander] = &running[..] else { panic!("two jobs") };
     let mut job = doomed.clone();
-    for attempt in 1..=job.max_attempts {
+    for attempt in 1..=job.max_failures {
         assert_eq!(job.attempt, attempt);
         let ending = retry(&db, &job.lease, "exit status 1", Duration::ZERO).await.unwrap();
-        if attempt == job.max_attempts {
+        if attempt == job.max_failures {
             assert_eq!(ending, Ending::Failed);
             break;
         }
@@ -65,16 +65,16 @@ async fn a_chunk_that_dies_takes_the_video_with_it(database: Database) {
 async fn a_job_that_kills_its_workers_fails_its_video(database: Database) {
     let db = open(&database).await;
     let id = upload(&db, 1).await.id;
-    for attempt in 1..=5 {
+    for attempt in 1..=25 {
         take_one(&db).await;
         db.write(PASS_TIME).bind(LEASE * 2).execute().await.unwrap();
         let reaped = reap(&db).await.unwrap();
-        let last = attempt == 5;
+        let last = attempt == 25;
         assert_eq!(reaped, Reaped { returned: u64::from(!last), dead: u64::from(last) });
     }
     let failed = video(&db, id).await.unwrap();
     assert_eq!(failed.state, VideoState::Failed);
-    assert!(failed.error.unwrap().contains("reading the file failed 5 times"));
+    assert!(failed.error.unwrap().contains("reading the file failed 25 times"));
     assert_eq!(jobs::unfinished(&db).await.unwrap(), 0);
 }
 

@@ -75,7 +75,7 @@ pub enum BlobError {
         /// As configured.
         url: String,
     },
-    /// The folder of a local store cannot be made.
+    /// A folder of a local store cannot be used.
     #[error("cannot use the folder `{}`", path.display())]
     Folder {
         /// The folder.
@@ -206,6 +206,19 @@ impl BlobStore {
         Ok(count)
     }
 
+    /// Removes what killed processes left of objects under `prefix` that never appeared. Only a store on this machine
+    /// keeps such files under the objects' names; others forget unfinished uploads by themselves.
+    ///
+    /// An object that is being written under `prefix` at this moment may be lost.
+    pub async fn discard_unfinished(&self, prefix: &KeyPrefix) -> Result<(), BlobError> {
+        let Some(root) = &self.root else { return Ok(()) };
+        let path = root.join(prefix.to_string());
+        let failure = |source| BlobError::Folder { path: path.clone(), source };
+        let folder = path.clone();
+        let discarded = tokio::task::spawn_blocking(move || discard_unfinished(&folder)).await;
+        discarded.map_err(io::Error::other).map_err(failure)?.map_err(failure)
+    }
+
     /// Writes, reads back, cuts out of and deletes an object.
     pub async fn probe(&self) -> Result<(), BlobError> {
         static PROBES: AtomicU64 = AtomicU64::new(0);
@@ -252,6 +265,28 @@ pub(super) fn failure(key: &StorageKey, error: object_store::Error) -> BlobError
 /// Keys are made of characters that every store takes as they are.
 fn path(key: &StorageKey) -> Path {
     Path::from(key.to_string())
+}
+
+/// The local store writes an object as `{name}#{number}` first.
+fn discard_unfinished(folder: &std::path::Path) -> io::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.rsplit_once('#')).map(|(_, number)| number);
+        if entry.file_type()?.is_dir() {
+            discard_unfinished(&entry.path())?;
+        } else if number.is_some_and(|number| number.parse::<u64>().is_ok()) {
+            match std::fs::remove_file(entry.path()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 fn is_full(error: &object_store::Error) -> bool {
@@ -347,6 +382,22 @@ mod tests {
         store.delete(&source(1)).await.unwrap();
         assert_eq!(store.list().await.unwrap(), [source(2).to_string()]);
         assert_eq!(source_folders(&folder), 1);
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_process_left_is_discarded() {
+        let (folder, store) = store();
+        store.put(&source(1), vec![Bytes::from_static(b"x")]).await.unwrap();
+        let mut killed = store.writer(&source(1), 10).await.unwrap();
+        killed.write(Bytes::from_static(b"y")).await.unwrap();
+        std::mem::forget(killed);
+        let files =
+            || std::fs::read_dir(folder.path().join("blobs/sources").join(video(1).to_string())).unwrap();
+        assert_eq!(files().count(), 2);
+        store.discard_unfinished(&KeyPrefix::Source(video(1))).await.unwrap();
+        store.discard_unfinished(&KeyPrefix::Source(video(2))).await.unwrap();
+        assert_eq!(files().count(), 1);
+        assert_eq!(store.get(&source(1)).await.unwrap(), "x");
     }
 
     #[tokio::test]

@@ -123,6 +123,8 @@ pub enum RateLimits {
 pub struct Workers {
     /// Jobs run at once in this process; 0 takes one per core.
     pub slots: usize,
+    /// How long ffmpeg may do nothing before it is stopped and its job tried again.
+    pub stall_seconds: u64,
     /// How ffmpeg is confined.
     pub sandbox: Sandbox,
     /// Absolute path of the program. Without it, the one in `PATH`.
@@ -208,7 +210,13 @@ impl Default for Config {
                 request_seconds: 30,
             },
             ladder: EncodeSettings::default(),
-            workers: Workers { slots: 0, sandbox: Sandbox::BestEffort, ffmpeg: None, ffprobe: None },
+            workers: Workers {
+                slots: 0,
+                stall_seconds: 60,
+                sandbox: Sandbox::BestEffort,
+                ffmpeg: None,
+                ffprobe: None,
+            },
             accounts: Accounts {
                 signup: Signup::Open,
                 signing_secret: None,

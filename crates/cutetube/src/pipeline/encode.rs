@@ -13,7 +13,7 @@ use transcode::runner::Runner;
 use transcode::source::ReadRange;
 
 use super::blueprint::Blueprint;
-use super::{Shelf, StageError};
+use super::{Shelf, StageError, both_to_the_end};
 use crate::blobs::{Flavour, MediaObject, Stored};
 
 /// What a chunk left in the store.
@@ -62,7 +62,7 @@ pub(crate) async fn make(
     shelf: &Shelf,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<MadeChunk, StageError> {
-    let (sender, mut deliveries) = mpsc::channel(4);
+    let (sender, deliveries) = mpsc::channel(4);
     let plan = blueprint.video_plan();
     let encode = async {
         // The sender goes with the encoder, so that the channel ends when it does.
@@ -70,6 +70,8 @@ pub(crate) async fn make(
         encode_chunk(runner, source, &plan, chunk, &sender).await.map_err(StageError::from)
     };
     let store = async {
+        // So does the receiver with the store.
+        let mut deliveries = deliveries;
         let mut desk =
             PackagingDesk { blueprint, shelf, made: MadeChunk::default(), tracks: BTreeMap::new() };
         while let Some(delivery) = deliveries.recv().await {
@@ -84,7 +86,7 @@ pub(crate) async fn make(
         }
         Ok(desk.made)
     };
-    let (report, mut made) = tokio::try_join!(encode, store)?;
+    let (report, mut made) = both_to_the_end(encode, store).await?;
     made.warnings.extend(lost_pictures(blueprint, &report));
     Ok(made)
 }

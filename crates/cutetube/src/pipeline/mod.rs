@@ -21,6 +21,7 @@ pub(crate) mod verdict;
 
 pub(crate) use shelf::Shelf;
 
+use futures_util::future::Either;
 use transcode::process::ProcessError;
 use transcode::runner::RunError;
 
@@ -71,6 +72,26 @@ impl StageError {
 
     pub(crate) fn reject(sentence: impl Into<String>) -> Self {
         Self::Reject(Rejection::new(sentence))
+    }
+}
+
+/// Runs what makes something and what stores it, and returns when both have ended: nothing is being written then. The
+/// first to fail says why; it takes the other's channel with it, which ends that one too.
+async fn both_to_the_end<A, B>(
+    make: impl Future<Output = Result<A, StageError>>,
+    store: impl Future<Output = Result<B, StageError>>,
+) -> Result<(A, B), StageError> {
+    let (make, store) = (std::pin::pin!(make), std::pin::pin!(store));
+    match futures_util::future::select(make, store).await {
+        Either::Left((made, store)) => {
+            let stored = store.await;
+            Ok((made?, stored?))
+        }
+        Either::Right((stored, make)) => {
+            let made = make.await;
+            let stored = stored?;
+            Ok((made?, stored))
+        }
     }
 }
 

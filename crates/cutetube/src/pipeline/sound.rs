@@ -12,7 +12,7 @@ use transcode::runner::Runner;
 use transcode::source::ReadRange;
 
 use super::blueprint::Blueprint;
-use super::{Shelf, StageError, unreadable};
+use super::{Shelf, StageError, both_to_the_end, unreadable};
 use crate::blobs::{Flavour, MediaObject, RenditionName, Stored};
 
 /// The sound rendition as it was made.
@@ -129,7 +129,7 @@ async fn encode(
     blueprint: &Blueprint,
     rendition: &mut Rendition<'_>,
 ) -> Result<(), StageError> {
-    let (sender, mut adts) = mpsc::channel::<Bytes>(8);
+    let (sender, adts) = mpsc::channel::<Bytes>(8);
     let track = blueprint.sound_track().expect("a plan to encode sound has a track");
     let run = async {
         // The sender goes with the encoder, so that the channel ends when it does.
@@ -140,6 +140,8 @@ async fn encode(
             .map_err(StageError::from)
     };
     let take = async {
+        // So does the receiver with its reader.
+        let mut adts = adts;
         let broken = |error| StageError::retry("the encoded sound is broken", error);
         let mut parser = AdtsParser::default();
         let mut priming = true;
@@ -160,7 +162,7 @@ async fn encode(
             }
         }
     };
-    tokio::try_join!(run, take).map(|((), ())| ())
+    both_to_the_end(run, take).await.map(|((), ())| ())
 }
 
 impl From<AudioRunError> for StageError {

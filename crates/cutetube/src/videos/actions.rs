@@ -1,7 +1,7 @@
 //! What may be known about videos, and by whom. Nothing here knows HTTP.
 
 use catalog::{
-    Stage, StageProgress, VideoState,
+    Refused, Stage, StageProgress, VideoState, endings,
     ids::VideoId,
     outputs::{self, Rendition},
     videos::{self, Listing, Page, Video, Visibility},
@@ -9,7 +9,7 @@ use catalog::{
 
 use crate::{
     AppState,
-    accounts::Visitor,
+    accounts::{Caller, Visitor},
     blobs::{MediaObject, StorageKey},
 };
 
@@ -24,6 +24,23 @@ pub(crate) struct VideoDetails {
     pub(crate) has_poster: bool,
     /// Whether it has pictures to show while seeking.
     pub(crate) has_storyboard: bool,
+}
+
+/// Why a video was not changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ManageError {
+    /// It does not exist for the caller.
+    #[error("there is no such video")]
+    NoVideo,
+    /// The caller may see it, and no more.
+    #[error("this video belongs to somebody else")]
+    NotYours,
+    /// It is in no state for that.
+    #[error(transparent)]
+    Refused(Refused),
+    /// We could not look, or could not write.
+    #[error(transparent)]
+    Catalog(catalog::Error),
 }
 
 /// Videos on one page of the v3 list.
@@ -64,6 +81,40 @@ async fn is_stored(state: &AppState, video: &Video, object: MediaObject) -> bool
     let Some(revision) = video.published_revision else { return false };
     let key = StorageKey::Media { video: video.id, revision, object };
     state.blobs.head(&key).await.is_ok()
+}
+
+/// Takes the video away from everybody at once. Work on it stops, and its objects go, soon afterwards.
+pub(crate) async fn delete(state: &AppState, caller: &Caller, id: VideoId) -> Result<(), ManageError> {
+    managed(state, caller, id).await?;
+    endings::request_delete(&state.db, id).await?;
+    tracing::info!(video.id = %id, user.id = %caller.user.id, "video `{id}` is deleted");
+    Ok(())
+}
+
+/// Processes a failed video again.
+pub(crate) async fn retry(state: &AppState, caller: &Caller, id: VideoId) -> Result<(), ManageError> {
+    managed(state, caller, id).await?;
+    videos::retry(&state.db, id).await?;
+    tracing::info!(video.id = %id, user.id = %caller.user.id, "video `{id}` is tried again");
+    Ok(())
+}
+
+/// Refuses whoever may not change the video.
+async fn managed(state: &AppState, caller: &Caller, id: VideoId) -> Result<(), ManageError> {
+    let video = find(state, &Visitor(Some(caller.clone())), id).await?.ok_or(ManageError::NoVideo)?;
+    if caller.may_manage(video.owner) { Ok(()) } else { Err(ManageError::NotYours) }
+}
+
+impl From<catalog::Error> for ManageError {
+    fn from(error: catalog::Error) -> Self {
+        match error {
+            catalog::Error::NoVideo(_) => Self::NoVideo,
+            // Somebody was faster: it exists no more for anybody.
+            catalog::Error::Refused(refused) if refused.state == VideoState::Deleting => Self::NoVideo,
+            catalog::Error::Refused(refused) => Self::Refused(refused),
+            error => Self::Catalog(error),
+        }
+    }
 }
 
 /// A page of the videos that everybody may see, newest first; `None` for a page that does not exist. The first does.

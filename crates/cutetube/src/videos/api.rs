@@ -5,24 +5,29 @@ use axum::{
     extract::{Path, Query, State, rejection::QueryRejection},
     http::StatusCode,
 };
+use catalog::ids::VideoId;
 use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    actions::{self, is_followed},
+    actions::{self, ManageError, is_followed},
     v3::{ListedVideo, Metadata, Success, VideoList},
     v5::VideoResource,
 };
 use crate::{
     AppState,
-    accounts::Visitor,
+    accounts::{Caller, Visitor},
     http::{Problem, V3, V3Error, V3ErrorBody},
     playback::{BaseUrl, PlaybackUrls},
 };
 
 /// Routes of this feature's API.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(v3_metadata)).routes(routes!(v3_list)).routes(routes!(v5_video))
+    OpenApiRouter::new()
+        .routes(routes!(v3_metadata))
+        .routes(routes!(v3_list))
+        .routes(routes!(v5_video, v5_delete))
+        .routes(routes!(v5_retry))
 }
 
 /// Where a video plays from.
@@ -97,12 +102,78 @@ async fn v5_video(
     base: BaseUrl,
     Path(id): Path<String>,
 ) -> Result<Json<VideoResource>, Problem> {
-    let nothing = || Problem::not_found("there is no such video");
-    let id = id.parse().map_err(|_| nothing())?;
-    let found = actions::details(&state, &visitor, id).await.map_err(|error| Problem::internal(&error))?;
-    let details = found.ok_or_else(nothing)?;
-    let playback = PlaybackUrls::preferred(&details.video, &state, &base);
-    Ok(Json(VideoResource::new(&details, &base, playback)))
+    let id = id.parse().map_err(|_| ManageError::NoVideo)?;
+    Ok(Json(resource(&state, &visitor, &base, id).await?))
+}
+
+/// Deletes a video.
+///
+/// The owner and administrators. It is gone for everybody when this answers; its objects follow.
+#[utoipa::path(
+    delete, path = "/api/v5/videos/{id}", tag = "videos", security(("bearer" = [])),
+    params(("id" = String, Path, description = "As the upload answered it")),
+    responses(
+        (status = 204, description = "It is gone"),
+        (status = 401, description = "Nobody is signed in", body = Problem),
+        (status = 403, description = "It belongs to somebody else", body = Problem),
+        (status = 404, description = "There is no such video for this caller", body = Problem),
+    )
+)]
+async fn v5_delete(
+    State(state): State<AppState>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let id = id.parse().map_err(|_| ManageError::NoVideo)?;
+    actions::delete(&state, &caller, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Processes a video again that has failed.
+///
+/// The owner and administrators.
+#[utoipa::path(
+    post, path = "/api/v5/videos/{id}/retry", tag = "videos", security(("bearer" = [])),
+    params(("id" = String, Path, description = "As the upload answered it")),
+    responses(
+        (status = 202, description = "It is processed again", body = VideoResource),
+        (status = 401, description = "Nobody is signed in", body = Problem),
+        (status = 403, description = "It belongs to somebody else", body = Problem),
+        (status = 404, description = "There is no such video for this caller", body = Problem),
+        (status = 409, description = "It has not failed", body = Problem),
+    )
+)]
+async fn v5_retry(
+    State(state): State<AppState>,
+    caller: Caller,
+    base: BaseUrl,
+    Path(id): Path<String>,
+) -> Result<(StatusCode, Json<VideoResource>), Problem> {
+    let id = id.parse().map_err(|_| ManageError::NoVideo)?;
+    actions::retry(&state, &caller, id).await?;
+    Ok((StatusCode::ACCEPTED, Json(resource(&state, &Visitor(Some(caller)), &base, id).await?)))
+}
+
+async fn resource(
+    state: &AppState,
+    visitor: &Visitor,
+    base: &BaseUrl,
+    id: VideoId,
+) -> Result<VideoResource, Problem> {
+    let details = actions::details(state, visitor, id).await.map_err(|error| Problem::internal(&error))?;
+    let details = details.ok_or(ManageError::NoVideo)?;
+    Ok(VideoResource::new(&details, base, PlaybackUrls::preferred(&details.video, state, base)))
+}
+
+impl From<ManageError> for Problem {
+    fn from(error: ManageError) -> Self {
+        match error {
+            ManageError::Catalog(error) => Self::internal(&error),
+            ManageError::NoVideo => Self::not_found(error.to_string()),
+            ManageError::NotYours => Self::new(StatusCode::FORBIDDEN, error.to_string()),
+            ManageError::Refused(_) => Self::new(StatusCode::CONFLICT, error.to_string()),
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use db::Db;
 use jobs::{Held, JobId, Lease, Progress};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// Everything this process works on now.
@@ -20,6 +21,8 @@ struct Entry {
     lease: Lease,
     units: Arc<Units>,
     cancel: CancellationToken,
+    /// Until then nobody else has it.
+    until: Instant,
 }
 
 /// How far a job is.
@@ -50,29 +53,39 @@ impl Units {
 }
 
 impl Desk {
-    /// Puts a claimed job on the desk.
-    pub(super) fn hold(self: &Arc<Self>, lease: Lease, cancel: CancellationToken) -> InHand {
+    /// Puts a claimed job on the desk; its lease runs at least until `until`.
+    pub(super) fn hold(self: &Arc<Self>, lease: Lease, until: Instant, cancel: CancellationToken) -> InHand {
         let units = Arc::new(Units::default());
-        let entry = Entry { lease, units: units.clone(), cancel: cancel.clone() };
+        let entry = Entry { lease, units: units.clone(), cancel: cancel.clone(), until };
         self.entries().insert(lease.id, entry);
         InHand { desk: self.clone(), id: lease.id, units, cancel }
     }
 
-    /// Keeps the leases, and cancels the work on jobs that are lost.
-    pub(super) async fn heartbeat(&self, db: &Db, lease: Duration) {
+    /// Keeps the leases, and cancels the work on jobs that are lost. A database that does not answer within `patience`
+    /// is asked again by the next heartbeat; what it was silent about for a whole lease may be somebody else's by then.
+    pub(super) async fn heartbeat(&self, db: &Db, lease: Duration, patience: Duration) {
         let held: Vec<Held> = self.entries().values().map(Entry::held).collect();
-        let mine = match jobs::heartbeat(db, &held, lease).await {
-            Ok(mine) => mine,
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the leases could not be kept");
-                return;
+        let asked = Instant::now();
+        match timeout(patience, jobs::heartbeat(db, &held, lease)).await {
+            Ok(Ok(mine)) => {
+                let mut entries = self.entries();
+                for Held { lease: held, .. } in held {
+                    // One that was settled in the meantime has left the desk.
+                    let Some(entry) = entries.get_mut(&held.id).filter(|entry| entry.lease == held) else {
+                        continue;
+                    };
+                    entry.until = if mine.contains(&held.id) { asked + lease } else { asked };
+                }
             }
-        };
-        let entries = self.entries();
-        for held in held.iter().filter(|held| !mine.contains(&held.lease.id)) {
-            // One that was settled in the meantime has left the desk.
-            if let Some(entry) = entries.get(&held.lease.id).filter(|entry| entry.lease == held.lease) {
-                tracing::info!(job.id = %held.lease.id, "job `{}` is lost: its work stops", held.lease.id);
+            Ok(Err(error)) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "the leases could not be kept");
+            }
+            Err(_) => tracing::warn!("the leases could not be kept: the database does not answer"),
+        }
+        let now = Instant::now();
+        for (id, entry) in self.entries().iter().filter(|(_, entry)| entry.until <= now) {
+            if !entry.cancel.is_cancelled() {
+                tracing::info!(job.id = %id, "job `{id}` is lost: its work stops");
                 entry.cancel.cancel();
             }
         }

@@ -3,8 +3,12 @@
 //! A process holds at most as many jobs as it has slots and claims none ahead. One slot more is kept for interactive
 //! work, so that what somebody waits for never queues behind chunks. A lost job (cancelled, or taken by another worker
 //! after this one was silent for too long) ends its ffmpeg at the next heartbeat.
+//!
+//! A worker that is killed leaves its jobs behind. Those of one beside the same data folder are taken as soon as
+//! somebody looks ([`presence`]), those of any other one when their leases have run out.
 
 mod desk;
+mod presence;
 mod stages;
 
 use std::sync::Arc;
@@ -14,12 +18,13 @@ use anyhow::Context;
 use catalog::work::{Class, PIPELINE_QUEUE, UPKEEP_QUEUE};
 use jobs::{Claim, Job, Retention, WorkerId};
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use transcode::sandbox::{self, SandboxMode};
 
 use crate::{AppState, ambient};
 use desk::Desk;
+use presence::Presence;
 use stages::Stages;
 
 /// How long a job is a worker's own without a heartbeat.
@@ -42,7 +47,13 @@ pub(crate) async fn run(state: AppState, stop: CancellationToken) -> anyhow::Res
     watch_over_programs(toolchain.sandbox);
     let desk = Arc::new(Desk::default());
     let stages = Arc::new(Stages::new(state.clone(), toolchain));
-    let upkeep = tokio::spawn(keep_up(state.clone(), desk.clone(), stop.clone()));
+    let presence = announce(&state, &worker);
+    let upkeep = tokio::spawn({
+        let (state, desk, stop) = (state.clone(), desk.clone(), stop.clone());
+        async move {
+            tokio::join!(keep_leases(&state, &desk), look_after_others(&state, presence.as_ref(), &stop));
+        }
+    });
     let outcome = Worker { state, desk, stages, worker, slots, stop, running: JoinSet::new() }.work().await;
     upkeep.abort();
     outcome
@@ -115,16 +126,17 @@ impl Worker {
                 limit: u32::try_from(free).unwrap_or(u32::MAX),
                 lease: LEASE,
             };
+            let until = Instant::now() + LEASE;
             for job in jobs::claim(&self.state.db, &claim).await? {
                 found = true;
-                self.start(job);
+                self.start(job, until);
             }
         }
         Ok(found)
     }
 
-    fn start(&mut self, job: Job) {
-        let held = self.desk.hold(job.lease, self.stop.child_token());
+    fn start(&mut self, job: Job, until: Instant) {
+        let held = self.desk.hold(job.lease, until, self.stop.child_token());
         let (stages, stop) = (self.stages.clone(), self.stop.clone());
         self.running.spawn(async move {
             stages.perform(&job, &held, &stop).await;
@@ -139,25 +151,70 @@ fn report_panic(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-/// Heartbeats, takes over the jobs of vanished workers, forgets old ones.
-async fn keep_up(state: AppState, desk: Arc<Desk>, stop: CancellationToken) {
+/// Without a sign of life this worker's jobs wait for their leases when it is killed, and that is all.
+fn announce(state: &AppState, worker: &WorkerId) -> Option<Presence> {
+    match Presence::announce(&state.config.data, worker) {
+        Ok(presence) => Some(presence),
+        Err(error) => {
+            tracing::warn!(%error, "`workers` in the data folder cannot be used");
+            None
+        }
+    }
+}
+
+/// Until the process ends: heartbeats go on while stages give their jobs back.
+async fn keep_leases(state: &AppState, desk: &Desk) {
     let mut beat = interval(HEARTBEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beat.tick().await;
+        desk.heartbeat(&state.db, LEASE, HEARTBEAT).await;
+    }
+}
+
+/// Takes over the jobs of vanished workers, forgets old ones.
+async fn look_after_others(state: &AppState, presence: Option<&Presence>, stop: &CancellationToken) {
+    let mut look = interval(HEARTBEAT);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut purge = interval(PURGE);
-    // Heartbeats go on while stages give their jobs back: only the end of the process ends them.
     loop {
         tokio::select! {
-            _ = beat.tick() => {
-                desk.heartbeat(&state.db, LEASE).await;
-                if !stop.is_cancelled() {
-                    reap(&state).await;
+            () = stop.cancelled() => return std::future::pending().await,
+            _ = look.tick() => {
+                if let Some(presence) = presence {
+                    take_over(state, presence).await;
                 }
+                reap(state).await;
             }
             _ = purge.tick() => {
                 if let Err(error) = jobs::purge(&state.db, Retention::default(), 10_000).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "old jobs were not forgotten");
                 }
             }
+        }
+    }
+}
+
+/// Ends the leases of the workers that are known to be gone.
+async fn take_over(state: &AppState, presence: &Presence) {
+    let vanished = match presence.vanished() {
+        Ok(vanished) => vanished,
+        Err(error) => {
+            tracing::warn!(%error, "`workers` in the data folder cannot be used");
+            return;
+        }
+    };
+    for vanished in vanished {
+        let worker = vanished.worker.clone();
+        let outcome = match jobs::expire(&state.db, &worker).await {
+            Ok(held) => {
+                tracing::info!(worker.id = %worker, jobs = held, "worker `{worker}` has vanished");
+                vanished.forget().map_err(anyhow::Error::from)
+            }
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(worker.id = %worker, error = format!("{error:#}"), "worker `{worker}` was not forgotten");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use catalog::ids::{RenditionId, Revision, VideoId};
 use catalog::outputs::{self, Contents, NewChunk, NewPlan, NewRendition, RenditionKind};
 use catalog::videos::{self, Video};
-use catalog::work::{AudioJob, Class, DeleteJob, EncodeJob, InspectJob, PublishJob, Work};
+use catalog::work::{self, AudioJob, Class, DeleteJob, EncodeJob, InspectJob, PublishJob, Work};
 use catalog::{Stage, endings};
 use jobs::{Backoff, Job};
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,7 @@ use crate::{AppState, ambient};
 pub(super) struct Stages {
     state: AppState,
     toolchain: Arc<Toolchain>,
+    patience: Patience,
     recent: Mutex<VecDeque<Arc<Opened>>>,
 }
 
@@ -63,12 +64,17 @@ enum JobError {
     Catalog(#[from] catalog::Error),
 }
 
+/// How often a deletion looks whether all workers have let go of its video.
+const LET_GO_POLL: Duration = Duration::from_millis(250);
+
 /// Plans kept at hand.
 const RECENT: usize = 4;
 
 impl Stages {
     pub(super) fn new(state: AppState, toolchain: Arc<Toolchain>) -> Self {
-        Self { state, toolchain, recent: Mutex::default() }
+        let stall = Duration::from_secs(state.config.workers.stall_seconds);
+        let patience = Patience { stall, ..Patience::default() };
+        Self { state, toolchain, patience, recent: Mutex::default() }
     }
 
     /// Runs a job to whatever end.
@@ -90,7 +96,7 @@ impl Stages {
             Work::Encode(encode) => self.encode(encode, job, hand).await,
             Work::Audio(audio) => self.audio(audio, job, hand).await,
             Work::Publish(publish) => self.publish(publish, job).await,
-            Work::Delete(delete) => self.delete(delete, job).await,
+            Work::Delete(delete) => self.delete(delete, job, hand).await,
         }
     }
 
@@ -101,28 +107,28 @@ impl Stages {
             JobError::Stage(StageError::Cancelled) if stop.is_cancelled() => {
                 endings::release(&self.state.db, lease).await
             }
-            JobError::Stage(StageError::Cancelled) => Ok(()),
+            JobError::Stage(StageError::Cancelled) => Ok(jobs::let_go(&self.state.db, lease).await?),
             JobError::Stage(StageError::Reject(rejection)) => {
                 tracing::info!(job.id = %lease.id, "job `{}` refuses its video: {rejection}", lease.id);
                 endings::reject(&self.state.db, lease, &rejection.to_string()).await
             }
-            JobError::Catalog(error) if error.lease_lost() => Ok(()),
+            JobError::Catalog(error) if error.lease_lost() => Err(error),
             error => {
                 let jitter = f64::from(u16::from_be_bytes(ambient::random())) / f64::from(u16::MAX);
-                let delay = Backoff::default().delay(job.attempt, jitter);
+                let delay = Backoff::default().delay(job.failures + 1, jitter);
                 let text = chain(&error);
                 tracing::warn!(job.id = %lease.id, job.kind, attempt = job.attempt, "job `{}` failed: {text}", lease.id);
                 endings::retry(&self.state.db, lease, &text, delay).await.map(drop)
             }
         };
         match outcome {
-            Err(error) if error.lease_lost() => Ok(()),
+            Err(error) if error.lease_lost() => Ok(jobs::let_go(&self.state.db, lease).await?),
             outcome => outcome,
         }
     }
 
     fn runner<'a>(&'a self, priority: Priority, cancel: &'a CancellationToken) -> Runner<'a> {
-        Runner { toolchain: &self.toolchain, priority, patience: Patience::default(), cancel }
+        Runner { toolchain: &self.toolchain, priority, patience: self.patience, cancel }
     }
 
     async fn inspect(&self, job: &InspectJob, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
@@ -183,16 +189,44 @@ impl Stages {
         let sound = ledger::made_sound(&opened.blueprint, &contents.renditions)?;
         let presentation = publish::presentation(&opened.blueprint, &video, sound.as_ref(), &sheets)?;
         publish::write(&presentation, &shelf).await?;
+        self.tidy(job).await?;
         outputs::publish(&self.state.db, &claimed.lease, job.video, job.revision).await?;
         tracing::info!(video.id = %job.video, "video `{}` is ready", job.video);
         Ok(())
     }
 
-    async fn delete(&self, job: &DeleteJob, claimed: &Job) -> Result<(), JobError> {
+    /// Removes what attempts that were given up or killed have left: no viewer has seen any of it, and nobody is
+    /// working on it any more.
+    async fn tidy(&self, job: &PublishJob) -> Result<(), StageError> {
+        let store = &self.state.blobs;
+        let revisions = std::iter::successors(Some(Revision::FIRST), |revision| Some(revision.next()));
+        for given_up in revisions.take_while(|revision| *revision != job.revision) {
+            store.delete_prefix(&KeyPrefix::Revision(job.video, given_up)).await?;
+        }
+        store.discard_unfinished(&KeyPrefix::Video(job.video)).await?;
+        store.discard_unfinished(&KeyPrefix::Source(job.video)).await?;
+        Ok(())
+    }
+
+    async fn delete(&self, job: &DeleteJob, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
+        self.until_let_go(job.video, &hand.cancel).await?;
         for prefix in [KeyPrefix::Video(job.video), KeyPrefix::Source(job.video)] {
             self.state.blobs.delete_prefix(&prefix).await.map_err(StageError::from)?;
         }
         endings::finish_delete(&self.state.db, &claimed.lease, job.video).await?;
+        Ok(())
+    }
+
+    /// Waits until no worker can be writing objects of a video whose jobs are cancelled: until each has heard of it at
+    /// its next heartbeat, or is silent for so long that its work has stopped.
+    async fn until_let_go(&self, video: VideoId, cancel: &CancellationToken) -> Result<(), JobError> {
+        let group = work::group(video);
+        while jobs::in_hand(&self.state.db, &group).await.map_err(catalog::Error::from)? > 0 {
+            tokio::select! {
+                () = cancel.cancelled() => return Err(StageError::Cancelled.into()),
+                () = tokio::time::sleep(LET_GO_POLL) => {}
+            }
+        }
         Ok(())
     }
 

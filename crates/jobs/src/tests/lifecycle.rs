@@ -6,8 +6,9 @@ use testbed::Database;
 
 use super::{LEASE, in_tx, job, open, pass, put, put_all, state, take, take_one, worker};
 use crate::{
-    Backoff, CHANNEL, Claim, Enqueued, Error, Held, Progress, Retried, State, claim, counter, enqueue,
-    enqueue_all, fail, group, heartbeat, reap, release, retry, settle, unfinished,
+    Backoff, CHANNEL, Claim, Enqueued, Error, Held, Progress, Reaped, Retried, State, claim, counter,
+    enqueue, enqueue_all, expire, fail, group, heartbeat, in_hand, let_go, reap, release, retry, settle,
+    unfinished,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -82,6 +83,49 @@ async fn a_failing_job_backs_off_and_dies(database: Database) {
     pass(&db, HOUR).await;
     assert!(take_one(&db, "w").await.is_none());
     assert!(matches!(in_tx!(db, retry, &second.lease, "late", HOUR), Err(Error::LeaseLost(_))));
+}
+
+async fn vanished_workers_are_forgiven_longer_than_failures(database: Database) {
+    let db = open(&database).await;
+    let id = put(&db, job("k").max_attempts(9).max_failures(2)).await;
+    for _ in 0..3 {
+        take_one(&db, "victim").await.unwrap();
+        pass(&db, LEASE).await;
+        assert_eq!(in_tx!(db, reap, 100).unwrap().returned, 1);
+    }
+    let first = take_one(&db, "w").await.unwrap();
+    assert_eq!((first.attempt, first.failures), (4, 0));
+    assert_eq!(in_tx!(db, retry, &first.lease, "no", Duration::ZERO).unwrap(), Retried::Later);
+    let second = take_one(&db, "w").await.unwrap();
+    assert_eq!((second.attempt, second.failures), (5, 1));
+    assert!(matches!(in_tx!(db, retry, &second.lease, "no", Duration::ZERO).unwrap(), Retried::Dead(_)));
+    assert_eq!(state(&db, id).await, State::Dead);
+}
+
+async fn the_jobs_of_a_worker_known_to_be_gone_come_back_at_once(database: Database) {
+    let db = open(&database).await;
+    put_all(&db, vec![job("k"), job("k"), job("k")]).await;
+    assert_eq!(take(&db, "gone", 2).await.len(), 2);
+    let held = take_one(&db, "here").await.unwrap();
+    assert_eq!(expire(&db, &worker("gone")).await.unwrap(), 2);
+    assert_eq!(in_tx!(db, reap, 100).unwrap().returned, 2);
+    assert_eq!(expire(&db, &worker("gone")).await.unwrap(), 0);
+    in_tx!(db, settle, &held.lease).unwrap();
+}
+
+async fn a_cancelled_job_is_in_hand_until_its_worker_lets_go(database: Database) {
+    let db = open(&database).await;
+    put_all(&db, vec![job("k").group("g"), job("k").group("g"), job("k").group("g")]).await;
+    let jobs = take(&db, "w", 2).await;
+    in_tx!(db, crate::cancel_group, "g").unwrap();
+    assert_eq!(in_hand(&db, "g").await.unwrap(), 2);
+    let held = Held { lease: jobs[1].lease, progress: Progress::default() };
+    assert!(heartbeat(&db, &[held], LEASE * 2).await.unwrap().is_empty());
+    let_go(&db, &jobs[0].lease).await.unwrap();
+    assert_eq!(in_hand(&db, "g").await.unwrap(), 1);
+    pass(&db, LEASE).await;
+    assert_eq!(in_hand(&db, "g").await.unwrap(), 0, "a worker that vanished lets go as well");
+    assert_eq!(in_tx!(db, reap, 100).unwrap(), Reaped::default());
 }
 
 async fn a_hopeless_job_dies_at_once(database: Database) {
@@ -242,6 +286,9 @@ testbed::on_both_databases!(
     a_claim_takes_what_it_asks_for_and_no_more,
     a_job_waits_for_its_time,
     a_failing_job_backs_off_and_dies,
+    vanished_workers_are_forgiven_longer_than_failures,
+    the_jobs_of_a_worker_known_to_be_gone_come_back_at_once,
+    a_cancelled_job_is_in_hand_until_its_worker_lets_go,
     a_hopeless_job_dies_at_once,
     a_job_that_kills_its_worker_runs_as_often_as_it_may,
     a_late_result_is_refused,

@@ -17,6 +17,7 @@ enum Step {
     Enqueue {
         priority: i64,
         max_attempts: u32,
+        max_failures: u32,
     },
     Claim {
         limit: u32,
@@ -37,7 +38,9 @@ struct Known {
     id: JobId,
     priority: i64,
     max_attempts: u32,
+    max_failures: u32,
     attempt: u32,
+    failures: u32,
     state: State,
     /// Which of the leases given out is the valid one, while it runs.
     holder: Option<usize>,
@@ -63,10 +66,18 @@ impl Model {
     async fn step(&mut self, db: &Db, step: Step) {
         let leases = self.leases.len();
         match step {
-            Step::Enqueue { priority, max_attempts } => {
-                let id = put(db, job("k").priority(priority).max_attempts(max_attempts)).await;
-                let state = State::Ready;
-                self.jobs.push(Known { id, priority, max_attempts, attempt: 0, state, holder: None });
+            Step::Enqueue { priority, max_attempts, max_failures } => {
+                let new = job("k").priority(priority).max_attempts(max_attempts).max_failures(max_failures);
+                self.jobs.push(Known {
+                    id: put(db, new).await,
+                    priority,
+                    max_attempts,
+                    max_failures,
+                    attempt: 0,
+                    failures: 0,
+                    state: State::Ready,
+                    holder: None,
+                });
             }
             Step::Claim { limit } => self.claim(db, limit).await,
             Step::Cancel(choice) if !self.jobs.is_empty() => {
@@ -93,7 +104,10 @@ impl Model {
                     Retried::Later => State::Ready,
                     Retried::Dead(_) => State::Dead,
                 });
-                self.ended(choice % leases, result, Known::after_a_failure);
+                if let Some(job) = self.held(choice % leases) {
+                    job.failures += 1;
+                }
+                self.ended(choice % leases, result, Known::after_an_attempt);
             }
             Step::Release(choice) if leases > 0 => {
                 let result = in_tx!(db, release, &self.leases[choice % leases].lease);
@@ -123,7 +137,7 @@ impl Model {
             let known = self.of_lease(lease);
             assert_eq!(known.state, State::Ready);
             known.attempt += 1;
-            assert_eq!(job.attempt, known.attempt);
+            assert_eq!((job.attempt, job.failures), (known.attempt, known.failures));
             assert!(known.attempt <= known.max_attempts);
             (known.state, known.holder) = (State::Running, Some(lease));
             let (id, priority) = (known.id, known.priority);
@@ -140,11 +154,11 @@ impl Model {
         let reaped = in_tx!(db, reap, 1000).unwrap();
         let (mut returned, mut dead) = (0, Vec::new());
         for job in self.jobs.iter_mut().filter(|job| job.state == State::Running) {
-            match job.after_a_failure() {
+            match job.after_an_attempt() {
                 State::Dead => dead.push(job.id),
                 _ => returned += 1,
             }
-            job.end(job.after_a_failure());
+            job.end(job.after_an_attempt());
         }
         let mut found: Vec<_> = reaped.dead.iter().map(|job| job.id).collect();
         found.sort_unstable();
@@ -171,8 +185,9 @@ impl Model {
 }
 
 impl Known {
-    fn after_a_failure(&self) -> State {
-        if self.attempt < self.max_attempts { State::Ready } else { State::Dead }
+    fn after_an_attempt(&self) -> State {
+        let may_go_on = self.attempt < self.max_attempts && self.failures < self.max_failures;
+        if may_go_on { State::Ready } else { State::Dead }
     }
 
     fn end(&mut self, state: State) {
@@ -182,7 +197,9 @@ impl Known {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => (-1..3_i64, 1..4_u32).prop_map(|(priority, max_attempts)| Step::Enqueue { priority, max_attempts }),
+        4 => (-1..3_i64, 1..6_u32, 1..4_u32).prop_map(|(priority, max_attempts, max_failures)| {
+            Step::Enqueue { priority, max_attempts, max_failures }
+        }),
         4 => (0..4_u32).prop_map(|limit| Step::Claim { limit }),
         2 => any::<usize>().prop_map(Step::Settle),
         2 => any::<usize>().prop_map(Step::Retry),
