@@ -72,7 +72,7 @@ const RECENT: usize = 4;
 
 impl Stages {
     pub(super) fn new(state: AppState, toolchain: Arc<Toolchain>) -> Self {
-        let stall = Duration::from_secs(state.config.workers.stall_seconds);
+        let stall = Duration::from_secs(state.config.workers.stall_seconds.max(1));
         let patience = Patience { stall, ..Patience::default() };
         Self { state, toolchain, patience, recent: Mutex::default() }
     }
@@ -197,14 +197,18 @@ impl Stages {
 
     /// Removes what attempts that were given up or killed have left: no viewer has seen any of it, and nobody is
     /// working on it any more.
-    async fn tidy(&self, job: &PublishJob) -> Result<(), StageError> {
+    async fn tidy(&self, job: &PublishJob) -> Result<(), JobError> {
         let store = &self.state.blobs;
+        let published = videos::video(&self.state.db, job.video).await?.published_revision;
         let revisions = std::iter::successors(Some(Revision::FIRST), |revision| Some(revision.next()));
-        for given_up in revisions.take_while(|revision| *revision != job.revision) {
-            store.delete_prefix(&KeyPrefix::Revision(job.video, given_up)).await?;
+        let earlier = revisions.take_while(|revision| *revision != job.revision);
+        for given_up in earlier.filter(|revision| Some(*revision) != published) {
+            let prefix = KeyPrefix::Revision(job.video, given_up);
+            store.delete_prefix(&prefix).await.map_err(StageError::from)?;
         }
-        store.discard_unfinished(&KeyPrefix::Video(job.video)).await?;
-        store.discard_unfinished(&KeyPrefix::Source(job.video)).await?;
+        for prefix in [KeyPrefix::Revision(job.video, job.revision), KeyPrefix::Source(job.video)] {
+            store.discard_unfinished(&prefix).await.map_err(StageError::from)?;
+        }
         Ok(())
     }
 
