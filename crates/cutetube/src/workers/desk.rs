@@ -82,8 +82,9 @@ impl Desk {
             }
             Err(_) => tracing::warn!("the leases could not be kept: the database does not answer"),
         }
-        let now = Instant::now();
-        for (id, entry) in self.entries().iter().filter(|(_, entry)| entry.until <= now) {
+        // By the next look it would be too late: the work stops before somebody else begins it.
+        let next = Instant::now() + patience;
+        for (id, entry) in self.entries().iter().filter(|(_, entry)| entry.until <= next) {
             if !entry.cancel.is_cancelled() {
                 tracing::info!(job.id = %id, "job `{id}` is lost: its work stops");
                 entry.cancel.cancel();

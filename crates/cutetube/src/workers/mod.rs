@@ -68,7 +68,10 @@ fn watch_over_programs(mode: SandboxMode) {
     }
     tracing::warn!(?mode, "ffmpeg is not fully confined: {status}");
     if let Err(error) = sandbox::hide_this_process() {
-        tracing::warn!(error = &error as &dyn std::error::Error, "other processes can read this one's memory");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "other processes can read this one's memory"
+        );
     }
 }
 

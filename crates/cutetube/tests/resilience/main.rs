@@ -1,0 +1,11 @@
+//! Work that survives: the real program is killed, stopped, starved and doubled while it makes real videos.
+
+#![expect(clippy::unwrap_used, reason = "a test fails where it fails")]
+
+mod clip;
+mod crowd;
+mod deletion;
+mod faults;
+mod kills;
+mod platform;
+mod stops;
