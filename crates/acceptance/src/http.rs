@@ -115,3 +115,24 @@ fn content_type(target: &str) -> &'static str {
         _ => "video/mp4",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_cut_to_the_file() {
+        assert_eq!(parse_range("bytes=2-3", 10), Some((2, 4)));
+        assert_eq!(parse_range("bytes=2-", 10), Some((2, 10)));
+        assert_eq!(parse_range("bytes=2-99", 10), Some((2, 10)));
+        assert_eq!(parse_range("bytes=10-", 10), None);
+        assert_eq!(parse_range("lines=2-3", 10), None);
+    }
+
+    #[test]
+    fn nothing_outside_the_folder_is_served() {
+        let root = Path::new("/srv");
+        assert_eq!(local_path(root, "/a/b.m4s?x=1"), Some(PathBuf::from("/srv/a/b.m4s")));
+        assert_eq!(local_path(root, "/../etc/passwd"), None);
+    }
+}

@@ -122,3 +122,50 @@ fn psnr(truth: &Truth, rendition: &Rendition) -> Result<Vec<f64>> {
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boxes::{Sample, Segment};
+
+    const FRAME: i64 = 40;
+
+    #[test]
+    fn a_stream_at_its_cap_never_overdraws() {
+        // 800 kbit/s at 25 frames per second.
+        assert!(overdraft(&rendition(vec![4_000; 500])).expect("a rung") < 0.0);
+    }
+
+    #[test]
+    fn two_full_buckets_in_a_row_overdraw() {
+        // What two chunks do that each believe in a full bucket: 200,000 bytes hold 1.6 Mbit, the bucket.
+        let mut sizes = vec![200_000];
+        sizes.extend(vec![4_000; 50]);
+        sizes.push(200_000);
+        let overdraft = overdraft(&rendition(sizes)).expect("a rung");
+        assert!((0.9..1.1).contains(&overdraft), "{overdraft}");
+    }
+
+    fn rendition(sizes: Vec<usize>) -> Rendition {
+        let samples = sizes
+            .into_iter()
+            .zip(0..)
+            .map(|(size, index)| Sample {
+                decode_time: index * FRAME,
+                time: index * FRAME,
+                duration: FRAME,
+                sync: true,
+                range: 0..size,
+            })
+            .collect();
+        let avcc = mp4_atom::Avcc::new(&[0x67, 100, 0, 30], &[0x68]).expect("a valid SPS");
+        Rendition {
+            id: "360p".to_owned(),
+            folder: "360p".into(),
+            timescale: 1000,
+            media_start: 0,
+            kind: Kind::Video { avcc, width: 640, height: 360 },
+            segments: vec![Segment { bytes: vec![], moof_start: 0, sequence_number: 1, base: 0, samples }],
+        }
+    }
+}

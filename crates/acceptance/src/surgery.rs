@@ -335,3 +335,22 @@ fn be32(bytes: &[u8], at: usize) -> Result<u32> {
 fn be64(bytes: &[u8], at: usize) -> Result<u64> {
     Ok(u64::from_be_bytes(bytes.get(at..at + 8).context("cut short")?.try_into()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_is_written_as_it_was_read() {
+        let mut file = b"\0\0\0\x10ftypisom\0\0\0\x01".to_vec();
+        file.extend(b"\0\0\0\x20moov\0\0\0\x18trak\0\0\0\x10tkhd12345678");
+        file.extend(b"\0\0\0\x0cmdat\xff\xff\xff\xff");
+        assert_eq!(write(&parse(&file).expect("boxes")), file);
+    }
+
+    #[test]
+    fn a_box_that_reaches_too_far_is_an_error() {
+        assert!(parse(b"\0\0\0\x10ftyp").is_err());
+        assert!(parse(b"\0\0\0\x04ftyp").is_err());
+    }
+}
