@@ -71,13 +71,14 @@ pub fn overdraft(rendition: &Rendition) -> Result<f64> {
     Ok(-lowest / bucket)
 }
 
-/// Bits per second, by the ladder's default settings; a rung below 360 has at most that of 360.
+/// Bits per second, by the ladder's default settings; a rung below 360 has a share of that of 360.
 fn cap(rendition: &Rendition) -> Result<f64> {
     let Kind::Video { width, height, .. } = rendition.kind else {
         anyhow::bail!("{} is no video", rendition.id);
     };
     Ok(match width.min(height) {
-        ..480 => 800_000.0,
+        side @ ..360 => 800_000.0 * f64::from(side) / 360.0,
+        360..480 => 800_000.0,
         480..720 => 1_200_000.0,
         720..1080 => 2_400_000.0,
         _ => 4_800_000.0,
