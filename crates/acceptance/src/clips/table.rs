@@ -56,6 +56,8 @@ fn timing() -> Vec<Clip> {
             "-fps_mode passthrough -enc_time_base 1/600 -video_track_timescale 600 -g 40",
         ),
         h264("one_frame", Frames::of("320x180", "30", "6"), "-frames:v 1"),
+        h264("hundred_twenty", Frames::of("320x180", "120", "3"), "-g 120"),
+        h264("one_per_second", Frames::of("320x180", "1", "14"), "-g 5"),
         h264("half_second", Frames::of("320x180", "30", "0.5"), ""),
         h264("small", Frames::of("160x90", "30", "4"), "-g 60"),
         h264("ladder_360p", Frames::of("640x360", "30", "5"), "-g 60"),
@@ -146,14 +148,14 @@ format=gbrpf32le,zscale=p=2020:t={transfer}:m=2020_ncl:r=limited:npl=203,format=
         encoded(
             "hdr10",
             "mp4",
-            &Frames::of("320x180", "30", "5").shaped(&hdr("smpte2084")),
+            &Frames::of("320x180", "30", "7").shaped(&hdr("smpte2084")),
             &format!("{HDR10} -pix_fmt yuv420p10le"),
         )
         .compared_through(TONE_MAP),
         encoded(
             "hlg",
             "mp4",
-            &Frames::of("320x180", "30", "5").shaped(&hdr("arib-std-b67")),
+            &Frames::of("320x180", "30", "7").shaped(&hdr("arib-std-b67")),
             &format!("{HLG} -pix_fmt yuv420p10le"),
         )
         .compared_through(TONE_MAP),
@@ -168,7 +170,8 @@ format=gbrpf32le,zscale=p=2020:t={transfer}:m=2020_ncl:r=limited:npl=203,format=
 
 /// Other codecs than H.264.
 fn codecs() -> Vec<Clip> {
-    let frames = || Frames::of("320x180", "30", "5");
+    // Longer than what may be one segment when no IDR is there to start another.
+    let frames = || Frames::of("320x180", "30", "7");
     let codec = |name, extension, args: &str| encoded(name, extension, &frames(), args);
     vec![
         codec("hevc_hvc1", "mp4", &format!("{HEVC} -pix_fmt yuv420p")),
@@ -244,19 +247,20 @@ fn sounds() -> Vec<Clip> {
     ]
 }
 
-/// Edit lists and late starts.
+/// Edit lists and late starts. Edits begin with a frame: of one that begins between two, ffprobe and the standard
+/// tell different times.
 fn edits() -> Vec<Clip> {
-    const SKIP: &[EditMs] = &[EditMs { duration: 3000, media_start: Some(1100) }];
+    const SKIP: &[EditMs] = &[EditMs { duration: 3000, media_start: Some(1120) }];
     const TWO: &[EditMs] = &[
         EditMs { duration: 2000, media_start: Some(0) },
         EditMs { duration: 2000, media_start: Some(4000) },
     ];
     const LATE: &[EditMs] =
-        &[EditMs { duration: 700, media_start: None }, EditMs { duration: 3000, media_start: Some(1100) }];
+        &[EditMs { duration: 720, media_start: None }, EditMs { duration: 3000, media_start: Some(1120) }];
     vec![
         remux("edit_cut_in_gop", "mp4", "cfr30", "-ss 1.5 -- -c copy", Sound::None),
-        operate("edit_start_and_end", "cfr25", "edit skip 1.1 for 3", |file| surgery::set_edits(file, SKIP)),
-        operate("edit_late_and_cut", "cfr25", "edit late 0.7 skip 1.1 for 3", |file| {
+        operate("edit_start_and_end", "cfr25", "edit skip 1.12 for 3", |file| surgery::set_edits(file, SKIP)),
+        operate("edit_late_and_cut", "cfr25", "edit late 0.72 skip 1.12 for 3", |file| {
             surgery::set_edits(file, LATE)
         }),
         operate("edit_two_parts", "no_b_frames", "edit 0 to 2 and 4 to 6", |file| {
@@ -293,13 +297,18 @@ fn containers() -> Vec<Clip> {
         flags("fragmented", "frag_keyframe+empty_moov"),
         flags("fragmented_default_base", "frag_keyframe+empty_moov+default_base_moof"),
         flags("fragmented_hybrid", "frag_keyframe"),
+        remux("timecode_track", "mov", "aac_stereo_48k", "-- -c copy -timecode 01:00:00:00", Sound::Pulses),
         remux(
-            "fragmented_no_edits",
+            "subtitle_track",
             "mp4",
-            "cfr30",
-            "-- -c copy -movflags frag_keyframe+empty_moov+negative_cts_offsets -use_editlist 0",
-            Sound::None,
+            "aac_stereo_48k",
+            // "1\n00:00:00,500 --> 00:00:02,000\nHello\n"
+            "-- -f srt -i data:text/plain;base64,MQowMDowMDowMCw1MDAgLS0+IDAwOjAwOjAyLDAwMApIZWxsbwo= \
+             -map 1 -map 0 -c copy -c:s mov_text",
+            Sound::Pulses,
         ),
+        remux("two_video_tracks", "mp4", "cfr30", "-- -i {} -map 0 -map 1 -c copy", Sound::None),
+        remux("sound_track_first", "mp4", "aac_stereo_48k", "-- -map 0:a -map 0:v -c copy", Sound::Pulses),
         operate("sizes_64_bit", "aac_stereo_48k", "largesize and co64", surgery::widen)
             .heard_as(Sound::Pulses),
         operate("sizes_compact", "cfr30", "stz2", surgery::shrink_sizes),
