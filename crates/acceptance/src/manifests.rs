@@ -27,10 +27,21 @@ pub struct ToldTrack {
     pub codecs: String,
     /// Bits per second; of the variant in HLS, 0 where nothing is told.
     pub bandwidth: u64,
+    /// What `bandwidth` means.
+    pub measure: Measure,
     /// Below the output folder.
     pub init: PathBuf,
     /// In order.
     pub segments: Vec<ToldSegment>,
+}
+
+/// By which definition `bandwidth` is measured. Times in seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Measure {
+    /// 23009-1 §5.3.5.2: a client that starts with any segment waits for this long and then plays on.
+    MinBuffer(f64),
+    /// RFC 8216 §4.1: the peak over runs of segments that last between 0.5 and 1.5 times this target duration.
+    Target(f64),
 }
 
 /// What a track is told to be.
@@ -84,6 +95,7 @@ pub fn dash(root: &Path, manifest: &str) -> Result<Told> {
         .map_err(|e| anyhow::anyhow!("{e}"))?;
     ensure!(mpd.mpdtype.as_deref() == Some("static"), "type is {:?}", mpd.mpdtype);
     let duration = mpd.mediaPresentationDuration.context("no mediaPresentationDuration")?.as_secs_f64();
+    let buffer = Measure::MinBuffer(mpd.minBufferTime.context("no minBufferTime")?.as_secs_f64());
     let longest = mpd.maxSegmentDuration.map(|longest| longest.as_secs_f64());
     let [period] = &mpd.periods[..] else { bail!("{} periods", mpd.periods.len()) };
     let mut tracks = Vec::new();
@@ -93,7 +105,7 @@ pub fn dash(root: &Path, manifest: &str) -> Result<Told> {
             continue;
         }
         for representation in &set.representations {
-            let track = dash_track(manifest, set, representation, kind.starts_with("audio"))
+            let track = dash_track(manifest, set, representation, buffer)
                 .with_context(|| format!("representation {:?}", representation.id))?;
             tracks.push(track);
         }
@@ -109,7 +121,7 @@ fn dash_track(
     manifest: &str,
     set: &AdaptationSet,
     representation: &Representation,
-    is_audio: bool,
+    measure: Measure,
 ) -> Result<ToldTrack> {
     let template = representation.SegmentTemplate.as_ref().or(set.SegmentTemplate.as_ref());
     let template = template.context("no SegmentTemplate")?;
@@ -132,7 +144,8 @@ fn dash_track(
             Ok(ToldSegment { path, start: time as f64 / scale, duration: duration as f64 / scale })
         })
         .collect::<Result<Vec<_>>>()?;
-    let kind = if is_audio {
+    let content = set.contentType.as_deref().or(set.mimeType.as_deref()).unwrap_or_default();
+    let kind = if content.starts_with("audio") {
         ToldKind::Audio
     } else {
         ToldKind::Video {
@@ -145,6 +158,7 @@ fn dash_track(
         kind,
         codecs: representation.codecs.clone().or(set.codecs.clone()).context("no codecs")?,
         bandwidth: representation.bandwidth.context("no bandwidth")?,
+        measure,
         init,
         segments,
     })
@@ -177,12 +191,13 @@ pub fn hls(root: &Path, master: &str) -> Result<Told> {
     for media in &playlist.alternatives {
         ensure!(media.media_type == AlternativeMediaType::Audio, "a rendition of type {}", media.media_type);
         let uri = media.uri.as_deref().context("an audio rendition without a URI")?;
-        let (init, segments) = hls_media(root, master, uri)?;
+        let (init, segments, measure) = hls_media(root, master, uri)?;
         tracks.push(ToldTrack {
             id: folder(segments.first().context("no segments")?)?,
             kind: ToldKind::Audio,
             codecs: String::new(),
             bandwidth: 0,
+            measure,
             init,
             segments,
         });
@@ -224,7 +239,7 @@ pub fn key_frames(root: &Path, master: &str) -> Result<Vec<(String, Vec<ToldKeyF
 }
 
 fn hls_variant(root: &Path, master: &str, variant: &VariantStream) -> Result<ToldTrack> {
-    let (init, segments) = hls_media(root, master, &variant.uri)?;
+    let (init, segments, measure) = hls_media(root, master, &variant.uri)?;
     let size = variant.resolution.as_ref().context("no RESOLUTION")?;
     ensure!(variant.frame_rate.is_some(), "no FRAME-RATE");
     ensure!(
@@ -243,12 +258,13 @@ fn hls_variant(root: &Path, master: &str, variant: &VariantStream) -> Result<Tol
         kind: ToldKind::Video { width: size.width, height: size.height },
         codecs: own.join(","),
         bandwidth: variant.bandwidth,
+        measure,
         init,
         segments,
     })
 }
 
-fn hls_media(root: &Path, master: &str, uri: &str) -> Result<(PathBuf, Vec<ToldSegment>)> {
+fn hls_media(root: &Path, master: &str, uri: &str) -> Result<(PathBuf, Vec<ToldSegment>, Measure)> {
     let path = resolve(master, uri)?;
     let playlist = media_playlist(root, &path)?;
     ensure!(playlist.end_list, "no EXT-X-ENDLIST");
@@ -270,7 +286,8 @@ fn hls_media(root: &Path, master: &str, uri: &str) -> Result<(PathBuf, Vec<ToldS
         segments.push(ToldSegment { path: resolve(from, &segment.uri)?, start, duration });
         start += duration;
     }
-    Ok((init.context("no EXT-X-MAP")?, segments))
+    let measure = Measure::Target(playlist.target_duration as f64);
+    Ok((init.context("no EXT-X-MAP")?, segments, measure))
 }
 
 fn master_playlist(root: &Path, master: &str) -> Result<m3u8_rs::MasterPlaylist> {

@@ -130,30 +130,31 @@ pub fn frame_times(input: &str) -> Result<Times> {
     Ok(Times { timescale, ticks, durations })
 }
 
-/// Presentation times of packets of every stream of one kind (`video`, `audio`) behind a path or URL, in order of
-/// appearance of the streams.
-pub fn packet_times(input: &str, kind: &str, tolerance: Tolerance) -> Result<Vec<Times>> {
-    let entries = "packet=stream_index,pts,duration:stream=index,codec_type,time_base";
-    let (report, errors) =
-        tools::ffprobe(&["-show_packets", "-show_streams", "-show_entries", entries, input], Path::new("."))?;
+/// Presentation times of the packets of one stream (`v:0`, `a:0`, `v:1`, …) behind a path or URL. The others are
+/// not even opened. ffprobe must not complain.
+pub fn stream_times(input: &str, stream: &str) -> Result<Times> {
+    packet_times(input, stream, Tolerance::Strict)?.with_context(|| format!("no stream {stream} in {input}"))
+}
+
+/// The same, `None` where there is no such stream.
+pub fn packet_times(input: &str, stream: &str, tolerance: Tolerance) -> Result<Option<Times>> {
+    let entries = "packet=pts,duration:stream=time_base";
+    let arguments = ["-select_streams", stream, "-show_packets", "-show_entries", entries, input];
+    let (report, errors) = tools::ffprobe(&arguments, Path::new("."))?;
     let quiet = errors.trim().is_empty() || tolerance == Tolerance::Errors;
     ensure!(quiet, "ffprobe complained about {input}: {}", errors.trim());
-    let streams = report["streams"].as_array().context("no streams")?;
+    let Some(stream) = report["streams"].get(0) else { return Ok(None) };
     let packets = report["packets"].as_array().context("no packets")?;
-    let mut all = Vec::new();
-    for stream in streams.iter().filter(|stream| stream["codec_type"] == kind) {
-        let (mut ticks, mut durations) = (Vec::new(), Vec::new());
-        for packet in packets.iter().filter(|packet| packet["stream_index"] == stream["index"]) {
-            match number(&packet["pts"]) {
-                Some(tick) => ticks.push(tick),
-                None if tolerance == Tolerance::Errors => continue,
-                None => bail!("a packet without a time in {input}"),
-            }
-            durations.push(number(&packet["duration"]).unwrap_or(0));
+    let (mut ticks, mut durations) = (Vec::new(), Vec::new());
+    for packet in packets {
+        match number(&packet["pts"]) {
+            Some(tick) => ticks.push(tick),
+            None if tolerance == Tolerance::Errors => continue,
+            None => bail!("a packet without a time in {input}"),
         }
-        all.push(Times { timescale: timescale(stream)?, ticks, durations });
+        durations.push(number(&packet["duration"]).unwrap_or(0));
     }
-    Ok(all)
+    Ok(Some(Times { timescale: timescale(stream)?, ticks, durations }))
 }
 
 /// When pulses are heard in the first audio stream, in seconds: centres of energy. Sound that starts late is

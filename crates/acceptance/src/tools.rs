@@ -80,7 +80,14 @@ fn media_tool<S: AsRef<OsStr>>(
     reason = "the product starts processes in `transcode`; this is its judge"
 )]
 fn run(program: &str, args: &[&OsStr], directory: &Path) -> Result<Outcome> {
-    let output = Command::new(program)
+    let mut command = Command::new(program);
+    // The program reads its configuration from variables of this name: the caller's must not reach it.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CUTETUBE_") {
+            command.env_remove(name);
+        }
+    }
+    let output = command
         .args(args)
         .current_dir(directory)
         .output()

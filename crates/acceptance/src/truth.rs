@@ -54,7 +54,7 @@ impl Truth {
         ensure!(!heard || pulses.len() >= 3, "pulses in `{}`: {pulses:?}", clip.name);
         let sound_end = match clip.sound {
             Sound::None => None,
-            _ => reading::packet_times(input, "audio", Tolerance::Errors)?.first().map(|sound| {
+            _ => reading::packet_times(input, "a:0", Tolerance::Errors)?.map(|sound| {
                 let ends = sound.ticks.iter().zip(&sound.durations).map(|(tick, duration)| tick + duration);
                 sound.seconds(ends.max().unwrap_or(0)) - start
             }),
@@ -115,8 +115,7 @@ fn whole(clip: &Clip, input: &str) -> Result<(Times, Vec<Likeness>)> {
 
 /// Which frames a decoder gives back is its own affair; each sample still has its time, and its number by order.
 fn damaged(input: &str) -> Result<(Times, Vec<Likeness>)> {
-    let mut packets =
-        reading::packet_times(input, "video", Tolerance::Errors)?.into_iter().next().context("no video")?;
+    let mut packets = reading::packet_times(input, "v:0", Tolerance::Errors)?.context("no video")?;
     packets.ticks.sort_unstable();
     let likeness = |number| Likeness { number: Some(number), tiles: vec![] };
     let likenesses = (0..).map(likeness).take(packets.ticks.len()).collect();

@@ -56,7 +56,8 @@ fn transcode(source: &Path, output: &Path, segments_per_chunk: &str) -> Result<(
         OsStr::new("--segments-per-chunk"),
         OsStr::new(segments_per_chunk),
     ];
-    let outcome = tools::cutetube(&args, Path::new("."), DEADLINE, None)?;
+    let directory = output.parent().context("the output folder lies in one")?;
+    let outcome = tools::cutetube(&args, directory, DEADLINE, None)?;
     ensure!(outcome.code == Some(0), "transcode exited with {:?}: {}", outcome.code, outcome.stderr.trim());
     Ok(())
 }

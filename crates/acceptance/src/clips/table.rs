@@ -198,7 +198,7 @@ fn sounds() -> Vec<Clip> {
     };
     vec![
         flash_and_beep("flash_and_beep", "30", "8", "aac -b:a 128k"),
-        flash_and_beep("flash_and_beep_pcm", "25", "6", "pcm_s16le"),
+        flash_and_beep("flash_and_beep_pcm", "50", "6", "pcm_s16le"),
         sound("aac_stereo_48k", "mp4", 48_000, 2, "-c:a aac -b:a 128k"),
         sound("aac_mono_44k", "mp4", 44_100, 1, "-c:a aac -b:a 96k"),
         sound("aac_51", "mp4", 48_000, 6, "-c:a aac -b:a 256k"),

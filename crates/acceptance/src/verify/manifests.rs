@@ -8,8 +8,7 @@ use anyhow::{Context, Result, ensure};
 use super::{Check, Findings, Output, difference};
 use crate::boxes::{Kind, Rendition};
 use crate::http::StaticServer;
-use crate::manifests::{self, Told, ToldKind, ToldTrack};
-use crate::reading::Tolerance;
+use crate::manifests::{self, Measure, Told, ToldKind, ToldTrack};
 use crate::truth::Truth;
 use crate::{reading, tools};
 
@@ -89,15 +88,10 @@ fn told_track(track: &ToldTrack, rendition: &Rendition, root: &Path) -> Result<(
         );
     }
     ensure!(root.join(&track.init).is_file(), "no {}", track.init.display());
-    let peak = rendition
-        .segments
-        .iter()
-        .zip(starts.windows(2))
-        .map(|(segment, span)| segment.bytes.len() as f64 * 8.0 / (span[1] - span[0]))
-        .fold(0.0, f64::max);
+    let needed = rate_needed(rendition, &starts, track.measure);
     ensure!(
-        track.bandwidth == 0 || track.bandwidth as f64 >= peak - 1.0,
-        "bandwidth {} below the peak {peak:.0}",
+        track.bandwidth == 0 || track.bandwidth as f64 >= needed - 1.0,
+        "bandwidth {} where {needed:.0} is needed",
         track.bandwidth
     );
     match (&rendition.kind, track.kind) {
@@ -123,6 +117,24 @@ fn told_track(track: &ToldTrack, rendition: &Rendition, root: &Path) -> Result<(
     Ok(())
 }
 
+/// The rate that the standards ask for, by the bytes that are stored.
+fn rate_needed(rendition: &Rendition, starts: &[f64], measure: Measure) -> f64 {
+    let bits: Vec<f64> = rendition.segments.iter().map(|segment| segment.bytes.len() as f64 * 8.0).collect();
+    let mut needed = 0.0f64;
+    for first in 0..bits.len() {
+        for last in first..bits.len() {
+            let all: f64 = bits[first..=last].iter().sum();
+            let span = match measure {
+                Measure::MinBuffer(buffer) => Some(buffer + starts[last] - starts[first]),
+                Measure::Target(target) => Some(starts[last + 1] - starts[first])
+                    .filter(|span| (0.5 * target..=1.5 * target).contains(span)),
+            };
+            needed = needed.max(span.map_or(0.0, |span| all / span));
+        }
+    }
+    needed
+}
+
 fn same_presentation(dash: &Told, hls: &Told) -> Result<()> {
     ensure!(
         dash.tracks.len() == hls.tracks.len(),
@@ -139,14 +151,6 @@ fn same_presentation(dash: &Told, hls: &Told) -> Result<()> {
             one.id,
             other.codecs,
             one.codecs
-        );
-        // A variant's bandwidth includes its audio.
-        ensure!(
-            other.bandwidth == 0 || other.bandwidth >= one.bandwidth,
-            "{}: bandwidth {}, in DASH {}",
-            one.id,
-            other.bandwidth,
-            one.bandwidth
         );
         let paths = |track: &ToldTrack| track.segments.iter().map(|s| s.path.clone()).collect::<Vec<_>>();
         ensure!(paths(one) == paths(other), "{}: other segments than DASH", one.id);
@@ -203,26 +207,27 @@ fn delivery(truth: &Truth, output: &Output, root: &Path) -> Result<()> {
     let want: Vec<f64> = reference.times().into_iter().map(|time| time as f64 / scale).collect();
     for manifest in FLAVOURS.into_iter().flat_map(|(mpd, master)| [mpd, master]) {
         let url = server.url(manifest);
-        let streams =
-            reading::packet_times(&url, "video", Tolerance::Strict).with_context(|| manifest.to_owned())?;
-        ensure!(streams.len() == output.videos.len(), "{manifest}: ffprobe sees {} videos", streams.len());
-        for stream in &streams {
+        // One at a time, as a player does: ffmpeg's DASH demuxer stops when the first of several ends.
+        for (index, video) in output.videos.iter().enumerate() {
+            let stream = reading::stream_times(&url, &format!("v:{index}")).context(manifest)?;
             if let Some(difference) = difference(&stream.sorted(), &want, truth.tick() + 1e-6) {
-                anyhow::bail!("{manifest}: {difference}");
+                anyhow::bail!("{manifest} {}: {difference}", video.id);
             }
         }
-        let sounds = reading::packet_times(&url, "audio", Tolerance::Strict)?;
-        ensure!(sounds.len() == usize::from(output.audio.is_some()), "{manifest}: {} sounds", sounds.len());
-        if let (Some(sound), Some(audio)) = (sounds.first(), &output.audio) {
+        if let Some(audio) = &output.audio {
+            let sound = reading::stream_times(&url, "a:0").context(manifest)?;
             let own = audio.times().into_iter().map(|time| time as f64 / f64::from(audio.timescale));
             if let Some(difference) = difference(&sound.sorted(), &own.collect::<Vec<_>>(), 1e-4) {
-                anyhow::bail!("{manifest}: audio: {difference}");
+                anyhow::bail!("{manifest} audio: {difference}");
             }
         }
     }
     for manifest in [FLAVOURS[0].0, FLAVOURS[0].1] {
         let url = server.url(manifest);
-        let args = ["-i", &url, "-map", "0:v", "-map", "0:a?", "-fps_mode", "passthrough", "-f", "null", "-"];
+        let sink = ["-fps_mode", "passthrough", "-enc_time_base:v", "1/90000", "-f", "null", "-"];
+        // In HLS ffmpeg takes a packet whose decode time lies 0.1 s behind the last picture for a jump, which slow or
+        // irregular video with B-frames always has; `-copyts` turns that guess off.
+        let args = [&["-copyts", "-i", &url, "-map", "0:v", "-map", "0:a?"], &sink[..]].concat();
         tools::ffmpeg_quiet(&args, Path::new(".")).with_context(|| format!("playing {manifest}"))?;
     }
     Ok(())

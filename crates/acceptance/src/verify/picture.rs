@@ -97,8 +97,8 @@ fn plausible_brightness(video: &Rendition) -> Result<()> {
     let path = file.path().to_str().context("a path in UTF-8")?;
     let frames = reading::likenesses(&["-i", path], "0:v:0", None, Tolerance::Strict)?;
     let mean = frames.iter().map(reading::Likeness::brightness).sum::<f64>() / frames.len() as f64;
-    // `testsrc2` itself has a mean luma of about 130.
-    anyhow::ensure!((80.0..180.0).contains(&mean), "mean luma {mean:.0}");
+    // `testsrc2` has a mean luma of about 125, and the operator that maps its tones darkens it.
+    anyhow::ensure!((60.0..150.0).contains(&mean), "mean luma {mean:.0}");
     Ok(())
 }
 

@@ -106,8 +106,8 @@ fn in_step(heard: &[f64], seen: &[f64], place: &str, findings: &mut Findings) {
 fn heard(audio: &Rendition) -> Result<Vec<f64>> {
     let file = written(audio)?;
     let path = file.path().to_str().context("a path in UTF-8")?;
-    let packets = reading::packet_times(path, "audio", Tolerance::Strict)?;
-    let start = packets.first().and_then(|packets| packets.ticks.first());
+    let packets = reading::stream_times(path, "a:0")?;
+    let start = packets.ticks.first();
     anyhow::ensure!(start == Some(&0), "ffprobe sees the sound start at {start:?}");
     // Silence is sound without pulses.
     Ok(reading::pulses(path).unwrap_or_default())

@@ -136,8 +136,7 @@ fn decoded(truth: &Truth, video: &Rendition) -> Result<(Vec<f64>, Vec<Likeness>)
     file.write_all(&video.concatenated()?)?;
     let path = file.path().to_str().context("a path in UTF-8")?;
     let frames = reading::frame_times(path)?;
-    let packets = reading::packet_times(path, "video", Tolerance::Strict)?;
-    let packets = packets.first().context("ffprobe sees no packets")?;
+    let packets = reading::stream_times(path, "v:0")?;
     ensure!(
         frames.sorted() == packets.sorted(),
         "ffprobe reports {} frames and {} packets, or other times for them",
