@@ -390,7 +390,6 @@ mod tests {
         store.put(&source(1), vec![Bytes::from_static(b"x")]).await.unwrap();
         let mut killed = store.writer(&source(1), 10).await.unwrap();
         killed.write(Bytes::from_static(b"y")).await.unwrap();
-        std::mem::forget(killed);
         let files =
             || std::fs::read_dir(folder.path().join("blobs/sources").join(video(1).to_string())).unwrap();
         assert_eq!(files().count(), 2);

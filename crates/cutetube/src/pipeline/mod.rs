@@ -17,9 +17,11 @@ pub(crate) mod prepare;
 pub(crate) mod publish;
 pub(crate) mod shelf;
 pub(crate) mod sound;
+pub(crate) mod tenure;
 pub(crate) mod verdict;
 
 pub(crate) use shelf::Shelf;
+pub(crate) use tenure::Tenure;
 
 use futures_util::future::Either;
 use transcode::process::ProcessError;

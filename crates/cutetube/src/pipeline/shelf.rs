@@ -1,9 +1,12 @@
 //! Where a stage puts what it made: one revision of one video, or a folder.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-
 use catalog::ids::{Revision, VideoId};
+use tokio::time::Instant;
 
+use super::{StageError, Tenure};
 use crate::blobs::{BlobError, BlobStore, MediaObject, StorageKey, Stored};
 
 /// The objects of one revision.
@@ -11,6 +14,7 @@ use crate::blobs::{BlobError, BlobStore, MediaObject, StorageKey, Stored};
 pub(crate) struct Shelf {
     store: BlobStore,
     place: Place,
+    tenure: Option<Arc<Tenure>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -20,19 +24,27 @@ enum Place {
 }
 
 impl Shelf {
-    /// Of a video on the platform.
-    pub(crate) fn revision(store: BlobStore, video: VideoId, revision: Revision) -> Self {
-        Self { store, place: Place::Revision(video, revision) }
+    /// Of a video on the platform, to be written to during `tenure`.
+    pub(crate) fn revision(
+        store: BlobStore,
+        video: VideoId,
+        revision: Revision,
+        tenure: Arc<Tenure>,
+    ) -> Self {
+        Self { store, place: Place::Revision(video, revision), tenure: Some(tenure) }
     }
 
     /// The store's root itself: a static folder.
     pub(crate) fn export(store: BlobStore) -> Self {
-        Self { store, place: Place::Export }
+        Self { store, place: Place::Export, tenure: None }
     }
 
     /// Writes an object that consists of `parts`, one after the other.
-    pub(crate) async fn put(&self, object: MediaObject, parts: Vec<Bytes>) -> Result<Stored, BlobError> {
-        self.store.put(&self.key(object), parts).await
+    pub(crate) async fn put(&self, object: MediaObject, parts: Vec<Bytes>) -> Result<Stored, StageError> {
+        if self.tenure.as_ref().is_some_and(|tenure| tenure.ends_by(Instant::now())) {
+            return Err(StageError::Cancelled);
+        }
+        Ok(self.store.put(&self.key(object), parts).await?)
     }
 
     /// Name of an object in the store.

@@ -10,6 +10,8 @@ use jobs::{Held, JobId, Lease, Progress};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::pipeline::Tenure;
+
 /// Everything this process works on now.
 #[derive(Debug, Default)]
 pub(super) struct Desk {
@@ -21,8 +23,7 @@ struct Entry {
     lease: Lease,
     units: Arc<Units>,
     cancel: CancellationToken,
-    /// Until then nobody else has it.
-    until: Instant,
+    tenure: Arc<Tenure>,
 }
 
 /// How far a job is.
@@ -38,6 +39,8 @@ pub(super) struct InHand {
     desk: Arc<Desk>,
     id: JobId,
     pub(super) units: Arc<Units>,
+    /// While nobody else has it.
+    pub(super) tenure: Arc<Tenure>,
     /// Cancelled when the job is lost or the process stops.
     pub(super) cancel: CancellationToken,
 }
@@ -56,9 +59,10 @@ impl Desk {
     /// Puts a claimed job on the desk; its lease runs at least until `until`.
     pub(super) fn hold(self: &Arc<Self>, lease: Lease, until: Instant, cancel: CancellationToken) -> InHand {
         let units = Arc::new(Units::default());
-        let entry = Entry { lease, units: units.clone(), cancel: cancel.clone(), until };
+        let tenure = Arc::new(Tenure::until(until));
+        let entry = Entry { lease, units: units.clone(), cancel: cancel.clone(), tenure: tenure.clone() };
         self.entries().insert(lease.id, entry);
-        InHand { desk: self.clone(), id: lease.id, units, cancel }
+        InHand { desk: self.clone(), id: lease.id, units, tenure, cancel }
     }
 
     /// Keeps the leases, and cancels the work on jobs that are lost. A database that does not answer within `patience`
@@ -68,13 +72,13 @@ impl Desk {
         let asked = Instant::now();
         match timeout(patience, jobs::heartbeat(db, &held, lease)).await {
             Ok(Ok(mine)) => {
-                let mut entries = self.entries();
+                let entries = self.entries();
                 for Held { lease: held, .. } in held {
                     // One that was settled in the meantime has left the desk.
-                    let Some(entry) = entries.get_mut(&held.id).filter(|entry| entry.lease == held) else {
+                    let Some(entry) = entries.get(&held.id).filter(|entry| entry.lease == held) else {
                         continue;
                     };
-                    entry.until = if mine.contains(&held.id) { asked + lease } else { asked };
+                    entry.tenure.set(if mine.contains(&held.id) { asked + lease } else { asked });
                 }
             }
             Ok(Err(error)) => {
@@ -84,7 +88,7 @@ impl Desk {
         }
         // By the next look it would be too late: the work stops before somebody else begins it.
         let next = Instant::now() + patience;
-        for (id, entry) in self.entries().iter().filter(|(_, entry)| entry.until <= next) {
+        for (id, entry) in self.entries().iter().filter(|(_, entry)| entry.tenure.ends_by(next)) {
             if !entry.cancel.is_cancelled() {
                 tracing::info!(job.id = %id, "job `{id}` is lost: its work stops");
                 entry.cancel.cancel();

@@ -107,6 +107,5 @@ mod tests {
         assert_eq!(gone(&here), Vec::<String>::new(), "one looker finds it at a time");
         found.pop().unwrap().forget().unwrap();
         assert_eq!(gone(&here), Vec::<String>::new());
-        std::mem::forget(killed);
     }
 }

@@ -95,7 +95,7 @@ impl Stages {
             Work::Inspect(inspect) => self.inspect(inspect, job, hand).await,
             Work::Encode(encode) => self.encode(encode, job, hand).await,
             Work::Audio(audio) => self.audio(audio, job, hand).await,
-            Work::Publish(publish) => self.publish(publish, job).await,
+            Work::Publish(publish) => self.publish(publish, job, hand).await,
             Work::Delete(delete) => self.delete(delete, job, hand).await,
         }
     }
@@ -158,7 +158,7 @@ impl Stages {
             Class::Normal | Class::Background => Priority::Background,
         };
         let runner = self.runner(priority, &hand.cancel);
-        let shelf = self.shelf(job.video, job.revision);
+        let shelf = self.shelf(job.video, job.revision, hand);
         let advance = |frames| hand.units.advance(frames);
         let made = encode::make(&runner, &opened.source, blueprint, &chunk, &shelf, &advance).await?;
         let output = ledger::chunk_output(blueprint, &shelf, &made)?;
@@ -170,7 +170,7 @@ impl Stages {
     async fn audio(&self, job: &AudioJob, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
         let opened = self.open(job.video, job.revision).await?;
         let runner = self.runner(Priority::Background, &hand.cancel);
-        let shelf = self.shelf(job.video, job.revision);
+        let shelf = self.shelf(job.video, job.revision, hand);
         let made = sound::make(&runner, &opened.source, &opened.blueprint, &shelf).await?;
         let output = made.map(|made| ledger::sound_output(&shelf, &made)).unwrap_or_default();
         outputs::record(&self.state.db, &claimed.lease, Stage::Audio, job.video, job.revision, &output)
@@ -178,11 +178,11 @@ impl Stages {
         Ok(())
     }
 
-    async fn publish(&self, job: &PublishJob, claimed: &Job) -> Result<(), JobError> {
+    async fn publish(&self, job: &PublishJob, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
         let opened = self.open(job.video, job.revision).await?;
         let contents: Contents<PlanDocument> =
             outputs::contents(&self.state.db, job.video, job.revision).await?;
-        let shelf = self.shelf(job.video, job.revision);
+        let shelf = self.shelf(job.video, job.revision, hand);
         ledger::verify(&shelf, &contents.renditions).await?;
         let sheets = ledger::complete_storyboard(&opened.blueprint, &shelf, &contents.images).await?;
         let video = ledger::made_video(&opened.blueprint, &contents.renditions);
@@ -256,8 +256,8 @@ impl Stages {
         Ok(opened)
     }
 
-    fn shelf(&self, video: VideoId, revision: Revision) -> Shelf {
-        Shelf::revision(self.state.blobs.clone(), video, revision)
+    fn shelf(&self, video: VideoId, revision: Revision, hand: &InHand) -> Shelf {
+        Shelf::revision(self.state.blobs.clone(), video, revision, hand.tenure.clone())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
     path::{Path, PathBuf},
     process::Command,
     sync::LazyLock,
@@ -87,9 +88,14 @@ pub(crate) fn decoded_frames(manifest: &str) -> Vec<usize> {
     frames
 }
 
-/// The program under test.
+/// The program under test, with none of the tester's own settings.
 pub(crate) fn program() -> Command {
-    tool(env!("CARGO_BIN_EXE_cutetube"))
+    let mut program = tool(env!("CARGO_BIN_EXE_cutetube"));
+    let is_setting = |name: &OsString| name.to_string_lossy().starts_with("CUTETUBE_");
+    for name in std::env::vars_os().map(|(name, _)| name).filter(is_setting) {
+        program.env_remove(name);
+    }
+    program
 }
 
 #[expect(clippy::disallowed_methods, reason = "the program under test, and ffmpeg as its judge")]

@@ -247,7 +247,8 @@ impl Platform {
 impl Drop for Platform {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}", self.log.lock().unwrap());
+            #[expect(clippy::print_stderr, reason = "what the processes said helps to find out why")]
+            let () = eprintln!("{}", self.log.lock().unwrap());
         }
     }
 }
@@ -276,7 +277,7 @@ impl Process {
         assert!(ended.success(), "{ended}");
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.id().try_into().unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
     }
