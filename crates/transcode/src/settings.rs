@@ -12,7 +12,8 @@ pub struct EncodeSettings {
     pub rate_control: RateControl,
     /// Constant rate factor under [`RateControl::CappedCrf`], 0–51.
     pub crf: u8,
-    /// Threads of the decoder and of each encoder. Part of the result: other counts give other bytes.
+    /// Threads of the decoder and of each encoder. Part of the result: other counts give other bytes, and with more than
+    /// one the bytes differ from run to run where the VBV binds.
     pub threads: u16,
     /// AAC bit/s; a source's AAC-LC stereo at or below it passes through untouched.
     pub audio_bitrate: u32,
