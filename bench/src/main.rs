@@ -20,8 +20,8 @@ struct Cli {
     /// Folder with the real recordings that the set-up fetched.
     #[arg(long, default_value = "samples")]
     samples: PathBuf,
-    /// Scratch folder; on tmpfs the packaging figures show the packager, not the disk.
-    #[arg(long, default_value = "/dev/shm/cutetube-bench")]
+    /// Where to make a scratch folder; on tmpfs the packaging figures show the packager, not the disk.
+    #[arg(long, default_value = "/dev/shm")]
     scratch: PathBuf,
     /// Rounds; each round runs every contestant once, in turn.
     #[arg(long, default_value_t = 3)]
@@ -53,7 +53,8 @@ enum What {
 }
 
 fn main() -> anyhow::Result<()> {
-    let cli = Cli::parse();
+    let mut cli = Cli::parse();
+    cli.scratch.push("cutetube-bench");
     std::fs::create_dir_all(&cli.scratch)?;
     let outcome = match &cli.what {
         What::Ladder { preset, seconds } => ladder::bench(&cli, preset, *seconds),
