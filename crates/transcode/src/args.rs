@@ -211,8 +211,10 @@ impl ChunkGraph<'_> {
             args.extend(strings(&["-force_key_frames", &times]));
         }
         args.extend(strings(&["-forced-idr", "1", "-g", "100000", "-sc_threshold", "0"]));
-        // The zone gives the first IDR the quality that later ones have; half a bucket keeps the cap over joins.
-        args.extend(strings(&["-x264-params", "stitchable=1:zones=0,0,b=1.4:vbv-init=0.5"]));
+        // The zone gives the first IDR the quality that later ones have. A bucket that starts at 0.7 leaves the first
+        // frames what they need (at 0.5, which is what x264 aims for, they lose up to 2 dB on demanding pictures) and
+        // still keeps the cap over joins (at 0.9 noise overdraws it).
+        args.extend(strings(&["-x264-params", "stitchable=1:zones=0,0,b=1.4:vbv-init=0.7"]));
         args.extend(strings(&["-threads", &settings.threads.to_string()]));
         args.extend(self.exact_times());
         args.extend(strings(&["-f", "mp4", "-video_track_timescale", &self.timescale.to_string()]));
