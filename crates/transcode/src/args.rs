@@ -149,6 +149,8 @@ impl ChunkGraph<'_> {
         }
         let window = self.window();
         common.push(format!("trim=start_pts={}:end_pts={}", window.start, window.end));
+        // A decoder that is confused by damage shows a picture twice or goes back in time; encoders do not forgive it.
+        common.push("select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)'".to_owned());
         common.extend(turn(self.picture.turn).map(str::to_owned));
         let labels: Vec<String> = match branches.len() {
             1 => vec![String::new()],

@@ -54,7 +54,7 @@ fn a_chunk_of_two_rungs_and_a_storyboard() {
     let branches = [Branch::Rung(&low), Branch::Rung(&high), stills];
     let arguments = arguments(&picture(), &EncodeSettings::default(), &branches);
     insta::assert_snapshot!(arguments.join(" ").replace(" -map ", "\n-map "), @r#"
-    -hide_banner -nostdin -loglevel warning -max_alloc 400000000 -max_pixels 36000000 -filter_complex_threads 2 -protocol_whitelist pipe -copyts -threads 2 -f mov -i pipe:0 -filter_complex [0:v:0]trim=start_pts=60000:end_pts=299240,split=3[s0][s1][s2];[s0]scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0];[s1]scale=1920:1080:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o1];[s2]select='eq(pts,120060)+eq(pts,240180)',scale=160:90:flags=bicubic:in_color_matrix=bt709:out_color_matrix=bt601:out_range=pc,setsar=1,format=yuvj420p[o2]
+    -hide_banner -nostdin -loglevel warning -max_alloc 400000000 -max_pixels 36000000 -filter_complex_threads 2 -protocol_whitelist pipe -copyts -threads 2 -f mov -i pipe:0 -filter_complex [0:v:0]trim=start_pts=60000:end_pts=299240,select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)',split=3[s0][s1][s2];[s0]scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0];[s1]scale=1920:1080:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o1];[s2]select='eq(pts,120060)+eq(pts,240180)',scale=160:90:flags=bicubic:in_color_matrix=bt709:out_color_matrix=bt601:out_range=pc,setsar=1,format=yuvj420p[o2]
     -map [o0] -an -sn -dn -map_metadata -1 -map_chapters -1 -c:v libx264 -preset veryfast -crf 23 -maxrate 800000 -bufsize 1600000 -profile:v high -level:v 3.0 -force_key_frames 5.987317 -forced-idr 1 -g 100000 -sc_threshold 0 -x264-params stitchable=1:zones=0,0,b=1.4:vbv-init=0.7 -threads 2 -fps_mode passthrough -enc_time_base 1/30000 -f mp4 -video_track_timescale 30000 -movflags frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets+frag_discont -flush_packets 1 pipe:7
     -map [o1] -an -sn -dn -map_metadata -1 -map_chapters -1 -c:v libx264 -preset veryfast -crf 23 -maxrate 800000 -bufsize 1600000 -profile:v high -level:v 4.0 -force_key_frames 5.987317 -forced-idr 1 -g 100000 -sc_threshold 0 -x264-params stitchable=1:zones=0,0,b=1.4:vbv-init=0.7 -threads 2 -fps_mode passthrough -enc_time_base 1/30000 -f mp4 -video_track_timescale 30000 -movflags frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets+frag_discont -flush_packets 1 pipe:9
     -map [o2] -an -sn -dn -map_metadata -1 -map_chapters -1 -c:v mjpeg -q:v 4 -threads 1 -fps_mode passthrough -enc_time_base 1/30000 -f image2pipe -flush_packets 1 pipe:11
@@ -72,7 +72,7 @@ fn average_rate_and_a_slow_preset() {
     };
     let arguments = arguments(&picture(), &settings, &[Branch::Rung(&rung)]);
     insta::assert_snapshot!(arguments.join(" ").replace(" -map ", "\n-map "), @r#"
-    -hide_banner -nostdin -loglevel warning -max_alloc 400000000 -max_pixels 36000000 -filter_complex_threads 1 -protocol_whitelist pipe -copyts -threads 1 -f mov -i pipe:0 -filter_complex [0:v:0]trim=start_pts=60000:end_pts=299240,scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
+    -hide_banner -nostdin -loglevel warning -max_alloc 400000000 -max_pixels 36000000 -filter_complex_threads 1 -protocol_whitelist pipe -copyts -threads 1 -f mov -i pipe:0 -filter_complex [0:v:0]trim=start_pts=60000:end_pts=299240,select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)',scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
     -map [o0] -an -sn -dn -map_metadata -1 -map_chapters -1 -c:v libx264 -preset slow -b:v 800000 -profile:v high -level:v 3.0 -refs:v 4 -force_key_frames 5.987317 -forced-idr 1 -g 100000 -sc_threshold 0 -x264-params stitchable=1:zones=0,0,b=1.4:vbv-init=0.7 -threads 1 -fps_mode passthrough -enc_time_base 1/30000 -f mp4 -video_track_timescale 30000 -movflags frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets+frag_discont -flush_packets 1 pipe:7
     "#);
 }
@@ -83,19 +83,19 @@ fn turned() {
         |(mirrored, quarter_turns)| graph(&Picture { turn: Turn { mirrored, quarter_turns }, ..picture() }),
     );
     insta::assert_snapshot!(turns.join("\n"), @r#"
-    [0:v:0]trim=start_pts=60000:end_pts=299240,scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
-    [0:v:0]trim=start_pts=60000:end_pts=299240,transpose=clock,scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
-    [0:v:0]trim=start_pts=60000:end_pts=299240,hflip,vflip,scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
-    [0:v:0]trim=start_pts=60000:end_pts=299240,transpose=cclock,scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
-    [0:v:0]trim=start_pts=60000:end_pts=299240,hflip,scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
-    [0:v:0]trim=start_pts=60000:end_pts=299240,hflip,transpose=clock,scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
+    [0:v:0]trim=start_pts=60000:end_pts=299240,select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)',scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
+    [0:v:0]trim=start_pts=60000:end_pts=299240,select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)',transpose=clock,scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
+    [0:v:0]trim=start_pts=60000:end_pts=299240,select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)',hflip,vflip,scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
+    [0:v:0]trim=start_pts=60000:end_pts=299240,select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)',transpose=cclock,scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
+    [0:v:0]trim=start_pts=60000:end_pts=299240,select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)',hflip,scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
+    [0:v:0]trim=start_pts=60000:end_pts=299240,select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)',hflip,transpose=clock,scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
     "#);
 }
 
 #[test]
 fn interlaced() {
     insta::assert_snapshot!(graph(&Picture { scan: Scan::Interlaced, ..picture() }), @r#"
-    [0:v:0]bwdif=mode=send_frame:parity=auto:deint=interlaced,trim=start_pts=120000:end_pts=598479,scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
+    [0:v:0]bwdif=mode=send_frame:parity=auto:deint=interlaced,trim=start_pts=120000:end_pts=598479,select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)',scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
     "#);
 }
 
@@ -103,14 +103,14 @@ fn interlaced() {
 fn full_range() {
     let tags = tags(["smpte170m", "smpte170m", "bt470bg"]);
     insta::assert_snapshot!(coloured(Colour::Keep { range: ColourRange::Full, tags }), @r#"
-    [0:v:0]trim=start_pts=60000:end_pts=299240,scale=640:360:flags=bicubic:in_range=pc:out_range=tv,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=smpte170m:color_trc=smpte170m:colorspace=bt470bg[o0]
+    [0:v:0]trim=start_pts=60000:end_pts=299240,select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)',scale=640:360:flags=bicubic:in_range=pc:out_range=tv,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=smpte170m:color_trc=smpte170m:colorspace=bt470bg[o0]
     "#);
 }
 
 #[test]
 fn rgb() {
     insta::assert_snapshot!(coloured(Colour::Rgb), @r#"
-    [0:v:0]trim=start_pts=60000:end_pts=299240,scale=640:360:flags=bicubic:out_color_matrix=bt709:out_range=tv,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
+    [0:v:0]trim=start_pts=60000:end_pts=299240,select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)',scale=640:360:flags=bicubic:out_color_matrix=bt709:out_range=tv,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
     "#);
 }
 
@@ -118,7 +118,7 @@ fn rgb() {
 fn wide_gamut() {
     let tags = tags(["smpte432", "bt709", "bt709"]);
     insta::assert_snapshot!(coloured(Colour::Convert { range: ColourRange::Limited, tags }), @r#"
-    [0:v:0]trim=start_pts=60000:end_pts=299240,scale=640:360:flags=bicubic,setsar=1,setparams=range=tv:color_primaries=smpte432:color_trc=bt709:colorspace=bt709,zscale=p=bt709:t=bt709:m=bt709:r=tv,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
+    [0:v:0]trim=start_pts=60000:end_pts=299240,select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)',scale=640:360:flags=bicubic,setsar=1,setparams=range=tv:color_primaries=smpte432:color_trc=bt709:colorspace=bt709,zscale=p=bt709:t=bt709:m=bt709:r=tv,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
     "#);
 }
 
@@ -126,7 +126,7 @@ fn wide_gamut() {
 fn high_dynamic_range() {
     let tags = tags(["bt2020", "smpte2084", "bt2020nc"]);
     insta::assert_snapshot!(coloured(Colour::ToneMap { range: ColourRange::Limited, tags }), @r#"
-    [0:v:0]trim=start_pts=60000:end_pts=299240,scale=640:360:flags=bicubic,setsar=1,setparams=range=tv:color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc,zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
+    [0:v:0]trim=start_pts=60000:end_pts=299240,select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)',scale=640:360:flags=bicubic,setsar=1,setparams=range=tv:color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc,zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
     "#);
 }
 
