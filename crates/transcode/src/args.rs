@@ -119,6 +119,37 @@ impl ChunkArgs {
     }
 }
 
+/// How a chunk begins under its cap, whatever the chunks around it are like.
+///
+/// x264 keeps its VBV bucket at least half full over its lookahead. A chunk that starts at half has nothing to spend on
+/// its first IDR and looks up to 2 dB worse than the same frames in the middle of a stream; one that starts above, after
+/// a chunk that ended at half, takes bits that were never saved, and a row of them breaks the cap. So a chunk gets
+/// bits in advance and earns them back over its length, through a lower rate (`docs/decisions/0009`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct HeadStart {
+    /// Bit/s.
+    max_rate: u64,
+    /// How full the bucket is at first, in thousandths.
+    fill: u64,
+}
+
+impl HeadStart {
+    /// What a chunk gets in advance, in milliseconds at the cap: enough for the IDR of a quiet scene.
+    const LONGEST_ADVANCE: u64 = 400;
+    /// The rate is lowered by this share at most: a short chunk gets less in advance.
+    const MOST_EARNED_BACK: u64 = 3;
+
+    fn of(rung: &Rung, milliseconds: u64) -> Self {
+        let advance = Self::LONGEST_ADVANCE.min(milliseconds / Self::MOST_EARNED_BACK);
+        let cap = u64::from(rung.max_rate);
+        let bucket = u64::from(rung.buf_size).max(1);
+        Self {
+            max_rate: cap - (cap * advance).div_ceil(milliseconds.max(1)),
+            fill: (500 + cap * advance / bucket).min(999),
+        }
+    }
+}
+
 impl ChunkGraph<'_> {
     /// The recipe: one decode, exact trim by absolute times, a branch for each output.
     pub(crate) fn args(&self, branches: &[Branch<'_>]) -> ChunkArgs {
@@ -178,6 +209,13 @@ impl ChunkGraph<'_> {
         }
     }
 
+    /// How long the chunk is, but for its last frame.
+    fn milliseconds(&self) -> u64 {
+        let ticks =
+            self.times.last().copied().unwrap_or_default() - self.times.first().copied().unwrap_or_default();
+        u64::try_from(ticks).unwrap_or_default().saturating_mul(1000) / u64::from(self.timescale.max(1))
+    }
+
     /// The wanted frames in the time base of the graph behind the deinterlacer.
     fn window(&self) -> Range<i64> {
         let first = self.times.first().copied().unwrap_or_default();
@@ -195,11 +233,12 @@ impl ChunkGraph<'_> {
 
     fn x264(&self, rung: &Rung) -> Vec<String> {
         let settings = self.settings;
+        let start = HeadStart::of(rung, self.milliseconds());
         let mut args = strings(&["-c:v", "libx264", "-preset", settings.preset.name()]);
         match settings.rate_control {
             RateControl::CappedCrf => {
                 args.extend(strings(&["-crf", &settings.crf.to_string()]));
-                args.extend(strings(&["-maxrate", &rung.max_rate.to_string()]));
+                args.extend(strings(&["-maxrate", &start.max_rate.to_string()]));
                 args.extend(strings(&["-bufsize", &rung.buf_size.to_string()]));
             }
             RateControl::Abr => args.extend(strings(&["-b:v", &rung.max_rate.to_string()])),
@@ -213,10 +252,9 @@ impl ChunkGraph<'_> {
             args.extend(strings(&["-force_key_frames", &times]));
         }
         args.extend(strings(&["-forced-idr", "1", "-g", "100000", "-sc_threshold", "0"]));
-        // The zone gives the first IDR the quality that later ones have. A bucket that starts at 0.7 leaves the first
-        // frames what they need (at 0.5, which is what x264 aims for, they lose up to 2 dB on demanding pictures) and
-        // still keeps the cap over joins (at 0.9 noise overdraws it).
-        args.extend(strings(&["-x264-params", "stitchable=1:zones=0,0,b=1.4:vbv-init=0.7"]));
+        // The zone gives the first IDR the quality that later ones have.
+        let fill = format!("stitchable=1:zones=0,0,b=1.4:vbv-init=0.{:03}", start.fill);
+        args.extend(strings(&["-x264-params", &fill]));
         args.extend(strings(&["-threads", &settings.threads.to_string()]));
         args.extend(self.exact_times());
         args.extend(strings(&["-f", "mp4", "-video_track_timescale", &self.timescale.to_string()]));

@@ -21,7 +21,7 @@ pub struct Rung {
     pub height: u32,
     /// Bit/s: the cap, or the average under ABR.
     pub max_rate: u32,
-    /// VBV buffer in bits.
+    /// VBV buffer of one encoder in bits.
     pub buf_size: u32,
     /// H.264 level times ten: 31 is level 3.1.
     pub level: u8,
@@ -61,7 +61,8 @@ pub fn plan_ladder(display: Size, frames_per_second: u32, settings: &EncodeSetti
 
 fn rung(display: Size, step: LadderStep, frames_per_second: u32) -> Rung {
     let Size { width, height } = rung_size(display, step.short_side);
-    let buf_size = step.max_rate.saturating_mul(2);
+    // Any row of chunks then keeps within two seconds at the cap, see `docs/decisions/0009`.
+    let buf_size = step.max_rate.saturating_add(step.max_rate / 4);
     let macroblocks = Macroblocks::of(width, height);
     let fits = |limits: &&Level| {
         limits.has_room(macroblocks, frames_per_second)

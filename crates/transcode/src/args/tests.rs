@@ -19,7 +19,7 @@ fn rung(width: u32, height: u32, level: u8) -> Rung {
         width,
         height,
         max_rate: 800_000,
-        buf_size: 1_600_000,
+        buf_size: 1_000_000,
         level,
         max_references: 4,
     }
@@ -55,8 +55,8 @@ fn a_chunk_of_two_rungs_and_a_storyboard() {
     let arguments = arguments(&picture(), &EncodeSettings::default(), &branches);
     insta::assert_snapshot!(arguments.join(" ").replace(" -map ", "\n-map "), @r#"
     -hide_banner -nostdin -loglevel warning -max_alloc 400000000 -max_pixels 36000000 -filter_complex_threads 2 -protocol_whitelist pipe -copyts -threads 2 -f mov -i pipe:0 -filter_complex [0:v:0]trim=start_pts=60000:end_pts=299240,select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)',split=3[s0][s1][s2];[s0]scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0];[s1]scale=1920:1080:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o1];[s2]select='eq(pts,120060)+eq(pts,240180)',scale=160:90:flags=bicubic:in_color_matrix=bt709:out_color_matrix=bt601:out_range=pc,setsar=1,format=yuvj420p[o2]
-    -map [o0] -an -sn -dn -map_metadata -1 -map_chapters -1 -c:v libx264 -preset veryfast -crf 23 -maxrate 800000 -bufsize 1600000 -profile:v high -level:v 3.0 -force_key_frames 5.987317 -forced-idr 1 -g 100000 -sc_threshold 0 -x264-params stitchable=1:zones=0,0,b=1.4:vbv-init=0.7 -threads 2 -fps_mode passthrough -enc_time_base 1/30000 -f mp4 -video_track_timescale 30000 -movflags frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets+frag_discont -flush_packets 1 pipe:7
-    -map [o1] -an -sn -dn -map_metadata -1 -map_chapters -1 -c:v libx264 -preset veryfast -crf 23 -maxrate 800000 -bufsize 1600000 -profile:v high -level:v 4.0 -force_key_frames 5.987317 -forced-idr 1 -g 100000 -sc_threshold 0 -x264-params stitchable=1:zones=0,0,b=1.4:vbv-init=0.7 -threads 2 -fps_mode passthrough -enc_time_base 1/30000 -f mp4 -video_track_timescale 30000 -movflags frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets+frag_discont -flush_packets 1 pipe:9
+    -map [o0] -an -sn -dn -map_metadata -1 -map_chapters -1 -c:v libx264 -preset veryfast -crf 23 -maxrate 759869 -bufsize 1000000 -profile:v high -level:v 3.0 -force_key_frames 5.987317 -forced-idr 1 -g 100000 -sc_threshold 0 -x264-params stitchable=1:zones=0,0,b=1.4:vbv-init=0.820 -threads 2 -fps_mode passthrough -enc_time_base 1/30000 -f mp4 -video_track_timescale 30000 -movflags frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets+frag_discont -flush_packets 1 pipe:7
+    -map [o1] -an -sn -dn -map_metadata -1 -map_chapters -1 -c:v libx264 -preset veryfast -crf 23 -maxrate 759869 -bufsize 1000000 -profile:v high -level:v 4.0 -force_key_frames 5.987317 -forced-idr 1 -g 100000 -sc_threshold 0 -x264-params stitchable=1:zones=0,0,b=1.4:vbv-init=0.820 -threads 2 -fps_mode passthrough -enc_time_base 1/30000 -f mp4 -video_track_timescale 30000 -movflags frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets+frag_discont -flush_packets 1 pipe:9
     -map [o2] -an -sn -dn -map_metadata -1 -map_chapters -1 -c:v mjpeg -q:v 4 -threads 1 -fps_mode passthrough -enc_time_base 1/30000 -f image2pipe -flush_packets 1 pipe:11
     "#);
 }
@@ -73,7 +73,7 @@ fn average_rate_and_a_slow_preset() {
     let arguments = arguments(&picture(), &settings, &[Branch::Rung(&rung)]);
     insta::assert_snapshot!(arguments.join(" ").replace(" -map ", "\n-map "), @r#"
     -hide_banner -nostdin -loglevel warning -max_alloc 400000000 -max_pixels 36000000 -filter_complex_threads 1 -protocol_whitelist pipe -copyts -threads 1 -f mov -i pipe:0 -filter_complex [0:v:0]trim=start_pts=60000:end_pts=299240,select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)',scale=640:360:flags=bicubic,setsar=1,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
-    -map [o0] -an -sn -dn -map_metadata -1 -map_chapters -1 -c:v libx264 -preset slow -b:v 800000 -profile:v high -level:v 3.0 -refs:v 4 -force_key_frames 5.987317 -forced-idr 1 -g 100000 -sc_threshold 0 -x264-params stitchable=1:zones=0,0,b=1.4:vbv-init=0.7 -threads 1 -fps_mode passthrough -enc_time_base 1/30000 -f mp4 -video_track_timescale 30000 -movflags frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets+frag_discont -flush_packets 1 pipe:7
+    -map [o0] -an -sn -dn -map_metadata -1 -map_chapters -1 -c:v libx264 -preset slow -b:v 800000 -profile:v high -level:v 3.0 -refs:v 4 -force_key_frames 5.987317 -forced-idr 1 -g 100000 -sc_threshold 0 -x264-params stitchable=1:zones=0,0,b=1.4:vbv-init=0.820 -threads 1 -fps_mode passthrough -enc_time_base 1/30000 -f mp4 -video_track_timescale 30000 -movflags frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets+frag_discont -flush_packets 1 pipe:7
     "#);
 }
 
@@ -184,4 +184,20 @@ fn probe_and_normalise() {
 
     -hide_banner -nostdin -loglevel warning -max_alloc 400000000 -max_pixels 36000000 -protocol_whitelist file -format_whitelist mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,mxf,gxf,dv,rm,nut,wtv -fflags +genpts -threads 2 -i /proc/self/fd/0 -map 0:V:0 -map 0:a:0? -sn -dn -map_metadata -1 -map_chapters -1 -c:v libx264 -preset ultrafast -crf 12 -g 50 -threads 2 -fps_mode passthrough -enc_time_base 1/90000 -video_track_timescale 90000 -c:a alac -movflags frag_keyframe+delay_moov+default_base_moof -f mp4 pipe:5
     "#);
+}
+
+#[test]
+fn what_a_chunk_gets_in_advance_it_earns_back() {
+    let start = |milliseconds| HeadStart::of(&rung(640, 360, 30), milliseconds);
+    assert_eq!(start(8_000), HeadStart { max_rate: 760_000, fill: 820 });
+    assert_eq!(start(2_000), HeadStart { max_rate: 640_000, fill: 820 });
+    for milliseconds in [0, 1, 300, 900, 1_200, 4_000, 60_000, 86_400_000] {
+        let HeadStart { max_rate, fill } = start(milliseconds);
+        let advance = (fill - 500) * 1_000_000 / 1000;
+        let earned = (800_000 - max_rate) * milliseconds / 1000;
+        // To the thousandth of a bucket, and to the bit per second.
+        let exact = advance..=advance + 1000 + milliseconds / 1000;
+        assert!(exact.contains(&earned), "{milliseconds} ms: {advance} bits ahead, {earned} earned");
+        assert!(max_rate >= 533_000, "{milliseconds} ms: {max_rate}");
+    }
 }

@@ -33,7 +33,7 @@ pub(crate) const LIMITS: Limits =
 pub(crate) fn settings(short_sides: &[u32]) -> EncodeSettings {
     EncodeSettings {
         preset: Preset::Superfast,
-        ladder: short_sides
+        rungs: short_sides
             .iter()
             .map(|&short_side| LadderStep { short_side, max_rate: 400_000 + 2000 * short_side })
             .collect(),
