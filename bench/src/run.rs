@@ -74,11 +74,12 @@ pub(crate) fn rounds(contestants: &[Contestant<'_>], rounds: usize) -> anyhow::R
     Ok(costs)
 }
 
-/// The middle value; of an even number, the lower middle.
+/// The middle value; of an even number, the mean of the two in the middle.
 pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
+    let middle = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
+    f64::midpoint(middle(values.len().saturating_sub(1) / 2), middle(values.len() / 2))
 }
 
 #[expect(clippy::print_stderr, reason = "progress of a long run, for the person who started it")]
