@@ -82,9 +82,11 @@ impl Truth {
         }
     }
 
-    /// Of one tick, in seconds; at most a millisecond, where a container counts in frames.
-    pub fn tick(&self) -> f64 {
-        self.timescale.seconds(1).min(0.001)
+    /// How far a time may be off, in seconds: one tick. Containers that keep no presentation times leave them to the
+    /// guess of each reader, and these differ by the depth of reordering.
+    pub fn tolerance(&self) -> f64 {
+        const GUESS: f64 = 0.1;
+        if is_isobmff(&self.clip) { self.timescale.seconds(1) } else { GUESS }
     }
 
     /// Presentation times in seconds.
@@ -122,9 +124,13 @@ fn damaged(input: &str) -> Result<(Times, Vec<Likeness>)> {
     Ok((packets, likenesses))
 }
 
+fn is_isobmff(clip: &Clip) -> bool {
+    ["mp4", "mov"].contains(&clip.extension)
+}
+
 /// Where the presentation starts, in seconds: at 0 in MP4 and QuickTime, anywhere in other containers.
 fn start(clip: &Clip, input: &str) -> Result<f64> {
-    if ["mp4", "mov"].contains(&clip.extension) {
+    if is_isobmff(clip) {
         return Ok(0.0);
     }
     let (report, _) = tools::ffprobe(&["-show_entries", "format=start_time", input], Path::new("."))?;

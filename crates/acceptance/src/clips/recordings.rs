@@ -1,11 +1,11 @@
-//! Real recordings that set-up fetches: a phone's, a camera's in four containers, and clips of a Python wheel.
+//! Real recordings that set-up fetches: a phone's, a camera's in three containers, and clips of a Python wheel.
 
 use std::path::Path;
 
 use super::{Clip, Integrity, Picture, Recipe, Sound};
 
 /// Name, file below the samples folder, extension, sound.
-const FILES: [(&str, &str, &str, Sound); 8] = [
+const FILES: [(&str, &str, &str, Sound); 7] = [
     ("recording_phone_1080p", "phone-1080p.mp4", "mp4", Sound::Unmarked),
     ("recording_camera_720p", "camera-720p.mp4", "mp4", Sound::Unmarked),
     ("recording_bigbuckbunny", "bigbuckbunny-720p.mp4", "mp4", Sound::Unmarked),
@@ -13,7 +13,6 @@ const FILES: [(&str, &str, &str, Sound); 8] = [
     ("recording_carphone", "carphone-144p.mp4", "mp4", Sound::None),
     ("recording_avi", "camera-576p.avi", "avi", Sound::Unmarked),
     ("recording_mpeg", "camera-480p.mpeg", "mpeg", Sound::Unmarked),
-    ("recording_ogg", "camera-480p.ogg", "ogg", Sound::Unmarked),
 ];
 
 /// The recordings below `samples`. They are listed whether they exist or not: a missing one fails its test.

@@ -64,7 +64,7 @@ fn timing() -> Vec<Clip> {
         h264("ladder_480p", Frames::of("854x480", "30", "4"), "-g 60"),
         h264("ladder_1080p", Frames::of("1920x1080", "30", "3"), "-g 60 -preset ultrafast"),
         h264("portrait", Frames::of("360x640", "30", "4"), "-g 60"),
-        h264("noise", Frames::of("640x360", "30", "7").shaped("noise=alls=70:allf=t"), "-g 60 -crf 16"),
+        h264("noise", Frames::of("320x180", "30", "14").shaped("noise=alls=70:allf=t"), "-g 60 -crf 20"),
     ]
 }
 

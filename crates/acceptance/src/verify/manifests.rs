@@ -210,7 +210,7 @@ fn delivery(truth: &Truth, output: &Output, root: &Path) -> Result<()> {
         // One at a time, as a player does: ffmpeg's DASH demuxer stops when the first of several ends.
         for (index, video) in output.videos.iter().enumerate() {
             let stream = reading::stream_times(&url, &format!("v:{index}")).context(manifest)?;
-            if let Some(difference) = difference(&stream.sorted(), &want, truth.tick() + 1e-6) {
+            if let Some(difference) = difference(&stream.sorted(), &want, truth.tolerance() + 1e-6) {
                 anyhow::bail!("{manifest} {}: {difference}", video.id);
             }
         }

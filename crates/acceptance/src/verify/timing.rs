@@ -91,7 +91,7 @@ fn independence(video: &Rendition, findings: &mut Findings) {
 
 fn frames(truth: &Truth, video: &Rendition, findings: &mut Findings) {
     let scale = f64::from(video.timescale);
-    let tolerance = truth.tick() + 1e-9;
+    let tolerance = truth.tolerance() + 1e-9;
     let own: Vec<f64> = video.times().into_iter().map(|time| time as f64 / scale).collect();
     let indices = match truth.clip.integrity {
         Integrity::Whole => {
@@ -182,7 +182,8 @@ fn end(truth: &Truth, output: &Output, video: &Rendition, findings: &mut Finding
     let (shortest, longest) = (gaps.iter().min().copied(), gaps.iter().max().copied());
     // How long the last frame of a variable-rate file is shown, readers disagree about.
     let constant = longest.unwrap_or(0) - shortest.unwrap_or(0) <= 2;
-    let slack = if constant { truth.tick() } else { truth.timescale.seconds(longest.unwrap_or(0)) } + 1e-9;
+    let slack =
+        if constant { truth.tolerance() } else { truth.timescale.seconds(longest.unwrap_or(0)) } + 1e-9;
     let picture_end = truth.timescale.seconds(truth.end);
     let sound_end = truth.sound_end.filter(|_| output.audio.is_some()).unwrap_or(0.0);
     let earliest = picture_end.max(sound_end - 2.0 * AAC_FRAME) - slack;
