@@ -259,7 +259,8 @@ impl ChunkGraph<'_> {
         args.extend(self.exact_times());
         args.extend(strings(&["-f", "mp4", "-video_track_timescale", &self.timescale.to_string()]));
         let flags = "frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets+frag_discont";
-        args.extend(strings(&["-movflags", flags, "-flush_packets", "1"]));
+        // `btrt` would state this chunk's rate, and the sample entry has to be the same in all chunks.
+        args.extend(strings(&["-write_btrt", "0", "-movflags", flags, "-flush_packets", "1"]));
         args
     }
 
