@@ -40,6 +40,7 @@ pub const MIGRATIONS: &[db::Migration] = &[
     jobs::QUEUE_MIGRATION,
     db::Migration { name: "catalog/0001_accounts", sql: include_str!("../migrations/0001_accounts.sql") },
     db::Migration { name: "catalog/0002_videos", sql: include_str!("../migrations/0002_videos.sql") },
+    jobs::WORKERS_MIGRATION,
 ];
 
 #[cfg(test)]

@@ -9,6 +9,12 @@ pub(crate) fn unix_time() -> Duration {
     now.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
+/// What people call this machine; empty when it does not say.
+pub(crate) fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim_end().to_owned()
+}
+
 /// Random bytes that nobody can guess.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     rand::random()

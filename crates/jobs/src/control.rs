@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use db::{Db, Tx};
 
-use crate::{CHANNEL, JobId, Result, job::micros};
+use crate::{CHANNEL, JobId, Result, enqueue::take_stamps, job::micros};
 
 /// How long finished jobs are kept.
 #[derive(Debug, Clone, Copy)]
@@ -23,17 +23,38 @@ impl Default for Retention {
     }
 }
 
-/// Raises the priority of a waiting job. A running job and one of at least this priority stay as they are.
-/// Answers whether it was changed.
+db::row! {
+    struct Waiting {
+        queue: String,
+        owner: String,
+    }
+}
+
+/// Raises the priority of the waiting job with this dedup key, as [`expedite_job`] does.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn expedite(tx: &mut Tx, dedup_key: &str, priority: i64) -> Result<bool> {
-    let changed = tx.query(EXPEDITE).bind(dedup_key).bind(priority).execute().await?;
-    if changed > 0 {
-        tx.notify(CHANNEL);
+    match tx.query(BY_KEY).bind(dedup_key).first_value().await? {
+        Some(id) => expedite_job(tx, id, priority).await,
+        None => Ok(false),
     }
-    Ok(changed > 0)
+}
+
+/// Raises the priority of a waiting job, which takes its turn there as if it were enqueued now. A running job and
+/// one of at least this priority stay as they are. Answers whether it was changed.
+///
+/// # Errors
+/// Those of the database.
+pub async fn expedite_job(tx: &mut Tx, id: JobId, priority: i64) -> Result<bool> {
+    let Some(Waiting { queue, owner }) = tx.query(LOCK_WAITING).bind(id).bind(priority).first().await? else {
+        return Ok(false);
+    };
+    // Stamps of one lane say nothing in another: there the old one would be the first or the last.
+    let stamp = take_stamps(tx, &(queue, priority, owner), 1).await?;
+    tx.query(EXPEDITE).bind(id).bind(priority).bind(stamp).execute().await?;
+    tx.notify(CHANNEL);
+    Ok(true)
 }
 
 /// Cancels one job that has not ended. Answers whether there was one to cancel. Its worker hears of it at its next
@@ -66,6 +87,19 @@ pub async fn revive(tx: &mut Tx, id: JobId) -> Result<bool> {
     Ok(revived > 0)
 }
 
+/// Gives all dead jobs of a kind all their attempts again, the oldest first and at most `limit` of them. Answers how
+/// many that were.
+///
+/// # Errors
+/// Those of the database.
+pub async fn revive_kind(tx: &mut Tx, kind: &str, limit: u32) -> Result<u64> {
+    let revived = tx.query(REVIVE_KIND).bind(kind).bind(limit).execute().await?;
+    if revived > 0 {
+        tx.notify(CHANNEL);
+    }
+    Ok(revived)
+}
+
 /// Stops handing out the jobs of a queue. Those that run go on.
 ///
 /// # Errors
@@ -90,11 +124,17 @@ pub async fn resume(tx: &mut Tx, queue: &str) -> Result<()> {
 /// # Errors
 /// Those of the database.
 pub async fn purge(db: &Db, keep: Retention, limit: u32) -> Result<u64> {
-    Ok(db.write(PURGE).bind(micros(keep.done)).bind(micros(keep.dead)).bind(limit).execute().await?)
+    let shorter = keep.done.min(keep.dead);
+    let purge = db.write(PURGE).bind(micros(keep.done)).bind(micros(keep.dead)).bind(micros(shorter));
+    Ok(purge.bind(limit).execute().await?)
 }
 
 db::statements! {
-    EXPEDITE { "UPDATE jobs SET priority = $2 WHERE dedup_key = $1 AND state = 'ready' AND priority < $2" }
+    BY_KEY { "SELECT id FROM jobs WHERE dedup_key = $1" }
+    LOCK_WAITING {
+        "SELECT queue, owner FROM jobs WHERE id = $1 AND state = 'ready' AND priority < $2" FOR_UPDATE
+    }
+    EXPEDITE { "UPDATE jobs SET priority = $2, stamp = $3 WHERE id = $1" }
     CANCEL {
         "UPDATE jobs SET state = 'cancelled', finished_at = " NOW "
          WHERE id = $1 AND state IN ('ready', 'running')"
@@ -111,15 +151,22 @@ db::statements! {
         "UPDATE jobs SET state = 'ready', attempt = 0, failures = 0, worker = NULL, run_at = " NOW ", finished_at = NULL
          WHERE id = $1 AND state = 'dead'"
     }
+    REVIVE_KIND {
+        "WITH dead AS MATERIALIZED (
+             SELECT id FROM jobs WHERE state = 'dead' AND kind = $1 ORDER BY id LIMIT $2" FOR_UPDATE
+        ")
+         UPDATE jobs SET state = 'ready', attempt = 0, failures = 0, worker = NULL, run_at = " NOW ", finished_at = NULL
+         WHERE id IN (SELECT id FROM dead)"
+    }
     PAUSE {
         "INSERT INTO job_pauses (queue, paused_at) VALUES ($1, " NOW ") ON CONFLICT (queue) DO NOTHING"
     }
     RESUME { "DELETE FROM job_pauses WHERE queue = $1" }
     PURGE {
         "DELETE FROM jobs WHERE id IN (
-             SELECT id FROM jobs
-             WHERE (state IN ('done', 'cancelled') AND finished_at < " NOW " - $1)
-                OR (state = 'dead' AND finished_at < " NOW " - $2)
-             ORDER BY finished_at LIMIT $3)"
+             SELECT id FROM jobs" [sqlite " INDEXED BY jobs_finished" postgres ""] "
+             WHERE state IN ('done', 'dead', 'cancelled') AND finished_at < " NOW " - $3
+                 AND finished_at < " NOW " - CASE WHEN state = 'dead' THEN CAST($2 AS BIGINT) ELSE $1 END
+             ORDER BY finished_at LIMIT $4)"
     }
 }

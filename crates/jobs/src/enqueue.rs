@@ -183,10 +183,19 @@ db::statements! {
 
 /// Whose turn in which lane: queue, priority, owner. Ordered, so that two transactions which take several shares
 /// take them in the same order and never wait for each other in a circle.
-type Share = (String, i64, String);
+pub(crate) type Share = (String, i64, String);
 
 /// The next stamp of each share.
 struct Stamps(BTreeMap<Share, i64>);
+
+/// Takes `count` stamps in a row for a share, and answers the first.
+pub(crate) async fn take_stamps(tx: &mut Tx, share: &Share, count: i64) -> Result<i64> {
+    let (queue, priority, owner) = share;
+    let head: i64 = tx.query(HEAD).bind(queue).bind(*priority).value().await?;
+    let taken = tx.query(TAKE_STAMPS).bind(queue).bind(*priority).bind(owner).bind(head).bind(count);
+    let last: i64 = taken.value().await?;
+    Ok(last - count + 1)
+}
 
 impl Stamps {
     async fn take(tx: &mut Tx, jobs: &[NewJob]) -> Result<Self> {
@@ -195,18 +204,9 @@ impl Stamps {
             *wanted.entry(job.share()).or_default() += 1;
         }
         let mut next = BTreeMap::new();
-        for ((queue, priority, owner), count) in wanted {
-            let head: i64 = tx.query(HEAD).bind(&queue).bind(priority).value().await?;
-            let last: i64 = tx
-                .query(TAKE_STAMPS)
-                .bind(&queue)
-                .bind(priority)
-                .bind(&owner)
-                .bind(head)
-                .bind(count)
-                .value()
-                .await?;
-            next.insert((queue, priority, owner), last - count + 1);
+        for (share, count) in wanted {
+            let first = take_stamps(tx, &share, count).await?;
+            next.insert(share, first);
         }
         Ok(Self(next))
     }

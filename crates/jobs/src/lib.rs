@@ -33,16 +33,21 @@ mod control;
 pub mod counter;
 mod enqueue;
 mod job;
+mod listing;
 mod settle;
 mod stats;
+pub mod workers;
 
 pub use backoff::Backoff;
 pub use claim::{Claim, Held, claim, heartbeat};
-pub use control::{Retention, cancel, cancel_group, expedite, pause, purge, resume, revive};
+pub use control::{
+    Retention, cancel, cancel_group, expedite, expedite_job, pause, purge, resume, revive, revive_kind,
+};
 pub use enqueue::{Enqueued, NewJob, enqueue, enqueue_all};
 pub use job::{DeadJob, Error, Job, JobId, Lease, Progress, Result, State, WorkerId};
+pub use listing::{Filter, JobSummary, find, group, list};
 pub use settle::{Reaped, Retried, expire, fail, let_go, reap, release, retry, settle};
-pub use stats::{Depth, JobSummary, depths, group, group_of, in_hand, unfinished};
+pub use stats::{Depth, Ended, Pause, depths, ended, group_of, in_hand, pauses, unfinished};
 
 /// The channel on which [`db::Db::listen`] hears that there may be something to claim.
 pub const CHANNEL: &str = "jobs";
@@ -50,6 +55,10 @@ pub const CHANNEL: &str = "jobs";
 /// The tables of the queue.
 pub const QUEUE_MIGRATION: db::Migration =
     db::Migration { name: "jobs/0001_queue", sql: include_str!("../migrations/0001_queue.sql") };
+
+/// The table of workers, and indexes for those who watch. To be run after [`QUEUE_MIGRATION`].
+pub const WORKERS_MIGRATION: db::Migration =
+    db::Migration { name: "jobs/0002_workers", sql: include_str!("../migrations/0002_workers.sql") };
 
 #[cfg(test)]
 mod tests;

@@ -132,7 +132,7 @@ db::statements! {
          WHERE id = $1 AND fence = $2 AND state = 'running'"
     }
     RELEASE {
-        "UPDATE jobs SET state = 'ready', lease_until = NULL, worker = NULL, attempt = attempt - 1
+        "UPDATE jobs SET state = 'ready', lease_until = NULL, worker = NULL, attempt = attempt - 1, run_at = " NOW "
          WHERE id = $1 AND fence = $2 AND state = 'running'"
     }
     BURY {
@@ -161,7 +161,7 @@ db::statements! {
              SELECT id FROM jobs WHERE state = 'running' AND lease_until < " NOW " AND attempt < max_attempts
              ORDER BY lease_until LIMIT $1" SKIP_LOCKED
         ")
-         UPDATE jobs SET state = 'ready', lease_until = NULL, worker = NULL,
+         UPDATE jobs SET state = 'ready', lease_until = NULL, worker = NULL, run_at = " NOW ",
              error = 'the worker stopped answering'
          WHERE id IN (SELECT id FROM expired)"
     }

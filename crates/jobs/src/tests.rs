@@ -4,6 +4,7 @@ mod control;
 mod lifecycle;
 mod model;
 mod processes;
+mod watching;
 
 use std::time::Duration;
 
@@ -18,8 +19,11 @@ const LEASE: Duration = Duration::from_secs(20);
 db::statements! {
     /// Moves every moment into the past, which is what waiting does.
     PASS_TIME {
-        "UPDATE jobs SET run_at = run_at - $1, lease_until = lease_until - $1, finished_at = finished_at - $1"
+        "UPDATE jobs SET run_at = run_at - $1, lease_until = lease_until - $1, started_at = started_at - $1,
+             finished_at = finished_at - $1"
     }
+    /// Nobody has been heard of since.
+    SILENCE { "UPDATE job_workers SET seen_at = seen_at - $1" }
     STATE { "SELECT state FROM jobs WHERE id = $1" }
     FORGET { "DELETE FROM jobs" }
 }
@@ -30,7 +34,7 @@ async fn connect(url: &str) -> Db {
 
 async fn open(database: &Database) -> Db {
     let db = connect(database.url()).await;
-    db.migrate(&[crate::QUEUE_MIGRATION]).await.unwrap();
+    db.migrate(&[crate::QUEUE_MIGRATION, crate::WORKERS_MIGRATION]).await.unwrap();
     db
 }
 
@@ -99,7 +103,9 @@ async fn every_statement_can_be_prepared(database: Database) {
         crate::settle::STATEMENTS,
         crate::counter::STATEMENTS,
         crate::control::STATEMENTS,
+        crate::listing::STATEMENTS,
         crate::stats::STATEMENTS,
+        crate::workers::STATEMENTS,
         STATEMENTS,
     ];
     for (name, statement) in modules.into_iter().flatten() {

@@ -9,6 +9,7 @@
 
 mod desk;
 mod presence;
+mod registration;
 mod stages;
 
 use std::sync::Arc;
@@ -25,14 +26,19 @@ use transcode::sandbox::{self, SandboxMode};
 use crate::{AppState, ambient};
 use desk::Desk;
 use presence::Presence;
+use registration::Registration;
 use stages::Stages;
 
 /// How long a job is a worker's own without a heartbeat.
 const LEASE: Duration = Duration::from_secs(20);
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// Slots beyond the configured ones, for what somebody waits for.
+const SPARE_SLOTS: usize = 1;
 /// How long a claim waits when nobody says that there is something to do; delayed jobs are found by it.
 const SLOW_POLL: Duration = Duration::from_secs(1);
 const PURGE: Duration = Duration::from_secs(3600);
+/// How long people can see that a worker has vanished.
+const FORGET_SILENT: Duration = Duration::from_secs(3600);
 
 /// Works until `stop` is cancelled. Jobs in hand are given back then, their attempt not counted.
 ///
@@ -48,14 +54,21 @@ pub(crate) async fn run(state: AppState, stop: CancellationToken) -> anyhow::Res
     let desk = Arc::new(Desk::default());
     let stages = Arc::new(Stages::new(state.clone(), toolchain));
     let presence = announce(&state, &worker);
+    let registration = Registration::new(state.db.clone(), worker.clone(), slots, SPARE_SLOTS);
     let upkeep = tokio::spawn({
-        let (state, desk, stop) = (state.clone(), desk.clone(), stop.clone());
+        let (state, desk, registration, stop) =
+            (state.clone(), desk.clone(), registration.clone(), stop.clone());
         async move {
-            tokio::join!(keep_leases(&state, &desk), look_after_others(&state, presence.as_ref(), &stop));
+            tokio::join!(
+                keep_leases(&state, &desk),
+                registration.keep(HEARTBEAT),
+                look_after_others(&state, presence.as_ref(), &stop),
+            );
         }
     });
     let outcome = Worker { state, desk, stages, worker, slots, stop, running: JoinSet::new() }.work().await;
     upkeep.abort();
+    registration.end(HEARTBEAT).await;
     outcome
 }
 
@@ -117,8 +130,8 @@ impl Worker {
         let mut found = false;
         for (queue, min_priority, spare) in [
             (PIPELINE_QUEUE, i64::MIN, 0),
-            (PIPELINE_QUEUE, Class::Interactive.priority(), 1),
-            (UPKEEP_QUEUE, i64::MIN, 1),
+            (PIPELINE_QUEUE, Class::Interactive.priority(), SPARE_SLOTS),
+            (UPKEEP_QUEUE, i64::MIN, SPARE_SLOTS),
         ] {
             let free = (self.slots + spare).saturating_sub(self.running.len());
             let claim = Claim {
@@ -192,6 +205,9 @@ async fn look_after_others(state: &AppState, presence: Option<&Presence>, stop: 
             _ = purge.tick() => {
                 if let Err(error) = jobs::purge(&state.db, Retention::default(), 10_000).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "old jobs were not forgotten");
+                }
+                if let Err(error) = jobs::workers::forget_silent(&state.db, FORGET_SILENT).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "silent workers were not forgotten");
                 }
             }
         }
