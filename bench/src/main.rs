@@ -24,7 +24,7 @@ struct Cli {
     #[arg(long, default_value = "/dev/shm")]
     scratch: PathBuf,
     /// Rounds; each round runs every contestant once, in turn.
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 5)]
     rounds: usize,
     #[command(subcommand)]
     what: What,

@@ -38,7 +38,7 @@ const FEWEST_SEGMENTS: u32 = 2;
 /// A chunk has at most this many segments, unless too much would be decoded in vain.
 const MOST_SEGMENTS: u32 = 4;
 /// Seconds that a chunk lasts at least where [`MOST_SEGMENTS`] allow it.
-const SHORTEST: u64 = 8;
+const SHORTEST: u64 = 6;
 
 /// Cuts the timeline into chunks of consecutive segments; each names all of `rungs` rungs and makes its stills.
 ///

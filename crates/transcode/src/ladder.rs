@@ -92,7 +92,8 @@ fn rung_size(display: Size, short_side: u32) -> Size {
         nearest_even(u64::from(longer) * u64::from(short), shorter.max(1).into()).min(even_at_most(longer))
     };
     let (short, long) = if long > LONGEST_SIDE {
-        (nearest_even(u64::from(short) * u64::from(LONGEST_SIDE), long.into()), LONGEST_SIDE)
+        // From the display itself: steps that meet the bound become one size, whatever each was rounded to.
+        (nearest_even(u64::from(shorter) * u64::from(LONGEST_SIDE), longer.into()), LONGEST_SIDE)
     } else {
         (short, long)
     };

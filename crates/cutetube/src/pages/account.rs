@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{
-    extract::{Query, Request, State},
+    extract::{FromRequest, Query, Request, State},
     http::{StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
@@ -62,6 +62,22 @@ pub(super) struct After {
     next: Option<String>,
 }
 
+/// A form of this site as it was sent, and by what. A body that cannot be read is an empty form.
+pub(super) struct SentForm {
+    fields: Fields,
+    device: String,
+}
+
+impl FromRequest<AppState> for SentForm {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _: &AppState) -> Result<Self, Failure> {
+        refuse_foreign_forms(request.headers())?;
+        let device = device(request.headers());
+        Ok(Self { fields: Fields::from_body(request).await.unwrap_or_default(), device })
+    }
+}
+
 /// Name, label, type and what a browser fills in.
 const FIELDS: [(&str, &str, &str, &str); 6] = [
     ("username", "User name", "text", "username"),
@@ -83,11 +99,8 @@ pub(super) async fn log_in_form(visitor: Visitor, Query(after): Query<After>) ->
 pub(super) async fn log_in(
     State(state): State<AppState>,
     base: BaseUrl,
-    request: Request,
+    SentForm { fields, device }: SentForm,
 ) -> Result<Response, Failure> {
-    refuse_foreign_forms(request.headers())?;
-    let device = device(request.headers());
-    let fields = Fields::from_body(request).await.unwrap_or_default();
     let typed = |name| fields.text(name).unwrap_or_default();
     let next = local_path(typed("next"));
     match actions::log_in(&state, &typed("credential"), typed("password"), &device).await {
@@ -111,11 +124,8 @@ pub(super) async fn sign_up_form(State(state): State<AppState>, visitor: Visitor
 pub(super) async fn sign_up(
     State(state): State<AppState>,
     base: BaseUrl,
-    request: Request,
+    SentForm { fields, device }: SentForm,
 ) -> Result<Response, Failure> {
-    refuse_foreign_forms(request.headers())?;
-    let device = device(request.headers());
-    let fields = Fields::from_body(request).await.unwrap_or_default();
     let outcome = match SignUp::parse(&fields) {
         Ok(form) => actions::sign_up(&state, form, &device).await,
         Err(errors) => Err(AccountError::Fields(errors)),

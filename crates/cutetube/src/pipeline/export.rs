@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use packager::{Presentation, VideoSegment};
+use packager::{EntryOf, Presentation, VideoSegment, check_same_entry};
 use transcode::encode::planned_frames;
 use transcode::runner::Runner;
 use transcode::settings::EncodeSettings;
@@ -86,9 +86,10 @@ async fn make(
     let (chunks, sound) = tokio::try_join!(chunks, sound::make(runner, source, blueprint, shelf))?;
     let mut made = Made::default();
     for chunk in chunks {
-        made.add(chunk);
+        made.add(blueprint, chunk)?;
     }
-    let presentation = publish::presentation(blueprint, &made.video(), sound.as_ref(), &made.sheets())?;
+    let sheets = publish::complete_storyboard(blueprint, shelf, &made.sheets).await?;
+    let presentation = publish::presentation(blueprint, &made.video(), sound.as_ref(), &sheets)?;
     publish::write(&presentation, shelf).await?;
     Ok(Exported { presentation, warnings: made.warnings })
 }
@@ -98,14 +99,21 @@ async fn make(
 struct Made {
     entries: BTreeMap<usize, Bytes>,
     segments: BTreeMap<usize, BTreeMap<u32, VideoSegment>>,
+    /// Bytes of the storyboard's sheets, by tile.
     sheets: BTreeMap<u32, u64>,
     warnings: Vec<String>,
 }
 
 impl Made {
-    fn add(&mut self, chunk: MadeChunk) {
+    fn add(&mut self, blueprint: &Blueprint, chunk: MadeChunk) -> Result<(), StageError> {
         for (rung, made) in chunk.rungs {
-            self.entries.entry(rung).or_insert(made.sample_entry);
+            let first = self.entries.entry(rung).or_insert_with(|| made.sample_entry.clone());
+            let rung_id = &blueprint.rung(rung).id;
+            check_same_entry(
+                EntryOf { origin: rung_id, entry: first },
+                EntryOf { origin: &format!("another chunk of {rung_id}"), entry: &made.sample_entry },
+            )
+            .map_err(|error| StageError::retry("the chunks do not fit together", error))?;
             let segments = made.segments.into_iter().map(|made| {
                 (made.segment, VideoSegment { bytes: made.stored.len, iframe_bytes: made.iframe_bytes })
             });
@@ -113,10 +121,11 @@ impl Made {
         }
         for still in chunk.stills {
             if let MediaObject::StoryboardSheet(number) = still.object {
-                self.sheets.insert(number, still.stored.len);
+                self.sheets.insert(number - 1, still.stored.len);
             }
         }
         self.warnings.extend(chunk.warnings);
+        Ok(())
     }
 
     fn video(&self) -> Vec<MadeVideo> {
@@ -126,9 +135,5 @@ impl Made {
             segments: self.segments.get(&rung).into_iter().flat_map(BTreeMap::values).copied().collect(),
         };
         self.entries.iter().map(rendition).collect()
-    }
-
-    fn sheets(&self) -> Vec<u64> {
-        self.sheets.values().copied().collect()
     }
 }

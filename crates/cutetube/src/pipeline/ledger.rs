@@ -1,5 +1,7 @@
 //! Between what stages make and what the catalogue records: one turned into the other, and checked.
 
+use std::collections::BTreeMap;
+
 use catalog::ids::RenditionId;
 use catalog::outputs::{Image, ImageKind, Object, Output, Part, Rendition, RenditionKind, RenditionOutput};
 use packager::{AAC_FRAME_SAMPLES, AvcConfig, VideoSegment};
@@ -132,27 +134,10 @@ pub(crate) fn made_sound(
     }
 }
 
-/// Bytes of every storyboard sheet. One whose frame the decoder lost is a copy of its nearest neighbour; without any
-/// sheet there is no storyboard.
-pub(crate) async fn complete_storyboard(
-    blueprint: &Blueprint,
-    shelf: &Shelf,
-    images: &[Image],
-) -> Result<Vec<u64>, StageError> {
-    let made: Vec<&Image> = images.iter().filter(|image| image.kind == ImageKind::Storyboard).collect();
-    let wanted = u32::try_from(blueprint.artwork.storyboard.len()).unwrap_or(u32::MAX);
-    let mut sheets = Vec::new();
-    for tile in 0..wanted {
-        let Some(nearest) = made.iter().min_by_key(|image| image.index.abs_diff(tile)) else {
-            return Ok(Vec::new());
-        };
-        if nearest.index != tile {
-            let copy = shelf.get(MediaObject::StoryboardSheet(nearest.index + 1)).await?;
-            shelf.put(MediaObject::StoryboardSheet(tile + 1), vec![copy]).await?;
-        }
-        sheets.push(nearest.bytes);
-    }
-    Ok(sheets)
+/// Bytes of the storyboard sheets as recorded, by tile.
+pub(crate) fn made_sheets(images: &[Image]) -> BTreeMap<u32, u64> {
+    let sheets = images.iter().filter(|image| image.kind == ImageKind::Storyboard);
+    sheets.map(|image| (image.index, image.bytes)).collect()
 }
 
 /// A rung's name in the catalogue.

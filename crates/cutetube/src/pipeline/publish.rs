@@ -1,5 +1,6 @@
 //! From what was made to a presentation: init segments, manifests, storyboard track.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use bytes::Bytes;
@@ -92,6 +93,28 @@ fn storyboard(blueprint: &Blueprint, sheets: &[u64]) -> Option<ImageRendition> {
         tile_millis: artwork.tile_seconds.saturating_mul(1000),
         sheets: sheets.to_vec(),
     })
+}
+
+/// Bytes of every storyboard sheet, of those `made` by tile. One whose frame the decoder lost is a copy of its nearest
+/// neighbour; without any sheet there is no storyboard.
+pub(crate) async fn complete_storyboard(
+    blueprint: &Blueprint,
+    shelf: &Shelf,
+    made: &BTreeMap<u32, u64>,
+) -> Result<Vec<u64>, StageError> {
+    let wanted = u32::try_from(blueprint.artwork.storyboard.len()).unwrap_or(u32::MAX);
+    let mut sheets = Vec::new();
+    for tile in 0..wanted {
+        let Some((&nearest, &bytes)) = made.iter().min_by_key(|(made, _)| made.abs_diff(tile)) else {
+            return Ok(Vec::new());
+        };
+        if nearest != tile {
+            let copy = shelf.get(MediaObject::StoryboardSheet(nearest + 1)).await?;
+            shelf.put(MediaObject::StoryboardSheet(tile + 1), vec![copy]).await?;
+        }
+        sheets.push(bytes);
+    }
+    Ok(sheets)
 }
 
 /// Writes what is derived from the rest, the multivariant documents last: whoever finds one finds all that it names.

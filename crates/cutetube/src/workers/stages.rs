@@ -184,7 +184,8 @@ impl Stages {
             outputs::contents(&self.state.db, job.video, job.revision).await?;
         let shelf = self.shelf(job.video, job.revision, hand);
         ledger::verify(&shelf, &contents.renditions).await?;
-        let sheets = ledger::complete_storyboard(&opened.blueprint, &shelf, &contents.images).await?;
+        let made_sheets = ledger::made_sheets(&contents.images);
+        let sheets = publish::complete_storyboard(&opened.blueprint, &shelf, &made_sheets).await?;
         let video = ledger::made_video(&opened.blueprint, &contents.renditions);
         let sound = ledger::made_sound(&opened.blueprint, &contents.renditions)?;
         let presentation = publish::presentation(&opened.blueprint, &video, sound.as_ref(), &sheets)?;

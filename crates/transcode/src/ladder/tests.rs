@@ -69,8 +69,16 @@ fn a_small_source_keeps_its_size() {
 
 #[test]
 fn extreme_shapes_are_bounded() {
-    insta::assert_snapshot!([check(36_000, 1000, 30), check(100, 30_000, 30), check(8000, 4500, 240)].join("\n\n"), @r#"
+    insta::assert_snapshot!([
+        check(36_000, 1000, 30),
+        check(8056, 942, 30),
+        check(100, 30_000, 30),
+        check(8000, 4500, 240),
+    ].join("\n\n"), @r#"
     360p 3840x106 level 40 800 kbit/s 16 refs
+
+    360p 3078x360 level 32 800 kbit/s 4 refs
+    480p 3840x450 level 40 1200 kbit/s 4 refs
 
     100p 16x3840 level 40 222 kbit/s 16 refs
 
