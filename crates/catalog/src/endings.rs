@@ -52,15 +52,20 @@ pub async fn reject(db: &Db, lease: &Lease, sentence: &str) -> Result<()> {
 pub async fn retry(db: &Db, lease: &Lease, error: &str, delay: Duration) -> Result<Ending> {
     let mut tx = db.begin().await?;
     lock_video_of(&mut tx, lease).await?;
-    let ending = match jobs::retry(&mut tx, lease, error, delay).await? {
-        Retried::Later => Ending::Later,
-        Retried::Dead(dead) => {
-            bury(&mut tx, &dead, &given_up(&dead)).await?;
-            Ending::Failed
-        }
-    };
-    tx.commit().await?;
-    Ok(ending)
+    let retried = jobs::retry(&mut tx, lease, error, delay).await?;
+    end_or_bury(tx, retried).await
+}
+
+/// The attempt failed because of something that has nothing to do with the video: a store that is away, a machine
+/// without resources. It is repeated far more often than what fails by itself.
+///
+/// # Errors
+/// [`Error::lease_lost`].
+pub async fn postpone(db: &Db, lease: &Lease, error: &str, delay: Duration) -> Result<Ending> {
+    let mut tx = db.begin().await?;
+    lock_video_of(&mut tx, lease).await?;
+    let retried = jobs::postpone(&mut tx, lease, error, delay).await?;
+    end_or_bury(tx, retried).await
 }
 
 /// Hands a job back because this worker is stopping. The attempt does not count.
@@ -115,6 +120,18 @@ pub async fn finish_delete(db: &Db, lease: &Lease, video: VideoId) -> Result<()>
     tx.query(DELETE).bind(video).execute().await?;
     tx.commit().await?;
     Ok(())
+}
+
+async fn end_or_bury(mut tx: Tx, retried: Retried) -> Result<Ending> {
+    let ending = match retried {
+        Retried::Later => Ending::Later,
+        Retried::Dead(dead) => {
+            bury(&mut tx, &dead, &given_up(&dead)).await?;
+            Ending::Failed
+        }
+    };
+    tx.commit().await?;
+    Ok(ending)
 }
 
 /// The video first and its jobs afterwards, as [`videos::lock`] wants it.

@@ -65,12 +65,8 @@ impl Error {
         matches!(self, Self::Jobs(jobs::Error::LeaseLost(_)))
     }
 
-    /// Whether the same call may well succeed later: the database is busy or out of reach.
+    /// Whether the same call may well succeed later: the database is busy, full or out of reach.
     pub fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            Self::Db(db::Error::Busy(_) | db::Error::Unreachable(_))
-                | Self::Jobs(jobs::Error::Db(db::Error::Busy(_) | db::Error::Unreachable(_)))
-        )
+        db::is_transient(self)
     }
 }

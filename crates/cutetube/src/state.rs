@@ -1,10 +1,10 @@
 //! What every request and every job may reach.
 
-use std::{ffi::OsStr, fmt, path::Path, sync::Arc};
+use std::{ffi::OsStr, fmt, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use db::Db;
-use tokio::sync::Semaphore;
+use db::{Backend, Db};
+use tokio::{sync::Semaphore, time::Instant};
 use transcode::{
     sandbox::SandboxMode,
     toolchain::{MissingProgram, Toolchain},
@@ -36,8 +36,7 @@ impl AppState {
     /// folders of `search_path`, the value of `PATH`.
     pub async fn open(config: Config, search_path: &OsStr) -> anyhow::Result<Self> {
         let secret = signing_secret(&config)?;
-        let db = open_database(&config).await?;
-        db.migrate(catalog::MIGRATIONS).await?;
+        let db = prepare_database(&config).await?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             db,
@@ -54,6 +53,38 @@ impl AppState {
 impl fmt::Debug for AppState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AppState").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Connects to `database.url` and brings the tables up to date. A server that does not answer, or may not write, is
+/// asked again for `database.wait_seconds`: it may be starting too, or about to be promoted.
+pub(crate) async fn prepare_database(config: &Config) -> anyhow::Result<Db> {
+    const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(config.database.wait_seconds);
+    let mut pause = Duration::from_millis(250);
+    loop {
+        let attempt = async {
+            let db = open_database(config).await?;
+            db.migrate(catalog::MIGRATIONS).await?;
+            anyhow::Ok(db)
+        };
+        let error = match attempt.await {
+            Ok(db) => return Ok(db),
+            Err(error) => error,
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let url: db::Url = config.database_url().expose().parse()?;
+        // A file is there or it is not.
+        if url.backend() == Backend::Sqlite || !db::is_transient(error.as_ref()) || left.is_zero() {
+            return Err(error);
+        }
+        tracing::warn!(
+            error = format!("{error:#}"),
+            "`{url}` does not answer yet; it is waited for, for another {} s",
+            left.as_secs()
+        );
+        tokio::time::sleep(pause.min(left)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

@@ -3,13 +3,13 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions as _, Connection as _, Executor as _, PgConnection, PgPool, SqlSafeStr as _, SqlitePool,
-    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+    ConnectOptions as _, Executor as _, PgPool, SqlSafeStr as _, SqlitePool,
+    postgres::PgConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::broadcast;
 
-use crate::{DriverError, Error, Listener, Query, Result, Statement, Tx, query::On};
+use crate::{Error, Listener, Query, Result, Statement, Tx, postgres, query::On};
 
 /// An open database. Cheap to clone; all clones share the connections.
 #[derive(Clone)]
@@ -83,11 +83,15 @@ impl Db {
     ///
     /// # Errors
     /// [`Error::Unreachable`] with the true reason when nothing answers at the address, or the file cannot be
-    /// opened.
+    /// opened; [`Error::Refused`] when the server does not let us in.
     pub async fn connect(settings: &Settings) -> Result<Self> {
         let pools = match &settings.url.0 {
             Address::Sqlite(options) => connect_sqlite(options, settings.connections).await?,
-            Address::Postgres(options) => connect_postgres(options, settings.connections).await?,
+            Address::Postgres(options) => {
+                let options = options.clone().disable_statement_logging();
+                let pool = postgres::connect(&options, settings.connections).await?;
+                Pools::Postgres { pool, options }
+            }
         };
         // A listener that falls this far behind is told so and looks anyway.
         let (local, _) = broadcast::channel(16);
@@ -128,24 +132,22 @@ impl Db {
             Pools::Sqlite { write, .. } => {
                 Tx::sqlite(write.begin_with("BEGIN IMMEDIATE").await?, self.local.clone())
             }
-            Pools::Postgres { pool, .. } => Tx::postgres(pool.begin().await?, self.local.clone()),
+            Pools::Postgres { pool, .. } => Tx::postgres(postgres::begin(pool).await?, self.local.clone()),
         })
     }
 
-    /// A listener for the commits that [`notify`](Tx::notify) this channel. It has a connection of its own.
+    /// A listener for the commits that [`notify`](Tx::notify) this channel. It has a connection of its own, which it
+    /// makes again, on PostgreSQL, for as long as it takes.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] when that connection cannot be made.
+    /// [`Error::Unreachable`] when SQLite's file cannot be opened.
     pub async fn listen(&self, channel: &'static str) -> Result<Listener> {
         match &self.pools {
             Pools::Sqlite { file, .. } => {
                 let connection = file.clone().pragma("query_only", "on").connect().await?;
                 Listener::on_sqlite(channel, self.local.subscribe(), connection).await
             }
-            Pools::Postgres { options, .. } => {
-                let own = PgPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-                Listener::on_postgres(channel, PgListener::connect_with(&own).await?).await
-            }
+            Pools::Postgres { options, .. } => Ok(Listener::on_postgres(channel, options.clone()).await),
         }
     }
 
@@ -269,34 +271,4 @@ async fn connect_sqlite(options: &SqliteConnectOptions, readers: u32) -> Result<
         .connect_with(file.clone().pragma("query_only", "on"))
         .await?;
     Ok(Pools::Sqlite { write, read, file })
-}
-
-async fn connect_postgres(options: &PgConnectOptions, connections: u32) -> Result<Pools> {
-    let options = options.clone().disable_statement_logging();
-    // A pool would wait for its whole timeout and then hide why: one plain connection says it at once.
-    let first = PgConnection::connect_with(&options).await.map_err(unreachable)?;
-    first.close().await.map_err(unreachable)?;
-    let pool = PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(Duration::from_secs(10))
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                // A frozen process must not keep its locks for ever.
-                connection
-                    .execute(
-                        "SET statement_timeout = '30s'; SET lock_timeout = '10s'; \
-                         SET idle_in_transaction_session_timeout = '60s'",
-                    )
-                    .await
-                    .map(|_| ())
-            })
-        })
-        .connect_with(options.clone())
-        .await?;
-    Ok(Pools::Postgres { pool, options })
-}
-
-/// Whatever keeps the first connection from being made, a wrong password included, is named as the reason.
-fn unreachable(error: sqlx::Error) -> Error {
-    Error::Unreachable(DriverError(error))
 }

@@ -32,9 +32,16 @@ pub enum Error {
     /// Another transaction is in the way. The whole transaction may be tried again.
     #[error("the database is busy with another transaction")]
     Busy(#[source] DriverError),
-    /// The database cannot be reached, or the connection was lost.
+    /// The database cannot be reached, the connection was lost, or the server there may not write: it is shutting
+    /// down, starting, or a standby.
     #[error("the database cannot be reached")]
     Unreachable(#[source] DriverError),
+    /// The database has no room left on its disk.
+    #[error("the disk of the database is full")]
+    Full(#[source] DriverError),
+    /// The server does not let this user in, or has no such database.
+    #[error("the database server refuses this user or has no such database")]
+    Refused(#[source] DriverError),
     /// A newer program has migrated this database.
     #[error("the database is at schema version `{found}`, this program knows version `{known}` at most")]
     SchemaNewer {
@@ -69,7 +76,7 @@ pub enum Error {
     /// The address of the database has no form this crate understands.
     #[error("`{0}` is not a database address: expected `sqlite://PATH` or `postgres://USER@HOST/NAME`")]
     InvalidUrl(String),
-    /// Everything else: a mistake in the SQL, a full disk, a corrupt file.
+    /// Everything else: a mistake in the SQL, a corrupt file.
     #[error(transparent)]
     Other(DriverError),
 }
@@ -87,26 +94,44 @@ impl Error {
             _ => None,
         }
     }
+
+    /// Whether the same transaction, begun again, may well succeed later, though nothing else changes.
+    ///
+    /// After [`Error::Unreachable`] it may have been committed all the same: who repeats it must be able to tell, as a
+    /// job's fence and a row's key do.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::Unreachable(_) | Self::Full(_))
+    }
+}
+
+/// Whether `error` is, or was caused by, a [transient](Error::is_transient) error of the database.
+pub fn is_transient(error: &(dyn std::error::Error + 'static)) -> bool {
+    // Errors that show another one as their own leave only its cause in the chain, which is the driver's.
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        error.downcast_ref::<Error>().is_some_and(Error::is_transient)
+            || error.downcast_ref::<DriverError>().is_some_and(DriverError::is_transient)
+    })
+}
+
+impl DriverError {
+    fn is_transient(&self) -> bool {
+        matches!(situation(&self.0), Situation::Busy | Situation::Unreachable | Situation::Full)
+    }
 }
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        let situation = match &error {
-            sqlx::Error::RowNotFound => return Self::NotFound,
-            sqlx::Error::Database(reported) => match from_database(reported.as_ref()) {
-                Ok(constraint_error) => return constraint_error,
-                Err(situation) => situation,
-            },
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => Situation::Unreachable,
-            _ => Situation::Other,
-        };
-        match situation {
+        if let sqlx::Error::RowNotFound = error {
+            return Self::NotFound;
+        }
+        if let Some(violated) = error.as_database_error().and_then(violated) {
+            return violated;
+        }
+        match situation(&error) {
             Situation::Busy => Self::Busy(DriverError(error)),
             Situation::Unreachable => Self::Unreachable(DriverError(error)),
+            Situation::Full => Self::Full(DriverError(error)),
+            Situation::Refused => Self::Refused(DriverError(error)),
             Situation::Other => Self::Other(DriverError(error)),
         }
     }
@@ -115,39 +140,57 @@ impl From<sqlx::Error> for Error {
 enum Situation {
     Busy,
     Unreachable,
+    Full,
+    Refused,
     Other,
 }
 
-fn from_database(reported: &dyn DatabaseError) -> Result<Error, Situation> {
-    let code = reported.code().unwrap_or_default();
+/// The constraint that was violated, if that is what happened.
+fn violated(reported: &(dyn DatabaseError + 'static)) -> Option<Error> {
     match reported.kind() {
-        ErrorKind::UniqueViolation => Ok(Error::Unique {
+        ErrorKind::UniqueViolation => Some(Error::Unique {
             constraint: match reported.constraint() {
                 Some(name) => name.to_owned(),
-                None => sqlite_unique_name(reported.message(), &code),
+                None => sqlite_unique_name(reported.message(), &reported.code().unwrap_or_default()),
             },
         }),
-        ErrorKind::ForeignKeyViolation => Ok(Error::ForeignKey),
-        ErrorKind::CheckViolation => Ok(Error::Check {
+        ErrorKind::ForeignKeyViolation => Some(Error::ForeignKey),
+        ErrorKind::CheckViolation => Some(Error::Check {
             constraint: match reported.constraint() {
                 Some(name) => name.to_owned(),
                 None => after_failed(reported.message()).to_owned(),
             },
         }),
-        _ => Err(situation(&code)),
+        _ => None,
+    }
+}
+
+fn situation(error: &sqlx::Error) -> Situation {
+    match error {
+        sqlx::Error::Database(reported) => situation_of_code(&reported.code().unwrap_or_default()),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => Situation::Unreachable,
+        _ => Situation::Other,
     }
 }
 
 /// SQLite's extended result codes are decimal numbers, PostgreSQL's SQLSTATEs are five characters.
-fn situation(code: &str) -> Situation {
+fn situation_of_code(code: &str) -> Situation {
     match code {
         // SQLITE_BUSY, _LOCKED, _BUSY_RECOVERY, _LOCKED_SHAREDCACHE, _BUSY_SNAPSHOT, _BUSY_TIMEOUT.
         "5" | "6" | "261" | "262" | "517" | "773" => Situation::Busy,
         // serialization_failure, deadlock_detected, lock_not_available, query_canceled (statement_timeout).
         "40001" | "40P01" | "55P03" | "57014" => Situation::Busy,
         // SQLITE_CANTOPEN; too_many_connections, idle_in_transaction_session_timeout,
-        // read_only_sql_transaction (a standby that is not promoted yet).
+        // read_only_sql_transaction (a standby that is not promoted yet, or a server that was demoted).
         "14" | "53300" | "25P03" | "25006" => Situation::Unreachable,
+        // SQLITE_FULL; disk_full.
+        "13" | "53100" => Situation::Full,
+        // invalid_authorization_specification, invalid_password, invalid_catalog_name.
+        "28000" | "28P01" | "3D000" => Situation::Refused,
         // Class 08: connection exceptions. 57P0x: the server is shutting down or starting.
         code if code.starts_with("08") || code.starts_with("57P0") => Situation::Unreachable,
         _ => Situation::Other,

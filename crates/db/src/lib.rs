@@ -38,6 +38,7 @@ mod database;
 mod error;
 mod listener;
 mod migration;
+mod postgres;
 mod query;
 mod row;
 mod statement;
@@ -47,7 +48,7 @@ mod transaction;
 
 pub use column::{ColumnError, FromColumn, Json, Stored, ToColumn};
 pub use database::{Backend, Db, Settings, Url};
-pub use error::{DriverError, Error, Result};
+pub use error::{DriverError, Error, Result, is_transient};
 pub use listener::Listener;
 pub use migration::Migration;
 pub use query::Query;

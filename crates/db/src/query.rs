@@ -5,10 +5,7 @@ use sqlx::{
     sqlite::SqliteArguments,
 };
 
-use crate::{
-    Error, FromColumn, FromRow, Result, Row, Statement, ToColumn,
-    row::{self},
-};
+use crate::{Error, FromColumn, FromRow, Result, Row, Statement, ToColumn, postgres, row};
 
 /// A statement, bound value by value and then run once.
 #[must_use = "a query does nothing before it is run"]
@@ -74,7 +71,7 @@ impl<'a> Query<'a> {
     pub async fn execute(self) -> Result<u64> {
         Ok(match self.ready()? {
             Target::Sqlite(bound) => bound.execute().await?.rows_affected(),
-            Target::Postgres(bound) => bound.execute().await?.rows_affected(),
+            Target::Postgres(bound) => postgres::answer(bound.execute()).await?.rows_affected(),
         })
     }
 
@@ -132,7 +129,8 @@ impl<'a> Query<'a> {
                 bound.fetch().await?.into_iter().map(|r| Row(row::Inner::Sqlite(r))).collect()
             }
             Target::Postgres(bound) => {
-                bound.fetch().await?.into_iter().map(|r| Row(row::Inner::Postgres(r))).collect()
+                let rows = postgres::answer(bound.fetch()).await?;
+                rows.into_iter().map(|r| Row(row::Inner::Postgres(r))).collect()
             }
         })
     }

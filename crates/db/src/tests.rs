@@ -1,5 +1,7 @@
 //! One suite for both databases.
 
+mod outages;
+
 use std::time::Duration;
 
 use testbed::Database;
@@ -38,6 +40,9 @@ crate::statements! {
         "INSERT INTO things (uuid, number) VALUES ($1, 1)
          ON CONFLICT (uuid) DO UPDATE SET number = things.number + 1 RETURNING number"
     }
+    SET_NUMBER { "UPDATE things SET number = 1 WHERE id = $1" }
+    FILL { "INSERT INTO things (bytes) VALUES ($1)" }
+    KEEP_SMALL { [sqlite "PRAGMA max_page_count = 20" postgres "SELECT 0"] }
     ADD_PART { "INSERT INTO parts (thing, place, label) VALUES ($1, $2, $3)" }
     COUNT { "SELECT count(*) FROM things" }
     SUM_AND_LOCK { "SELECT number FROM things WHERE id = $1" FOR_UPDATE }

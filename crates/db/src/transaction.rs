@@ -3,7 +3,7 @@
 use sqlx::{Executor as _, Postgres, Sqlite, Transaction};
 use tokio::sync::broadcast;
 
-use crate::{Query, Result, Statement, Timestamp, query::On};
+use crate::{Query, Result, Statement, Timestamp, postgres, query::On};
 
 /// A transaction that may write. Dropped without [`Tx::commit`] it rolls back.
 ///
@@ -80,7 +80,7 @@ impl Tx {
         }
         match self.inner {
             Inner::Sqlite(transaction) => transaction.commit().await?,
-            Inner::Postgres(transaction) => transaction.commit().await?,
+            Inner::Postgres(transaction) => postgres::answer(transaction.commit()).await?,
         }
         for channel in self.notify {
             // Nobody listens in this process: other processes see the change of the file.
@@ -96,7 +96,7 @@ impl Tx {
     pub async fn rollback(self) -> Result<()> {
         match self.inner {
             Inner::Sqlite(transaction) => transaction.rollback().await?,
-            Inner::Postgres(transaction) => transaction.rollback().await?,
+            Inner::Postgres(transaction) => postgres::answer(transaction.rollback()).await?,
         }
         Ok(())
     }

@@ -46,7 +46,7 @@ pub use control::{
 pub use enqueue::{Enqueued, NewJob, enqueue, enqueue_all};
 pub use job::{DeadJob, Error, Job, JobId, Lease, Progress, Result, State, WorkerId};
 pub use listing::{Filter, JobSummary, find, group, list};
-pub use settle::{Reaped, Retried, expire, fail, let_go, reap, release, retry, settle};
+pub use settle::{Reaped, Retried, expire, fail, let_go, postpone, reap, release, retry, settle};
 pub use stats::{Depth, Ended, Pause, depths, ended, group_of, in_hand, pauses, unfinished};
 
 /// The channel on which [`db::Db::listen`] hears that there may be something to claim.

@@ -62,6 +62,30 @@ pub async fn retry(tx: &mut Tx, lease: &Lease, error: &str, delay: Duration) -> 
     Ok(Retried::Later)
 }
 
+/// The attempt failed because of something outside of the job that will pass: a store or a machine. It may be repeated
+/// after `delay`, as after a worker that vanished: its attempt counts, and no failure does.
+///
+/// # Errors
+/// [`Error::LeaseLost`] when it is not this worker's any more.
+pub async fn postpone(tx: &mut Tx, lease: &Lease, error: &str, delay: Duration) -> Result<Retried> {
+    let dead: Option<DeadJob> =
+        tx.query(BURY_SPENT).bind(lease.id).bind(lease.fence).bind(stored_error(error)).first().await?;
+    if let Some(dead) = dead {
+        return Ok(Retried::Dead(dead));
+    }
+    let returned = tx
+        .query(POSTPONE)
+        .bind(lease.id)
+        .bind(lease.fence)
+        .bind(stored_error(error))
+        .bind(micros(delay))
+        .execute()
+        .await?;
+    held(returned, lease)?;
+    tx.notify(CHANNEL);
+    Ok(Retried::Later)
+}
+
 /// The job cannot succeed, however often it is tried.
 ///
 /// # Errors
@@ -130,6 +154,15 @@ db::statements! {
         "UPDATE jobs SET state = 'ready', lease_until = NULL, worker = NULL, error = $3, run_at = " NOW " + $4,
              failures = failures + 1
          WHERE id = $1 AND fence = $2 AND state = 'running'"
+    }
+    POSTPONE {
+        "UPDATE jobs SET state = 'ready', lease_until = NULL, worker = NULL, error = $3, run_at = " NOW " + $4
+         WHERE id = $1 AND fence = $2 AND state = 'running'"
+    }
+    BURY_SPENT {
+        "UPDATE jobs SET state = 'dead', lease_until = NULL, error = $3, finished_at = " NOW "
+         WHERE id = $1 AND fence = $2 AND state = 'running' AND attempt >= max_attempts
+         RETURNING id, kind, payload, job_group, attempt, error"
     }
     RELEASE {
         "UPDATE jobs SET state = 'ready', lease_until = NULL, worker = NULL, attempt = attempt - 1, run_at = " NOW "

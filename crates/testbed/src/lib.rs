@@ -7,12 +7,19 @@
 //! ends with the process, however that ends: a shell holds one end of a pipe, and when the other end closes it
 //! stops the server and removes its folder.
 
+mod forwarder;
 mod peer;
+mod pg_server;
+mod ports;
 mod postgres;
+
+use std::net::SocketAddr;
 
 use tempfile::TempDir;
 
+pub use forwarder::Forwarder;
 pub use peer::{Peer, peer_argument};
+pub use pg_server::PgServer;
 pub use postgres::find_postgres;
 
 /// An empty database for one test.
@@ -37,6 +44,21 @@ impl Database {
     /// When no PostgreSQL is installed, or it does not start.
     pub fn postgres() -> Self {
         Self { url: postgres::create_database(), _folder: None }
+    }
+
+    /// The empty database of a [`PgServer`], at the address of the server itself or of a [`Forwarder`] before it.
+    pub fn behind(address: SocketAddr) -> Self {
+        Self { url: format!("postgres://postgres@{address}/postgres"), _folder: None }
+    }
+
+    /// Where the server of a PostgreSQL database listens.
+    ///
+    /// # Panics
+    /// For SQLite.
+    pub fn address(&self) -> SocketAddr {
+        let (_, place) = self.url.split_once('@').expect("SQLite has no server");
+        let (address, _) = place.split_once('/').expect("a database has a name");
+        address.parse().expect("servers of tests listen on loopback")
     }
 
     /// Where it is: `sqlite://PATH` or `postgres://…`.

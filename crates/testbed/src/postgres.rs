@@ -90,7 +90,7 @@ impl Server {
 }
 
 /// PostgreSQL refuses to run as root: root runs it as the account that its package made.
-fn as_ordinary_user() -> Command {
+pub(crate) fn as_ordinary_user() -> Command {
     let mut command = command(Path::new("/usr/bin/env"));
     let own_files = std::fs::metadata("/proc/self").expect("/proc is mounted");
     if own_files.uid() == 0 {

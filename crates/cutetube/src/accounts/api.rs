@@ -201,10 +201,7 @@ fn detail(error: AccountError) -> (StatusCode, FieldErrors) {
             (StatusCode::BAD_REQUEST, general("Username, Email or password is incorrect"))
         }
         AccountError::SignUpClosed => (StatusCode::FORBIDDEN, general("Sign-up is closed on this server.")),
-        error => {
-            log_internal(&error);
-            (StatusCode::INTERNAL_SERVER_ERROR, general("Something went wrong at our end!"))
-        }
+        error => (log_internal(&error), general("Something went wrong at our end!")),
     }
 }
 

@@ -11,7 +11,7 @@ mod serve;
 mod transcode;
 mod user;
 
-use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -107,7 +107,7 @@ pub fn main(
 
 fn run(command: Command, env: Environment) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         match command {
             Command::Serve(serve) => serve.run(env).await,
             Command::Worker(worker) => worker.run(env).await,
@@ -121,7 +121,10 @@ fn run(command: Command, env: Environment) -> anyhow::Result<()> {
             Command::Openapi(openapi) => openapi.run(),
             Command::Config(ConfigCommand::Check(check)) => check.run(env),
         }
-    })
+    });
+    // Threads that wait for a disk which does not answer are not waited for.
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    outcome
 }
 
 /// One sentence, then what to do about it.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use clap::Args;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{ConfigArgs, Environment, role_flag, search_path};
@@ -52,7 +53,22 @@ impl Serve {
 /// Runs the parts that the role names until the process is told to stop, or one of them cannot go on.
 pub(super) async fn run(state: AppState) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
-    tokio::spawn(cancel_on_signal(stop.clone()));
+    let mut signals = Signals::new()?;
+    let told_twice = async {
+        signals.next().await;
+        tracing::info!(
+            "stopping: running requests are finished, and jobs handed back; a second signal is not so patient"
+        );
+        stop.cancel();
+        signals.next().await;
+    };
+    tokio::select! {
+        done = run_until(&state, &stop) => done,
+        () = told_twice => anyhow::bail!("stopped by a second signal; jobs in hand wait until their leases run out"),
+    }
+}
+
+async fn run_until(state: &AppState, stop: &CancellationToken) -> anyhow::Result<()> {
     let role = state.config.role;
     let web = async { if role == Role::Worker { Ok(()) } else { serve(state.clone(), stop.clone()).await } };
     let work =
@@ -69,15 +85,21 @@ async fn serve(state: AppState, stop: CancellationToken) -> anyhow::Result<()> {
     http::serve(state, listener, stop).await
 }
 
-/// SIGINT and SIGTERM ask for an orderly end; a second one is not waited for.
-async fn cancel_on_signal(stop: CancellationToken) {
-    let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
-        return;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
-    tracing::info!("stopping: running requests are finished first");
-    stop.cancel();
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }

@@ -73,6 +73,8 @@ pub struct Server {
 pub struct Database {
     /// `sqlite://…` or `postgres://…`. Without it, SQLite in the data folder.
     pub url: Option<Secret>,
+    /// How long a starting process waits for a PostgreSQL server that does not answer yet.
+    pub wait_seconds: u64,
 }
 
 /// `storage.*`
@@ -199,7 +201,7 @@ impl Default for Config {
                 public_url: None,
                 drain_seconds: 20,
             },
-            database: Database { url: None },
+            database: Database { url: None, wait_seconds: 60 },
             storage: Storage { url: None },
             delivery: Delivery { cdn_base_url: None },
             limits: Limits {

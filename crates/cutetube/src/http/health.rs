@@ -1,5 +1,7 @@
 //! Whether the process lives, and whether it can do its work.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::State,
@@ -7,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use tokio::time::timeout;
 
 use crate::{AppState, config::Role};
 
@@ -17,10 +20,8 @@ pub(super) async fn alive() -> &'static str {
 
 /// Anybody. 200 when everything that requests need answers, else 503; what failed is in the log and named here.
 pub(super) async fn ready(State(state): State<AppState>) -> Response {
-    let mut checks = vec![
-        ("database", state.db.ping().await.map_err(anyhow::Error::from)),
-        ("blobs", state.blobs.probe().await.map_err(anyhow::Error::from)),
-    ];
+    let (database, blobs) = tokio::join!(soon(state.db.ping()), soon(state.blobs.probe()));
+    let mut checks = vec![("database", database), ("blobs", blobs)];
     if state.config.role != Role::Web {
         checks.push(("ffmpeg", state.toolchain.as_ref().map(drop).map_err(|error| error.clone().into())));
     }
@@ -34,6 +35,15 @@ pub(super) async fn ready(State(state): State<AppState>) -> Response {
     }
     let status = if answer.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(answer)).into_response()
+}
+
+/// Who asks wants to know now: what does not answer at once is not ready.
+async fn soon<T, E: Into<anyhow::Error>>(check: impl Future<Output = Result<T, E>>) -> anyhow::Result<T> {
+    const SOON: Duration = Duration::from_secs(3);
+    match timeout(SOON, check).await {
+        Ok(answer) => answer.map_err(Into::into),
+        Err(_) => anyhow::bail!("no answer within {} s", SOON.as_secs()),
+    }
 }
 
 #[derive(Serialize)]

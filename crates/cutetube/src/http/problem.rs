@@ -43,10 +43,14 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// 500: the cause goes to the log, never to the caller.
+    /// 500, or 503 when it may well go better soon: the cause goes to the log, never to the caller.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
-        log_internal(error);
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong on our side; it has been logged")
+        match log_internal(error) {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "try again in a moment")
+            }
+            status => Self::new(status, "something went wrong on our side; it has been logged"),
+        }
     }
 
     /// Names the field at fault.
@@ -58,15 +62,20 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.status_code, Json(self)).into_response();
-        let kind = HeaderValue::from_static("application/problem+json");
-        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        let status = self.status_code;
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
         response
     }
 }
 
-/// Logs an error once, with its causes.
-pub(crate) fn log_internal(error: &(dyn std::error::Error + 'static)) {
+/// Logs an error once, with its causes, and tells how to answer: 503 when the database was busy or out of reach,
+/// which passes, and 500 for everything else.
+pub(crate) fn log_internal(error: &(dyn std::error::Error + 'static)) -> StatusCode {
     let mut causes = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
@@ -74,4 +83,5 @@ pub(crate) fn log_internal(error: &(dyn std::error::Error + 'static)) {
         next = error.source();
     }
     tracing::error!(error = causes.join(": "), "a request failed");
+    if db::is_transient(error) { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR }
 }

@@ -50,10 +50,9 @@ impl V3Error {
         Self { status, detail: detail.into(), error_key: None }
     }
 
-    /// 500: the cause goes to the log, never to the caller.
+    /// 500 or 503: the cause goes to the log, never to the caller.
     pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
-        super::log_internal(error);
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, OUR_FAULT)
+        Self::new(super::log_internal(error), OUR_FAULT)
     }
 }
 

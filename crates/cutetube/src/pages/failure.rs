@@ -52,9 +52,8 @@ impl Failure {
 
     /// The cause goes to the log, never onto the page.
     pub(super) fn internal(error: &(dyn Error + 'static)) -> Self {
-        log_internal(error);
         Self {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
+            status: log_internal(error),
             heading: "Something went wrong on our side",
             sentence: "It has been logged. Please try again in a moment.".into(),
         }

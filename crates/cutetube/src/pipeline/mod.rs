@@ -23,7 +23,10 @@ pub(crate) mod verdict;
 pub(crate) use shelf::Shelf;
 pub(crate) use tenure::Tenure;
 
+use std::{error::Error, io};
+
 use futures_util::future::Either;
+use rustix::io::Errno;
 use transcode::process::ProcessError;
 use transcode::runner::RunError;
 
@@ -37,7 +40,7 @@ pub(crate) enum StageError {
     Retry {
         what: &'static str,
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// Will never succeed with this file.
     #[error("{0}")]
@@ -46,6 +49,9 @@ pub(crate) enum StageError {
     #[error("stopped on request")]
     Cancelled,
 }
+
+/// What a machine runs out of because of everything that runs on it: descriptors, memory, processes.
+const SHORTAGES: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN];
 
 /// Why a file cannot become a video: a sentence for the person who uploaded it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,11 +71,20 @@ impl std::fmt::Display for Rejection {
 }
 
 impl StageError {
-    pub(crate) fn retry(
-        what: &'static str,
-        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
+    pub(crate) fn retry(what: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Retry { what, source: source.into() }
+    }
+
+    /// Whether the store or the machine failed, and not this work: it says nothing about the next attempt.
+    pub(crate) fn is_outage(&self) -> bool {
+        let Self::Retry { source, .. } = self else { return false };
+        let first: &(dyn Error + 'static) = source.as_ref();
+        std::iter::successors(Some(first), |error| (**error).source()).any(|error| {
+            let store = error.downcast_ref::<object_store::Error>();
+            let system = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
+            matches!(store, Some(object_store::Error::Generic { .. }))
+                || system.map(Errno::from_raw_os_error).is_some_and(|errno| SHORTAGES.contains(&errno))
+        })
     }
 
     pub(crate) fn reject(sentence: impl Into<String>) -> Self {
@@ -98,7 +113,7 @@ async fn both_to_the_end<A, B>(
 }
 
 /// The bytes of the source could not be had.
-fn unreadable(error: std::io::Error) -> StageError {
+fn unreadable(error: io::Error) -> StageError {
     StageError::retry("cannot read the source", error)
 }
 

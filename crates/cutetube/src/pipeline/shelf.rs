@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use catalog::ids::{Revision, VideoId};
-use tokio::time::Instant;
 
 use super::{StageError, Tenure};
 use crate::blobs::{BlobError, BlobStore, MediaObject, StorageKey, Stored};
@@ -41,9 +40,7 @@ impl Shelf {
 
     /// Writes an object that consists of `parts`, one after the other.
     pub(crate) async fn put(&self, object: MediaObject, parts: Vec<Bytes>) -> Result<Stored, StageError> {
-        if self.tenure.as_ref().is_some_and(|tenure| tenure.ends_by(Instant::now())) {
-            return Err(StageError::Cancelled);
-        }
+        self.require_tenure()?;
         Ok(self.store.put(&self.key(object), parts).await?)
     }
 
@@ -56,14 +53,24 @@ impl Shelf {
     }
 
     /// Length of the object that was recorded under the name `key`.
-    pub(crate) async fn len(&self, key: &str) -> Result<u64, BlobError> {
+    pub(crate) async fn len(&self, key: &str) -> Result<u64, StageError> {
+        self.require_tenure()?;
         let not_found = |_| BlobError::NotFound { key: key.to_owned() };
         let key: StorageKey = key.parse().map_err(not_found)?;
         Ok(self.store.head(&key).await?.len)
     }
 
     /// A whole object; for those known to be small.
-    pub(crate) async fn get(&self, object: MediaObject) -> Result<Bytes, BlobError> {
-        self.store.get(&self.key(object)).await
+    pub(crate) async fn get(&self, object: MediaObject) -> Result<Bytes, StageError> {
+        self.require_tenure()?;
+        Ok(self.store.get(&self.key(object)).await?)
+    }
+
+    /// Between two objects, work that is not ours any more stops.
+    fn require_tenure(&self) -> Result<(), StageError> {
+        match &self.tenure {
+            Some(tenure) if tenure.is_over() => Err(StageError::Cancelled),
+            _ => Ok(()),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What becomes of a file that arrives.
 
-use std::{sync::Arc, time::Duration};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use axum::{extract::Multipart, http::StatusCode};
 use catalog::{
@@ -8,7 +8,11 @@ use catalog::{
     ids::{ProcessId, VideoId},
     videos::{self, NewVideo, Source, Video, Visibility},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use db::Db;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use transcode::source::index;
 
 use super::{
@@ -90,10 +94,7 @@ async fn keep(
                 sha256: Some(stored.sha256),
             },
         };
-        videos::create(&state.db, &new).await.map_err(|error| {
-            log_internal(&error);
-            Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, OUR_FAULT)
-        })
+        record(&state.db, &new).await.map_err(|error| Rejection::new(log_internal(&error), OUR_FAULT))
     };
     let recorded = recorded.await;
     match &recorded {
@@ -108,4 +109,25 @@ async fn keep(
         }
     }
     recorded
+}
+
+/// Records the video. A file that came in whole is not thrown away because the database is restarting.
+async fn record(db: &Db, new: &NewVideo) -> catalog::Result<Video> {
+    const PATIENCE: Duration = Duration::from_secs(30);
+    const PAUSE: Duration = Duration::from_millis(500);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let recorded = videos::create(db, new).await;
+        match recorded {
+            Err(error) if error.is_transient() && Instant::now() < deadline => {
+                tracing::warn!(video.id = %new.id, error = &error as &dyn Error, "video `{}` is not recorded yet", new.id);
+                tokio::time::sleep(PAUSE).await;
+            }
+            // An attempt whose answer was lost has done it: nobody else has this id.
+            Err(catalog::Error::Db(error)) if error.unique_constraint() == Some("videos_pkey") => {
+                return videos::video(db, new.id).await;
+            }
+            recorded => return recorded,
+        }
+    }
 }

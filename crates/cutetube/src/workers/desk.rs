@@ -37,12 +37,14 @@ pub(super) struct Units {
 #[derive(Debug)]
 pub(super) struct InHand {
     desk: Arc<Desk>,
-    id: JobId,
+    pub(super) id: JobId,
     pub(super) units: Arc<Units>,
     /// While nobody else has it.
     pub(super) tenure: Arc<Tenure>,
     /// Cancelled when the job is lost or the process stops.
     pub(super) cancel: CancellationToken,
+    /// Cancelled when the process stops.
+    pub(super) stop: CancellationToken,
 }
 
 impl Units {
@@ -57,12 +59,13 @@ impl Units {
 
 impl Desk {
     /// Puts a claimed job on the desk; its lease runs at least until `until`.
-    pub(super) fn hold(self: &Arc<Self>, lease: Lease, until: Instant, cancel: CancellationToken) -> InHand {
+    pub(super) fn hold(self: &Arc<Self>, lease: Lease, until: Instant, stop: CancellationToken) -> InHand {
         let units = Arc::new(Units::default());
-        let tenure = Arc::new(Tenure::until(until));
+        let cancel = stop.child_token();
+        let tenure = Arc::new(Tenure::until(until, cancel.clone()));
         let entry = Entry { lease, units: units.clone(), cancel: cancel.clone(), tenure: tenure.clone() };
         self.entries().insert(lease.id, entry);
-        InHand { desk: self.clone(), id: lease.id, units, tenure, cancel }
+        InHand { desk: self.clone(), id: lease.id, units, tenure, cancel, stop }
     }
 
     /// Keeps the leases, and cancels the work on jobs that are lost. A database that does not answer within `patience`

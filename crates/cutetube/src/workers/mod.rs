@@ -8,6 +8,7 @@
 //! somebody looks ([`presence`]), those of any other one when their leases have run out.
 
 mod desk;
+mod patience;
 mod presence;
 mod registration;
 mod stages;
@@ -19,7 +20,7 @@ use anyhow::Context;
 use catalog::work::{Class, PIPELINE_QUEUE, UPKEEP_QUEUE};
 use jobs::{Claim, Job, Retention, WorkerId};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use transcode::sandbox::{self, SandboxMode};
 
@@ -119,8 +120,17 @@ impl Worker {
             }
         }
         // The stages are cancelled with `stop` and give their jobs back.
-        while let Some(ended) = self.running.join_next().await {
-            report_panic(ended);
+        let handing_back = async {
+            while let Some(ended) = self.running.join_next().await {
+                report_panic(ended);
+            }
+        };
+        let drain = Duration::from_secs(self.state.config.server.drain_seconds);
+        if timeout(drain, handing_back).await.is_err() {
+            tracing::warn!(
+                "jobs that did not stop within {} s wait until their leases run out",
+                drain.as_secs()
+            );
         }
         Ok(())
     }
@@ -152,10 +162,10 @@ impl Worker {
     }
 
     fn start(&mut self, job: Job, until: Instant) {
-        let held = self.desk.hold(job.lease, until, self.stop.child_token());
-        let (stages, stop) = (self.stages.clone(), self.stop.clone());
+        let held = self.desk.hold(job.lease, until, self.stop.clone());
+        let stages = self.stages.clone();
         self.running.spawn(async move {
-            stages.perform(&job, &held, &stop).await;
+            stages.perform(&job, &held).await;
         });
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use catalog::ids::{RenditionId, Revision, VideoId};
-use catalog::outputs::{self, Contents, NewChunk, NewPlan, NewRendition, RenditionKind};
+use catalog::outputs::{self, Contents, NewChunk, NewPlan, NewRendition, Output, RenditionKind};
 use catalog::videos::{self, Video};
 use catalog::work::{self, AudioJob, Class, DeleteJob, EncodeJob, InspectJob, PublishJob, Work};
 use catalog::{Stage, endings};
@@ -64,6 +64,9 @@ enum JobError {
     Catalog(#[from] catalog::Error),
 }
 
+/// How long a job waits for a store that is away: attempts are many, and the outage should end before they do.
+const OUTAGE_BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(60) };
+
 /// How often a deletion looks whether all workers have let go of its video.
 const LET_GO_POLL: Duration = Duration::from_millis(250);
 
@@ -78,14 +81,14 @@ impl Stages {
     }
 
     /// Runs a job to whatever end.
-    pub(super) async fn perform(&self, job: &Job, hand: &InHand, stop: &CancellationToken) {
+    pub(super) async fn perform(&self, job: &Job, hand: &InHand) {
         let outcome = match Work::of(job) {
             Ok(work) => self.work(&work, job, hand).await,
             Err(error) => Err(error.into()),
         };
         let Err(error) = outcome else { return };
         // A database that cannot be reached leaves the job to its lease.
-        if let Err(error) = self.end(job, error, stop).await {
+        if let Err(error) = self.end(job, error, hand).await {
             tracing::error!(job.id = %job.lease.id, error = &error as &dyn std::error::Error, "job `{}` could not be ended", job.lease.id);
         }
     }
@@ -101,30 +104,42 @@ impl Stages {
     }
 
     /// Tells the queue how the job ended.
-    async fn end(&self, job: &Job, error: JobError, stop: &CancellationToken) -> catalog::Result<()> {
-        let lease = &job.lease;
+    async fn end(&self, job: &Job, error: JobError, hand: &InHand) -> catalog::Result<()> {
+        let (db, lease) = (&self.state.db, &job.lease);
+        let let_go = || async { Ok(jobs::let_go(db, lease).await?) };
         let outcome = match error {
-            JobError::Stage(StageError::Cancelled) if stop.is_cancelled() => {
-                endings::release(&self.state.db, lease).await
-            }
-            JobError::Stage(StageError::Cancelled) => Ok(jobs::let_go(&self.state.db, lease).await?),
             JobError::Stage(StageError::Reject(rejection)) => {
                 tracing::info!(job.id = %lease.id, "job `{}` refuses its video: {rejection}", lease.id);
-                endings::reject(&self.state.db, lease, &rejection.to_string()).await
+                let sentence = rejection.to_string();
+                hand.settle(|| endings::reject(db, lease, &sentence)).await
             }
             JobError::Catalog(error) if error.lease_lost() => Err(error),
-            error => {
-                let jitter = f64::from(u16::from_be_bytes(ambient::random())) / f64::from(u16::MAX);
-                let delay = Backoff::default().delay(job.failures + 1, jitter);
-                let text = chain(&error);
-                tracing::warn!(job.id = %lease.id, job.kind, attempt = job.attempt, "job `{}` failed: {text}", lease.id);
-                endings::retry(&self.state.db, lease, &text, delay).await.map(drop)
+            error if error.says_nothing() && hand.stop.is_cancelled() => {
+                hand.settle(|| endings::release(db, lease)).await
             }
+            JobError::Stage(StageError::Cancelled) => hand.settle(let_go).await,
+            error if error.says_nothing() && hand.cancel.is_cancelled() => hand.settle(let_go).await,
+            error => self.try_again(job, &error, hand).await,
         };
         match outcome {
-            Err(error) if error.lease_lost() => Ok(jobs::let_go(&self.state.db, lease).await?),
+            Err(error) if error.lease_lost() => hand.settle(let_go).await,
             outcome => outcome,
         }
+    }
+
+    async fn try_again(&self, job: &Job, error: &JobError, hand: &InHand) -> catalog::Result<()> {
+        let (db, lease) = (&self.state.db, &job.lease);
+        let jitter = f64::from(u16::from_be_bytes(ambient::random())) / f64::from(u16::MAX);
+        let text = chain(error);
+        tracing::warn!(job.id = %lease.id, job.kind, attempt = job.attempt, "job `{}` failed: {text}", lease.id);
+        if matches!(error, JobError::Stage(stage) if stage.is_outage()) {
+            let delay = OUTAGE_BACKOFF.delay(job.attempt, jitter);
+            hand.settle(|| endings::postpone(db, lease, &text, delay)).await?;
+        } else {
+            let delay = Backoff::default().delay(job.failures + 1, jitter);
+            hand.settle(|| endings::retry(db, lease, &text, delay)).await?;
+        }
+        Ok(())
     }
 
     fn runner<'a>(&'a self, priority: Priority, cancel: &'a CancellationToken) -> Runner<'a> {
@@ -133,7 +148,7 @@ impl Stages {
 
     async fn inspect(&self, job: &InspectJob, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
         let store = &self.state.blobs;
-        let video = videos::video(&self.state.db, job.video).await?;
+        let video = hand.ask(|| videos::video(&self.state.db, job.video)).await?;
         let key = source_key(&video);
         let source = BlobSource::open(store.clone(), key.clone()).await.map_err(StageError::from)?;
         let runner = self.runner(Priority::Interactive, &hand.cancel);
@@ -144,12 +159,12 @@ impl Stages {
         let rewritten = StorageKey::RewrittenSource { video: video.id };
         let prepared = prepare(&runner, &source, open, &self.state.config.ladder, store, &rewritten).await?;
         let plan = new_plan(&prepared.blueprint, prepared.rewritten.is_some());
-        outputs::record_plan(&self.state.db, &claimed.lease, video.id, &plan).await?;
+        hand.settle(|| outputs::record_plan(&self.state.db, &claimed.lease, video.id, &plan)).await?;
         Ok(())
     }
 
     async fn encode(&self, job: &EncodeJob, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
-        let opened = self.open(job.video, job.revision).await?;
+        let opened = self.open(job.video, job.revision, hand).await?;
         let blueprint = &opened.blueprint;
         let chunk = chunk_of(job, blueprint)?;
         hand.units.plan(planned_frames(&blueprint.video_plan(), &chunk));
@@ -162,26 +177,35 @@ impl Stages {
         let advance = |frames| hand.units.advance(frames);
         let made = encode::make(&runner, &opened.source, blueprint, &chunk, &shelf, &advance).await?;
         let output = ledger::chunk_output(blueprint, &shelf, &made)?;
-        outputs::record(&self.state.db, &claimed.lease, Stage::Encode, job.video, job.revision, &output)
-            .await?;
-        Ok(())
+        self.record(Stage::Encode, job.video, job.revision, &output, claimed, hand).await
     }
 
     async fn audio(&self, job: &AudioJob, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
-        let opened = self.open(job.video, job.revision).await?;
+        let opened = self.open(job.video, job.revision, hand).await?;
         let runner = self.runner(Priority::Background, &hand.cancel);
         let shelf = self.shelf(job.video, job.revision, hand);
         let made = sound::make(&runner, &opened.source, &opened.blueprint, &shelf).await?;
         let output = made.map(|made| ledger::sound_output(&shelf, &made)).unwrap_or_default();
-        outputs::record(&self.state.db, &claimed.lease, Stage::Audio, job.video, job.revision, &output)
-            .await?;
-        Ok(())
+        self.record(Stage::Audio, job.video, job.revision, &output, claimed, hand).await
+    }
+
+    async fn record(
+        &self,
+        stage: Stage,
+        video: VideoId,
+        revision: Revision,
+        output: &Output,
+        claimed: &Job,
+        hand: &InHand,
+    ) -> Result<(), JobError> {
+        let (db, lease) = (&self.state.db, &claimed.lease);
+        Ok(hand.settle(|| outputs::record(db, lease, stage, video, revision, output)).await?)
     }
 
     async fn publish(&self, job: &PublishJob, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
-        let opened = self.open(job.video, job.revision).await?;
+        let opened = self.open(job.video, job.revision, hand).await?;
         let contents: Contents<PlanDocument> =
-            outputs::contents(&self.state.db, job.video, job.revision).await?;
+            hand.ask(|| outputs::contents(&self.state.db, job.video, job.revision)).await?;
         let shelf = self.shelf(job.video, job.revision, hand);
         ledger::verify(&shelf, &contents.renditions).await?;
         let made_sheets = ledger::made_sheets(&contents.images);
@@ -190,17 +214,17 @@ impl Stages {
         let sound = ledger::made_sound(&opened.blueprint, &contents.renditions)?;
         let presentation = publish::presentation(&opened.blueprint, &video, sound.as_ref(), &sheets)?;
         publish::write(&presentation, &shelf).await?;
-        self.tidy(job).await?;
-        outputs::publish(&self.state.db, &claimed.lease, job.video, job.revision).await?;
+        self.tidy(job, hand).await?;
+        hand.settle(|| outputs::publish(&self.state.db, &claimed.lease, job.video, job.revision)).await?;
         tracing::info!(video.id = %job.video, "video `{}` is ready", job.video);
         Ok(())
     }
 
     /// Removes what attempts that were given up or killed have left: no viewer has seen any of it, and nobody is
     /// working on it any more.
-    async fn tidy(&self, job: &PublishJob) -> Result<(), JobError> {
+    async fn tidy(&self, job: &PublishJob, hand: &InHand) -> Result<(), JobError> {
         let store = &self.state.blobs;
-        let published = videos::video(&self.state.db, job.video).await?.published_revision;
+        let published = hand.ask(|| videos::video(&self.state.db, job.video)).await?.published_revision;
         let revisions = std::iter::successors(Some(Revision::FIRST), |revision| Some(revision.next()));
         let earlier = revisions.take_while(|revision| *revision != job.revision);
         for given_up in earlier.filter(|revision| Some(*revision) != published) {
@@ -214,21 +238,26 @@ impl Stages {
     }
 
     async fn delete(&self, job: &DeleteJob, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
-        self.until_let_go(job.video, &hand.cancel).await?;
+        self.until_let_go(job.video, hand).await?;
         for prefix in [KeyPrefix::Video(job.video), KeyPrefix::Source(job.video)] {
-            self.state.blobs.delete_prefix(&prefix).await.map_err(StageError::from)?;
+            tokio::select! {
+                // Whoever takes this up again finds what is left.
+                () = hand.cancel.cancelled() => return Err(StageError::Cancelled.into()),
+                removed = self.state.blobs.delete_prefix(&prefix) => removed.map_err(StageError::from)?,
+            };
         }
-        endings::finish_delete(&self.state.db, &claimed.lease, job.video).await?;
+        hand.settle(|| endings::finish_delete(&self.state.db, &claimed.lease, job.video)).await?;
         Ok(())
     }
 
     /// Waits until no worker can be writing objects of a video whose jobs are cancelled: until each has heard of it at
     /// its next heartbeat, or is silent for so long that its work has stopped.
-    async fn until_let_go(&self, video: VideoId, cancel: &CancellationToken) -> Result<(), JobError> {
+    async fn until_let_go(&self, video: VideoId, hand: &InHand) -> Result<(), JobError> {
         let group = work::group(video);
-        while jobs::in_hand(&self.state.db, &group).await.map_err(catalog::Error::from)? > 0 {
+        let in_hand = || async { Ok(jobs::in_hand(&self.state.db, &group).await?) };
+        while hand.ask(in_hand).await? > 0 {
             tokio::select! {
-                () = cancel.cancelled() => return Err(StageError::Cancelled.into()),
+                () = hand.cancel.cancelled() => return Err(StageError::Cancelled.into()),
                 () = tokio::time::sleep(LET_GO_POLL) => {}
             }
         }
@@ -236,16 +265,17 @@ impl Stages {
     }
 
     /// The plan of a revision and its source.
-    async fn open(&self, video: VideoId, revision: Revision) -> Result<Arc<Opened>, JobError> {
+    async fn open(&self, video: VideoId, revision: Revision, hand: &InHand) -> Result<Arc<Opened>, JobError> {
         let is_it = |opened: &&Arc<Opened>| opened.video == video && opened.revision == revision;
         let recent = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(opened) = recent().iter().find(is_it) {
             return Ok(opened.clone());
         }
-        let document: PlanDocument = outputs::plan(&self.state.db, video, revision).await?;
+        let db = &self.state.db;
+        let document: PlanDocument = hand.ask(|| outputs::plan(db, video, revision)).await?;
         let key = match document.rewritten {
             true => StorageKey::RewrittenSource { video },
-            false => source_key(&videos::video(&self.state.db, video).await?),
+            false => source_key(&hand.ask(|| videos::video(db, video)).await?),
         };
         let source = BlobSource::open(self.state.blobs.clone(), key).await.map_err(StageError::from)?;
         let movie = index(&source, INDEX_LIMITS).await.map_err(source_changed)?;
@@ -322,6 +352,16 @@ fn chunk_of(job: &EncodeJob, blueprint: &Blueprint) -> Result<ChunkSpec, StageEr
     let stills = if rungs.first() == Some(&0) { Stills::Make } else { Stills::Skip };
     let segments = job.segments.end.saturating_sub(job.segments.start);
     Ok(ChunkSpec { first_segment: job.segments.start, segments, rungs, stills })
+}
+
+impl JobError {
+    /// Whether the work was interrupted, or something else was away: nothing is known about the work itself.
+    fn says_nothing(&self) -> bool {
+        match self {
+            Self::Stage(stage) => matches!(stage, StageError::Cancelled) || stage.is_outage(),
+            Self::Catalog(error) => error.is_transient(),
+        }
+    }
 }
 
 /// An error with its causes, for operators.
