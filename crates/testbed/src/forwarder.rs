@@ -100,8 +100,7 @@ async fn forward(client: TcpStream, mut wire: watch::Receiver<Wire>) {
 
 async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut wire: watch::Receiver<Wire>) {
     let mut buffer = vec![0; 64 << 10];
-    loop {
-        let Ok(count @ 1..) = from.read(&mut buffer).await else { break };
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
         if passable(&mut wire).await.is_none() || to.write_all(&buffer[..count]).await.is_err() {
             break;
         }

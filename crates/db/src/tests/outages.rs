@@ -109,9 +109,9 @@ async fn one_of_two_that_wait_for_each_other_may_begin_again() {
             let locked = two.query(SET_NUMBER).bind(1_i64).execute().await;
             // The loser's locks go with its transaction, and the winner goes on.
             if locked.is_err() {
-                two.rollback().await.unwrap()
+                two.rollback().await.unwrap();
             } else {
-                drop(two)
+                drop(two);
             }
             locked
         },);

@@ -7,8 +7,8 @@ use testbed::Database;
 use super::{LEASE, in_tx, job, open, pass, put, put_all, state, take, take_one, worker};
 use crate::{
     Backoff, CHANNEL, Claim, Enqueued, Error, Held, Progress, Reaped, Retried, State, claim, counter,
-    enqueue, enqueue_all, expire, fail, group, heartbeat, in_hand, let_go, reap, release, retry, settle,
-    unfinished,
+    enqueue, enqueue_all, expire, fail, group, heartbeat, in_hand, let_go, postpone, reap, release, retry,
+    settle, unfinished,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -100,6 +100,24 @@ async fn vanished_workers_are_forgiven_longer_than_failures(database: Database) 
     assert_eq!((second.attempt, second.failures), (5, 1));
     assert!(matches!(in_tx!(db, retry, &second.lease, "no", Duration::ZERO).unwrap(), Retried::Dead(_)));
     assert_eq!(state(&db, id).await, State::Dead);
+}
+
+async fn what_is_put_off_counts_as_an_attempt_and_not_as_a_failure(database: Database) {
+    let db = open(&database).await;
+    let id = put(&db, job("k").max_attempts(4).max_failures(2)).await;
+    for attempt in 1..=3 {
+        let held = take_one(&db, "w").await.unwrap();
+        assert_eq!((held.attempt, held.failures), (attempt, 0));
+        assert_eq!(in_tx!(db, postpone, &held.lease, "no store", HOUR).unwrap(), Retried::Later);
+        assert!(take_one(&db, "w").await.is_none());
+        pass(&db, HOUR).await;
+    }
+    let last = take_one(&db, "w").await.unwrap();
+    let Retried::Dead(dead) = in_tx!(db, postpone, &last.lease, "no store", HOUR).unwrap() else {
+        panic!("four attempts were all")
+    };
+    assert_eq!((dead.id, dead.attempts, dead.error.as_str()), (id, 4, "no store"));
+    assert!(matches!(in_tx!(db, postpone, &last.lease, "late", HOUR), Err(Error::LeaseLost(_))));
 }
 
 async fn the_jobs_of_a_worker_known_to_be_gone_come_back_at_once(database: Database) {
@@ -287,6 +305,7 @@ testbed::on_both_databases!(
     a_job_waits_for_its_time,
     a_failing_job_backs_off_and_dies,
     vanished_workers_are_forgiven_longer_than_failures,
+    what_is_put_off_counts_as_an_attempt_and_not_as_a_failure,
     the_jobs_of_a_worker_known_to_be_gone_come_back_at_once,
     a_cancelled_job_is_in_hand_until_its_worker_lets_go,
     a_hopeless_job_dies_at_once,
