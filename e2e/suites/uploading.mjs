@@ -23,7 +23,7 @@ describe("uploading", () => {
 
     await page.waitForURL(/\/watch\//);
     await page.locator("#stage").waitFor();
-    const waiting = page.locator("[data-progress]");
+    const waiting = page.locator("[data-process]");
     if ((await waiting.count()) > 0) await check(page, "waiting-wide");
     await page.locator("#stage .player video").waitFor({ timeout: 120_000 });
     await page.getByRole("button", { name: "Play", exact: true }).first().click();

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use db::{ColumnError, FromColumn, ToColumn};
+use db::{ColumnError, FromColumn, Json, ToColumn};
 use serde::{Deserialize, Serialize};
 use uuid::{Builder, Uuid};
 
@@ -67,6 +67,11 @@ id! {
     VideoId,
     /// The processing of an upload, as its uploader follows it.
     ProcessId,
+}
+
+/// Videos as a statement's `[uuids …]` is bound.
+pub(crate) fn list(videos: &[VideoId]) -> Json<Vec<String>> {
+    Json(videos.iter().map(|video| video.uuid().simple().to_string()).collect())
 }
 
 /// Which output of a video: every plan gets a new one, counted from 1, and nothing of an older one is overwritten.

@@ -25,6 +25,7 @@ mod error;
 pub mod ids;
 pub mod names;
 pub mod outputs;
+pub mod processes;
 pub mod sessions;
 mod stages;
 mod state;
@@ -32,7 +33,7 @@ pub mod videos;
 pub mod work;
 
 pub use error::{Error, Result};
-pub use stages::{Stage, StageProgress, percent};
+pub use stages::{Stage, StageProgress};
 pub use state::{Refused, VideoEvent, VideoState};
 
 /// Every migration of the program, in the order in which databases have run them. Only ever appended to.

@@ -2,7 +2,10 @@
 
 use db::{Db, Tx};
 
-use crate::{Result, ids::VideoId};
+use crate::{
+    Result,
+    ids::{self, VideoId},
+};
 
 db::text_enum! {
     /// One part of the processing of a video.
@@ -35,7 +38,7 @@ db::row! {
 ///
 /// Before there is a plan only the inspection is known, and every other stage counts as not begun. After it, a stage
 /// that is not listed is not needed.
-pub fn percent(stages: &[StageProgress]) -> u8 {
+pub(crate) fn percent(stages: &[StageProgress]) -> u8 {
     let planned = stages.iter().any(|progress| progress.stage == Stage::Publish);
     let (mut done, mut total) = (0, 0);
     for stage in Stage::ALL {
@@ -71,10 +74,22 @@ impl StageProgress {
     }
 }
 
-/// The stages of a video, in the order of the work.
-pub(crate) async fn read(db: &Db, video: VideoId) -> Result<Vec<StageProgress>> {
-    let mut stages: Vec<StageProgress> = db.read(STAGES).bind(video).all().await?;
-    stages.sort_unstable_by_key(|progress| progress.stage);
+/// A stage of a video.
+pub(crate) struct StageOfVideo {
+    pub(crate) video_id: VideoId,
+    pub(crate) progress: StageProgress,
+}
+
+impl db::FromRow for StageOfVideo {
+    fn from_row(row: &db::Row) -> db::Result<Self> {
+        Ok(Self { video_id: row.get("video_id")?, progress: StageProgress::from_row(row)? })
+    }
+}
+
+/// The stages of these videos, in the order of the work.
+pub(crate) async fn read_all(db: &Db, videos: &[VideoId]) -> Result<Vec<StageOfVideo>> {
+    let mut stages: Vec<StageOfVideo> = db.read(STAGES).bind(ids::list(videos)).all().await?;
+    stages.sort_unstable_by_key(|row| row.progress.stage);
     Ok(stages)
 }
 
@@ -102,7 +117,7 @@ pub(crate) async fn finish(tx: &mut Tx, video: VideoId) -> Result<()> {
 }
 
 db::statements! {
-    STAGES { "SELECT stage, units_done, units_total FROM stages WHERE video_id = $1" }
+    STAGES { "SELECT video_id, stage, units_done, units_total FROM stages WHERE video_id IN " [uuids "$1"] }
     FINISH {
         "UPDATE stages SET units_done = units_total, updated_at = " NOW "
          WHERE video_id = $1 AND units_done < units_total"

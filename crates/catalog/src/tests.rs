@@ -4,6 +4,7 @@ mod accounts;
 mod endings;
 mod history;
 mod pipeline;
+mod processes;
 mod videos;
 
 use std::{ops::Range, time::Duration};
@@ -21,6 +22,7 @@ use crate::{
         Image, ImageKind, NewChunk, NewPlan, NewRendition, Object, Output, Part, RenditionKind,
         RenditionOutput,
     },
+    processes::Process,
     videos::{NewVideo, Source, Video, Visibility, create},
     work::{Class, EncodeJob, PIPELINE_QUEUE, UPKEEP_QUEUE, Work},
 };
@@ -30,6 +32,8 @@ const LEASE: Duration = Duration::from_secs(20);
 db::statements! {
     /// Moves every moment of the queue into the past, which is what waiting does.
     PASS_TIME { "UPDATE jobs SET run_at = run_at - $1, lease_until = lease_until - $1" }
+    /// What runs has run for longer.
+    STARTED_EARLIER { "UPDATE jobs SET started_at = started_at - $1" }
     /// The same for the videos.
     AGE_VIDEOS { "UPDATE videos SET created_at = created_at - $1" }
     /// The same for sessions.
@@ -165,6 +169,10 @@ fn output(work: &Work, seed: u8) -> Output {
         Work::Audio(job) => Output { renditions: vec![of(&job.rendition, 0..5)], ..Output::default() },
         Work::Inspect(_) | Work::Publish(_) | Work::Delete(_) => Output::default(),
     }
+}
+
+async fn process(db: &Db, id: VideoId) -> Process {
+    crate::processes::read(db, &[id]).await.unwrap().pop().expect("the video exists")
 }
 
 async fn take(db: &Db, queue: &str, limit: u32) -> Vec<Job> {

@@ -6,8 +6,8 @@ use db::{ColumnError, Db, Json, Timestamp, Tx};
 use uuid::Uuid;
 
 use crate::{
-    Error, Result, StageProgress, VideoEvent, VideoState,
-    ids::{ProcessId, Revision, UserId, VideoId},
+    Error, Result, VideoEvent, VideoState,
+    ids::{self, ProcessId, Revision, UserId, VideoId},
     names::{ClaimedDuration, Description, SourceExtension, SourceName, Title},
     stages,
     work::{InspectJob, Work},
@@ -198,12 +198,12 @@ pub async fn of_process(db: &Db, process: ProcessId) -> Result<Option<Video>> {
     Ok(db.read(BY_PROCESS).bind(process).first().await?)
 }
 
-/// How far each stage of the present processing is, in the order of the work.
+/// Those of these videos that exist, in no order.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn progress(db: &Db, id: VideoId) -> Result<Vec<StageProgress>> {
-    stages::read(db, id).await
+pub async fn some(db: &Db, videos: &[VideoId]) -> Result<Vec<Video>> {
+    Ok(db.read(BY_IDS).bind(ids::list(videos)).all().await?)
 }
 
 /// A numbered page of a list, from 1, newest first.
@@ -313,6 +313,7 @@ db::statements! {
          RETURNING *"
     }
     BY_ID { "SELECT * FROM videos WHERE id = $1" }
+    BY_IDS { "SELECT * FROM videos WHERE id IN " [uuids "$1"] }
     BY_PROCESS { "SELECT * FROM videos WHERE process_id = $1" }
     LOCK_STATE { "SELECT state FROM videos WHERE id = $1" FOR_UPDATE }
     SET_STATE { "UPDATE videos SET state = $2, error = NULL, updated_at = " NOW " WHERE id = $1 RETURNING *" }

@@ -158,6 +158,18 @@ impl Work {
         }
     }
 
+    /// How many units of its stage it does, of `total` in all.
+    pub(crate) fn units(&self, total: u64) -> u64 {
+        match self {
+            Self::Encode(job) => {
+                let segments = u64::from(job.segments.end.saturating_sub(job.segments.start));
+                segments.saturating_mul(u64::try_from(job.rungs.len()).unwrap_or(u64::MAX))
+            }
+            Self::Audio(_) | Self::Inspect(_) | Self::Publish(_) => total,
+            Self::Delete(_) => 0,
+        }
+    }
+
     /// The job for the queue, in the share of `owner`. Jobs that process a video are one group, which ends
     /// together; a deletion is not in it, because it outlives that end.
     pub(crate) fn into_job(self, owner: UserId) -> NewJob {

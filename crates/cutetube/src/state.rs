@@ -15,6 +15,8 @@ use crate::{
     ambient,
     blobs::BlobStore,
     config::{self, Config, Sandbox, Secret},
+    http::Streams,
+    processes::actions::{self as processes, LiveProcesses},
 };
 
 /// Shared by all handlers and workers of a process. Cheap to clone.
@@ -27,6 +29,10 @@ pub struct AppState {
     pub(crate) tokens: Arc<Tokens>,
     /// One permit for each upload that is received at once.
     pub(crate) upload_slots: Arc<Semaphore>,
+    /// Event streams of this process.
+    pub(crate) streams: Streams,
+    /// What they tell of processes.
+    pub(crate) processes: LiveProcesses,
     /// ffmpeg and ffprobe, or the one that is missing: a process that serves only does without.
     pub(crate) toolchain: Result<Arc<Toolchain>, MissingProgram>,
 }
@@ -39,6 +45,8 @@ impl AppState {
         let db = prepare_database(&config).await?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
+            streams: Streams::new(config.limits.event_streams),
+            processes: processes::live(db.clone()),
             db,
             blobs: BlobStore::open(&config.storage_url())?,
             passwords: Passwords::new(cores)?,

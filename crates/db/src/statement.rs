@@ -27,6 +27,7 @@ impl Statement {
 /// | `FOR_UPDATE` | nothing: a transaction has the database | `FOR UPDATE` |
 /// | `SKIP_LOCKED` | nothing | `FOR UPDATE SKIP LOCKED` |
 /// | `[texts "$1"]` | the texts of the JSON array `$1`, as a subquery | the same |
+/// | `[uuids "$1"]` | the UUIDs of the JSON array `$1` of their texts without hyphens, as a subquery | the same |
 /// | `[sqlite "a" postgres "b"]` | `a` | `b` |
 ///
 /// Placeholders are `$1`, `$2`, … on both. A parameter that is JSON is text on SQLite and cast to `JSONB` on
@@ -66,6 +67,9 @@ macro_rules! __sqlite_part {
     ([texts $json:literal]) => {
         concat!("(SELECT value FROM json_each(", $json, "))")
     };
+    ([uuids $json:literal]) => {
+        concat!("(SELECT unhex(value) FROM json_each(", $json, "))")
+    };
     ([sqlite $sqlite:literal postgres $postgres:literal]) => {
         $sqlite
     };
@@ -88,6 +92,9 @@ macro_rules! __postgres_part {
     };
     ([texts $json:literal]) => {
         concat!("(SELECT jsonb_array_elements_text(CAST(", $json, " AS JSONB)))")
+    };
+    ([uuids $json:literal]) => {
+        concat!("(SELECT CAST(value AS UUID) FROM jsonb_array_elements_text(CAST(", $json, " AS JSONB)))")
     };
     ([sqlite $sqlite:literal postgres $postgres:literal]) => {
         $postgres

@@ -32,7 +32,9 @@ mod claim;
 mod control;
 pub mod counter;
 mod enqueue;
+mod estimate;
 mod job;
+mod line;
 mod listing;
 mod settle;
 mod stats;
@@ -44,7 +46,9 @@ pub use control::{
     Retention, cancel, cancel_group, expedite, expedite_job, pause, purge, resume, revive, revive_kind,
 };
 pub use enqueue::{Enqueued, NewJob, enqueue, enqueue_all};
+pub use estimate::{Outlook, Run};
 pub use job::{DeadJob, Error, Job, JobId, Lease, Progress, Result, State, WorkerId};
+pub use line::{AHEAD_LIMIT, Busy, InHand, Lines, Standing, Waiting, lines};
 pub use listing::{Filter, JobSummary, find, group, list};
 pub use settle::{Reaped, Retried, expire, fail, let_go, postpone, reap, release, retry, settle};
 pub use stats::{Depth, Ended, Pause, depths, ended, group_of, in_hand, pauses, unfinished};

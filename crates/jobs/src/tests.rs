@@ -2,6 +2,7 @@
 
 mod control;
 mod lifecycle;
+mod line;
 mod model;
 mod processes;
 mod watching;
@@ -24,6 +25,7 @@ db::statements! {
     }
     /// Nobody has been heard of since.
     SILENCE { "UPDATE job_workers SET seen_at = seen_at - $1" }
+    STARTED_EARLIER { "UPDATE jobs SET started_at = started_at - $2 WHERE id = $1" }
     STATE { "SELECT state FROM jobs WHERE id = $1" }
     FORGET { "DELETE FROM jobs" }
 }
@@ -106,6 +108,7 @@ async fn every_statement_can_be_prepared(database: Database) {
         crate::listing::STATEMENTS,
         crate::stats::STATEMENTS,
         crate::workers::STATEMENTS,
+        crate::line::STATEMENTS,
         STATEMENTS,
     ];
     for (name, statement) in modules.into_iter().flatten() {

@@ -6,15 +6,14 @@ use serde_json::{Value, json};
 use testbed::Database;
 
 use super::{
-    COUNT_OBJECTS, LEASE, PASS_TIME, complete, inspect, object, open, output, plan, rendition, take,
+    COUNT_OBJECTS, LEASE, PASS_TIME, complete, inspect, object, open, output, plan, process, rendition, take,
     take_one, upload, work_off,
 };
 use crate::{
     Error, Stage, VideoState,
     ids::Revision,
     outputs::{self, Contents, NewPlan, Part, publish, record, record_plan},
-    percent,
-    videos::{progress, video},
+    videos::video,
     work::{Class, EncodeJob, PIPELINE_QUEUE, PublishJob, Work},
 };
 
@@ -23,7 +22,7 @@ const FIRST: Revision = Revision::FIRST;
 async fn a_source_becomes_a_video(database: Database) {
     let db = open(&database).await;
     let id = upload(&db, 1).await.id;
-    assert_eq!(percent(&progress(&db, id).await.unwrap()), 0);
+    assert_eq!(process(&db, id).await.percent(), 0);
     inspect(&db).await;
     let planned = video(&db, id).await.unwrap();
     assert_eq!(
@@ -33,7 +32,7 @@ async fn a_source_becomes_a_video(database: Database) {
     assert_eq!(planned.measured_duration, Some(Duration::from_micros(19_987_000)));
     let jobs = take(&db, PIPELINE_QUEUE, 100).await;
     assert_eq!(jobs.len(), 4, "three chunks and the sound");
-    let mut before = percent(&progress(&db, id).await.unwrap());
+    let mut before = process(&db, id).await.percent();
     // The order in which they end is nobody's business.
     for job in jobs.iter().rev() {
         assert!(
@@ -41,7 +40,7 @@ async fn a_source_becomes_a_video(database: Database) {
             "nothing is published before everything is there"
         );
         complete(&db, job, 7).await.unwrap();
-        let now = percent(&progress(&db, id).await.unwrap());
+        let now = process(&db, id).await.percent();
         assert!(now > before, "{now} after {before}");
         before = now;
     }
@@ -50,7 +49,7 @@ async fn a_source_becomes_a_video(database: Database) {
     let published = publish(&db, &job.lease, id, FIRST).await.unwrap();
     assert_eq!((published.state, published.published_revision), (VideoState::Ready, Some(FIRST)));
     assert!(published.ready_at.is_some());
-    assert_eq!(percent(&progress(&db, id).await.unwrap()), 100);
+    assert_eq!(process(&db, id).await.percent(), 100);
     assert_eq!(jobs::unfinished(&db).await.unwrap(), 0);
 
     let Contents { plan: document, renditions, images } =
@@ -92,13 +91,13 @@ async fn the_first_valid_result_wins(database: Database) {
     let jobs = take(&db, PIPELINE_QUEUE, 100).await;
     let [first, second, ..] = &jobs[..] else { panic!("several jobs") };
     complete(&db, first, 1).await.unwrap();
-    let before = progress(&db, id).await.unwrap();
+    let before = process(&db, id).await.stages;
     // A second worker made the same segments with other bytes, for a job that still counts.
     let again = output(&Work::of(first).unwrap(), 2);
     record(&db, &second.lease, Stage::Encode, id, FIRST, &again).await.unwrap();
     let kept = outputs::object(&db, id, FIRST, &rendition("360p"), Part::Media(0)).await.unwrap().unwrap();
     assert_eq!(kept, object(Part::Media(0), 1));
-    assert_eq!(progress(&db, id).await.unwrap(), before, "work done twice counts once");
+    assert_eq!(process(&db, id).await.stages, before, "work done twice counts once");
 }
 
 async fn a_chunk_that_does_not_fit_changes_nothing(database: Database) {

@@ -103,6 +103,8 @@ pub struct Limits {
     pub upload_bytes: u64,
     /// Uploads that are received at once; more are asked to come back.
     pub concurrent_uploads: usize,
+    /// Event streams that are open at once; more are asked to come back.
+    pub event_streams: usize,
     /// How long an upload may go without a byte.
     pub upload_stall_seconds: u64,
     /// How long any other request may take to be answered.
@@ -208,6 +210,7 @@ impl Default for Config {
                 rate: RateLimits::On,
                 upload_bytes: 20 << 30,
                 concurrent_uploads: 64,
+                event_streams: 1000,
                 upload_stall_seconds: 60,
                 request_seconds: 30,
             },

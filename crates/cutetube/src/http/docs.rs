@@ -26,6 +26,7 @@ use crate::AppState;
         (name = "accounts", description = "Signing up, logging in and out"),
         (name = "uploads", description = "Sending videos"),
         (name = "videos", description = "What there is to watch"),
+        (name = "processes", description = "How far uploads are"),
     )
 )]
 pub(super) struct ApiDoc;

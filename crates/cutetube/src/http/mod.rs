@@ -8,6 +8,7 @@ mod object;
 mod problem;
 mod range;
 mod recall;
+mod stream;
 mod v3;
 
 use std::time::Duration;
@@ -18,13 +19,14 @@ use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{AppState, accounts, assets, pages, playback, uploads, videos};
+use crate::{AppState, accounts, assets, pages, playback, processes, uploads, videos};
 
 pub(crate) use fields::Fields;
 pub(crate) use object::StoredObject;
 pub use problem::Problem;
 pub(crate) use problem::log_internal;
 pub(crate) use recall::RecallableBody;
+pub(crate) use stream::{StreamEvent, Streams, last_event_id};
 pub(crate) use v3::{OUR_FAULT, V3, V3Error, V3ErrorBody};
 
 /// Every route with every layer.
@@ -54,15 +56,19 @@ fn quick_api() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(docs::ApiDoc::openapi())
         .merge(accounts::api::routes())
         .merge(videos::api::routes())
+        .merge(processes::api::routes())
 }
 
 /// Answers on `listener` until `stop`; then running requests get `server.drain_seconds` to finish.
 pub async fn serve(state: AppState, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
     let drain = Duration::from_secs(state.config.server.drain_seconds);
+    let streams = state.streams.clone();
     let app = router(state);
     let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
     let deadline = async {
         stop.cancelled().await;
+        // They would go on for as long as clients listen.
+        streams.close();
         tokio::time::sleep(drain).await;
     };
     tokio::select! {

@@ -18,6 +18,7 @@ use crate::{
     accounts::Visitor,
     blobs::MediaObject,
     playback::{BaseUrl, PlaybackUrls},
+    processes,
     videos::actions::{self, VideoDetails},
 };
 
@@ -45,8 +46,8 @@ struct EmbedPage {
 
 /// What stands where the video plays.
 enum Stage {
-    /// It is being prepared; `status` answers how far it is.
-    Waiting { percent: u8, status: String },
+    /// It is being prepared; `process` answers how far it is.
+    Waiting { percent: u8, note: Option<String>, process: String },
     /// It never will be.
     Failed { sentence: String },
     /// It plays.
@@ -76,7 +77,7 @@ pub(super) async fn watch(
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let details = find(&state, &visitor, &id).await?;
-    let video = &details.video;
+    let video = details.video();
     let watch = WatchPage {
         frame: Frame::new(&visitor),
         stage: Stage::new(&details, cdn(&state))?,
@@ -104,8 +105,8 @@ pub(super) async fn embed(
     let details = find(&state, &visitor, &id).await?;
     let embed = EmbedPage {
         stage: Stage::new(&details, cdn(&state))?,
-        watch: base.watch(details.video.id),
-        title: details.video.title.to_string(),
+        watch: base.watch(details.video().id),
+        title: details.video().title.to_string(),
     };
     Ok(embeddable(&state, &embed))
 }
@@ -121,10 +122,15 @@ fn cdn(state: &AppState) -> Option<&str> {
 
 impl Stage {
     fn new(details: &VideoDetails, cdn: Option<&str>) -> Result<Self, Failure> {
-        let video = &details.video;
+        let video = details.video();
         match video.state {
             VideoState::Uploaded | VideoState::Processing => {
-                Ok(Self::Waiting { percent: details.percent(), status: BaseUrl::RELATIVE.status(video.id) })
+                let process = &details.process;
+                Ok(Self::Waiting {
+                    percent: process.percent(),
+                    note: processes::note(process),
+                    process: BaseUrl::RELATIVE.process(video.process),
+                })
             }
             VideoState::Failed => Ok(Self::Failed {
                 sentence: video.error.clone().unwrap_or_else(|| "It could not be processed.".to_owned()),
@@ -194,7 +200,8 @@ mod tests {
 
     #[test]
     fn a_video_on_its_way() {
-        snapshot("waiting", Stage::Waiting { percent: 42, status: "/api/v5/videos/1".to_owned() });
+        let note = Some("About 8 s left.".to_owned());
+        snapshot("waiting", Stage::Waiting { percent: 42, note, process: "/api/v5/processes/1".to_owned() });
     }
 
     #[test]

@@ -6,7 +6,10 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts, uri::Authority},
 };
-use catalog::{ids::VideoId, videos::Video};
+use catalog::{
+    ids::{ProcessId, VideoId},
+    videos::Video,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -60,6 +63,16 @@ impl BaseUrl {
     /// What `/api/v5` says about a video.
     pub(crate) fn status(&self, video: VideoId) -> String {
         format!("{self}/api/v5/videos/{video}")
+    }
+
+    /// What `/api/v5` says about the processing of an upload.
+    pub(crate) fn process(&self, process: ProcessId) -> String {
+        format!("{self}/api/v5/processes/{process}")
+    }
+
+    /// The same as a stream of events.
+    pub(crate) fn process_events(&self, process: ProcessId) -> String {
+        format!("{}/events", self.process(process))
     }
 
     /// An object of a published video, from this server.

@@ -1,9 +1,10 @@
 //! What may be known about videos, and by whom. Nothing here knows HTTP.
 
 use catalog::{
-    Refused, Stage, StageProgress, VideoState, endings,
+    Refused, VideoState, endings,
     ids::VideoId,
     outputs::{self, Rendition},
+    processes::{self, Process},
     videos::{self, Listing, Page, Video, Visibility},
 };
 
@@ -16,8 +17,7 @@ use crate::{
 /// A video, how far it is, and what was made of it.
 #[derive(Debug, Clone)]
 pub(crate) struct VideoDetails {
-    pub(crate) video: Video,
-    pub(crate) stages: Vec<StageProgress>,
+    pub(crate) process: Process,
     /// Of the published revision, else of the one in the making; pictures from small to large, then sound.
     pub(crate) renditions: Vec<Rendition>,
     /// Whether it has a picture to show before playback.
@@ -66,15 +66,16 @@ pub(crate) async fn details(
     id: VideoId,
 ) -> Result<Option<VideoDetails>, catalog::Error> {
     let Some(video) = find(state, visitor, id).await? else { return Ok(None) };
-    let stages = videos::progress(&state.db, id).await?;
+    let Some(process) = processes::of(&state.db, vec![video]).await?.pop() else { return Ok(None) };
+    let video = &process.video;
     let mut renditions = match video.published_revision.or(video.revision) {
         Some(revision) => outputs::renditions(&state.db, id, revision).await?,
         None => Vec::new(),
     };
     renditions.sort_by_key(|rendition| (rendition.kind, rendition.size, rendition.bitrate));
-    let has_poster = is_stored(state, &video, MediaObject::Poster).await;
-    let has_storyboard = is_stored(state, &video, MediaObject::Storyboard).await;
-    Ok(Some(VideoDetails { video, stages, renditions, has_poster, has_storyboard }))
+    let has_poster = is_stored(state, video, MediaObject::Poster).await;
+    let has_storyboard = is_stored(state, video, MediaObject::Storyboard).await;
+    Ok(Some(VideoDetails { process, renditions, has_poster, has_storyboard }))
 }
 
 async fn is_stored(state: &AppState, video: &Video, object: MediaObject) -> bool {
@@ -133,27 +134,13 @@ pub(crate) fn is_followed(number: u32, total: u64) -> bool {
 }
 
 impl VideoDetails {
-    /// Of the whole, in whole percent; 100 only when the video plays.
-    pub(crate) fn percent(&self) -> u8 {
-        match self.video.state {
-            VideoState::Ready => 100,
-            _ => catalog::percent(&self.stages).min(99),
-        }
+    pub(crate) fn video(&self) -> &Video {
+        &self.process.video
     }
 }
 
-/// Of a stage, in whole percent.
-pub(crate) fn stage_percent(progress: &StageProgress) -> u8 {
-    let done = progress.units_done.min(progress.units_total);
-    u8::try_from(done * 100 / progress.units_total.max(1)).unwrap_or(100)
-}
-
-/// The name of a stage as clients read it.
-pub(crate) fn stage_name(stage: Stage) -> &'static str {
-    stage.as_str()
-}
-
-fn is_visible(video: &Video, visitor: &Visitor) -> bool {
+/// Whether the video exists for this visitor.
+pub(crate) fn is_visible(video: &Video, visitor: &Visitor) -> bool {
     let exists = video.state != VideoState::Deleting;
     exists && (video.visibility != Visibility::Private || visitor.may_manage(video.owner))
 }

@@ -162,7 +162,7 @@ async fn resource(
 ) -> Result<VideoResource, Problem> {
     let details = actions::details(state, visitor, id).await.map_err(|error| Problem::internal(&error))?;
     let details = details.ok_or(ManageError::NoVideo)?;
-    Ok(VideoResource::new(&details, base, PlaybackUrls::preferred(&details.video, state, base)))
+    Ok(VideoResource::new(&details, base, PlaybackUrls::preferred(details.video(), state, base)))
 }
 
 impl From<ManageError> for Problem {

@@ -4,10 +4,11 @@ use catalog::{VideoState, outputs::Rendition};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::actions::{VideoDetails, stage_name, stage_percent};
+use super::actions::VideoDetails;
 use crate::{
     blobs::MediaObject,
     playback::{BaseUrl, PlaybackUrls},
+    processes::StageResource,
 };
 
 /// `GET /api/v5/videos/{id}`
@@ -36,18 +37,12 @@ pub(super) struct VideoResource {
     storyboard: Option<String>,
     /// The page that plays it.
     watch: String,
+    /// How its processing goes.
+    process: String,
     /// Milliseconds since 1970.
     created_at_ms: i64,
     /// Milliseconds since 1970.
     ready_at_ms: Option<i64>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct StageResource {
-    stage: &'static str,
-    percent: u8,
-    done: u64,
-    total: u64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -65,7 +60,7 @@ struct RenditionResource {
 
 impl VideoResource {
     pub(super) fn new(details: &VideoDetails, base: &BaseUrl, playback: PlaybackUrls) -> Self {
-        let video = &details.video;
+        let video = details.video();
         let duration = video.measured_duration.or(video.claimed_duration);
         Self {
             id: video.id.to_string(),
@@ -74,8 +69,8 @@ impl VideoResource {
             state: video.state,
             error: video.error.clone(),
             warnings: video.warnings.clone(),
-            percent: details.percent(),
-            stages: details.stages.iter().map(StageResource::new).collect(),
+            percent: details.process.percent(),
+            stages: details.process.stages.iter().map(StageResource::new).collect(),
             visibility: video.visibility.as_str(),
             duration: duration.map(|duration| duration.as_secs_f64()),
             renditions: details.renditions.iter().map(RenditionResource::new).collect(),
@@ -83,19 +78,9 @@ impl VideoResource {
             poster: base.object(video, MediaObject::Poster).filter(|_| details.has_poster),
             storyboard: base.object(video, MediaObject::Storyboard).filter(|_| details.has_storyboard),
             watch: base.watch(video.id),
+            process: base.process(video.process),
             created_at_ms: video.created_at.unix_millis(),
             ready_at_ms: video.ready_at.map(db::Timestamp::unix_millis),
-        }
-    }
-}
-
-impl StageResource {
-    fn new(progress: &catalog::StageProgress) -> Self {
-        Self {
-            stage: stage_name(progress.stage),
-            percent: stage_percent(progress),
-            done: progress.units_done,
-            total: progress.units_total,
         }
     }
 }

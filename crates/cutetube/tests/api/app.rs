@@ -1,6 +1,6 @@
 //! A server of its own for each test.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use cutetube::{AppState, blobs::BlobStore, config::Config, http};
 use db::Db;
@@ -19,10 +19,11 @@ pub(crate) struct TestApp {
     pub(crate) db: Db,
     /// The server's own objects.
     pub(crate) blobs: BlobStore,
-    folder: TempDir,
+    config: Config,
+    folder: Arc<TempDir>,
     stop: CancellationToken,
     server: Option<JoinHandle<anyhow::Result<()>>>,
-    _database: Database,
+    database: Arc<Database>,
 }
 
 /// What a client gets to see.
@@ -40,21 +41,30 @@ impl TestApp {
 
     /// With other settings than the defaults.
     pub(crate) async fn start_with(database: Database, change: impl FnOnce(&mut Config)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Arc::new(tempfile::tempdir().unwrap());
         let mut config = Config { data: folder.path().to_owned(), ..Config::default() };
         config.database.url = Some(cutetube::config::Secret::new(database.url().to_owned()));
         config.role = cutetube::config::Role::Web;
         change(&mut config);
+        Self::serve(config, folder, Arc::new(database)).await
+    }
+
+    /// Another server beside this one, on the same folder and database.
+    pub(crate) async fn start_another(&self) -> Self {
+        Self::serve(self.config.clone(), self.folder.clone(), self.database.clone()).await
+    }
+
+    async fn serve(config: Config, folder: Arc<TempDir>, database: Arc<Database>) -> Self {
         let db = Db::connect(&db::Settings::new(database.url().parse().unwrap())).await.unwrap();
         let blobs = BlobStore::open(&config.storage_url()).unwrap();
-        let state = AppState::open(config, "".as_ref()).await.unwrap();
+        let state = AppState::open(config.clone(), "".as_ref()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         let server = Some(tokio::spawn(http::serve(state, listener, stop.clone())));
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::new();
-        Self { url, client, db, blobs, folder, stop, server, _database: database }
+        Self { url, client, db, blobs, config, folder, stop, server, database }
     }
 
     pub(crate) fn get(&self, path: &str) -> RequestBuilder {

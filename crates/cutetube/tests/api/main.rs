@@ -7,5 +7,6 @@ mod app;
 mod clips;
 mod delivery;
 mod documentation;
+mod processes;
 mod uploads;
 mod videos;
