@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::{
     ladder::Rung,
     picture::{Colour, Picture, Range as ColourRange, Scan, Size, Tags, Turn},
+    reordering::Reordering,
     settings::{EncodeSettings, RateControl},
 };
 
@@ -85,6 +86,7 @@ pub fn normalise_args(how: Normalise, pipe: i32, settings: &EncodeSettings) -> V
 pub(crate) struct ChunkGraph<'a> {
     pub(crate) picture: &'a Picture,
     pub(crate) settings: &'a EncodeSettings,
+    pub(crate) reordering: Reordering,
     /// Ticks per second of the stream.
     pub(crate) timescale: u32,
     /// Stream times of the wanted frames, increasing, never empty.
@@ -253,8 +255,13 @@ impl ChunkGraph<'_> {
         }
         args.extend(strings(&["-forced-idr", "1", "-g", "100000", "-sc_threshold", "0"]));
         // The zone gives the first IDR the quality that later ones have.
-        let fill = format!("stitchable=1:zones=0,0,b=1.4:vbv-init=0.{:03}", start.fill);
-        args.extend(strings(&["-x264-params", &fill]));
+        let mut params = format!("stitchable=1:zones=0,0,b=1.4:vbv-init=0.{:03}", start.fill);
+        match self.reordering {
+            Reordering::Pyramid => {}
+            Reordering::Flat => params.push_str(":b-pyramid=none"),
+            Reordering::None => params.push_str(":bframes=0"),
+        }
+        args.extend(strings(&["-x264-params", &params]));
         args.extend(strings(&["-threads", &settings.threads.to_string()]));
         args.extend(self.exact_times());
         args.extend(strings(&["-f", "mp4", "-video_track_timescale", &self.timescale.to_string()]));
@@ -346,7 +353,7 @@ fn converted(colour: &Colour, size: Size) -> String {
             format!("{},zscale=p=bt709:t=bt709:m=bt709:r=tv,format=yuv420p", from(tags, *range))
         }
         Colour::ToneMap { range, tags } => format!(
-            "{},zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,\
+            "{},zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=mobius:desat=0,\
              zscale=t=bt709:m=bt709:r=tv,format=yuv420p",
             from(tags, *range)
         ),

@@ -12,6 +12,7 @@ use crate::{
     feed::{ChunkSource, Feed, FeedStart, Substitutes},
     ladder::Rung,
     picture::{Picture, Scan, Size},
+    reordering::Reordering,
     settings::EncodeSettings,
     timeline::Timeline,
 };
@@ -30,6 +31,8 @@ pub struct VideoPlan<'a> {
     pub picture: &'a Picture,
     pub ladder: &'a [Rung],
     pub settings: &'a EncodeSettings,
+    /// The same for all chunks, as the sample entry tells it.
+    pub reordering: Reordering,
 }
 
 /// One ffmpeg process to run.
@@ -89,7 +92,7 @@ impl ChunkJob {
         start: FeedStart,
         substitutes: &Substitutes,
     ) -> Result<Self, JobError> {
-        let VideoPlan { movie, track, timeline, picture, ladder, settings } = *plan;
+        let VideoPlan { movie, track, timeline, picture, ladder, settings, reordering } = *plan;
         let segments = chunk.first_segment..chunk.first_segment.saturating_add(chunk.segments);
         if segments.is_empty() || segments.end > timeline.segments() {
             return Err(JobError::Segments(segments));
@@ -115,6 +118,7 @@ impl ChunkJob {
         let graph = ChunkGraph {
             picture,
             settings,
+            reordering,
             timescale: timeline.timescale,
             times: &fed.times,
             boundaries: &boundaries,

@@ -36,6 +36,7 @@ pub mod picture;
 pub mod probe;
 pub mod probe_run;
 pub mod process;
+pub mod reordering;
 pub mod runner;
 mod salvage;
 pub mod sandbox;

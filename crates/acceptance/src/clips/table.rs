@@ -19,7 +19,7 @@ colormatrix=bt2020nc";
 const INTERLACED: &str = "-c:v libx264 -preset veryfast -crf 20 -pix_fmt yuv420p -flags +ildct+ilme";
 const DEINTERLACE: &str = "bwdif=send_frame";
 /// The tone mapping that the reference for PSNR uses.
-const TONE_MAP: &str = "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,\
+const TONE_MAP: &str = "zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=mobius:desat=0,\
 zscale=t=bt709:m=bt709:r=tv,format=yuv420p";
 
 /// Every clip but the recordings.

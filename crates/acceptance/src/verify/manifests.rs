@@ -225,9 +225,7 @@ fn delivery(truth: &Truth, output: &Output, root: &Path) -> Result<()> {
     for manifest in [FLAVOURS[0].0, FLAVOURS[0].1] {
         let url = server.url(manifest);
         let sink = ["-fps_mode", "passthrough", "-enc_time_base:v", "1/90000", "-f", "null", "-"];
-        // In HLS ffmpeg takes a packet whose decode time lies 0.1 s behind the last picture for a jump, which slow or
-        // irregular video with B-frames always has; `-copyts` turns that guess off.
-        let args = [&["-copyts", "-i", &url, "-map", "0:v", "-map", "0:a?"], &sink[..]].concat();
+        let args = [&["-i", &url, "-map", "0:v", "-map", "0:a?"], &sink[..]].concat();
         tools::ffmpeg_quiet(&args, Path::new(".")).with_context(|| format!("playing {manifest}"))?;
     }
     Ok(())

@@ -14,13 +14,15 @@ use transcode::job::VideoPlan;
 use transcode::ladder::{Rung, plan_ladder};
 use transcode::picture::{Picture, PictureError};
 use transcode::probe::{AudioProbe, VideoProbe};
+use transcode::reordering::Reordering;
 use transcode::settings::EncodeSettings;
 use transcode::timeline::{Instant, StoredTimeline, Timeline, TimelineError};
 
 use crate::blobs::RenditionName;
 
-/// Frames that x264 decodes before one that is shown earlier: two with a B pyramid, which all presets here use.
-const REORDER_DEPTH: usize = 2;
+/// Pictures may be decoded ahead of their time by a second's this part. More is what players see in no other stream:
+/// ffmpeg takes HLS whose first decode time is earlier for a jump, and whoever ignores edit lists shows that much delay.
+const REORDER_DELAYS_PER_SECOND: u64 = 10;
 
 /// What was learnt of a source before planning.
 #[derive(Debug, Clone)]
@@ -45,6 +47,7 @@ pub(crate) struct Blueprint {
     pub(crate) stored: StoredBlueprint,
     pub(crate) timeline: Timeline,
     pub(crate) artwork: Artwork,
+    reordering: Reordering,
     /// What every composition offset of every rung is raised by.
     reorder_delay: u64,
 }
@@ -128,8 +131,14 @@ impl Blueprint {
     fn complete(movie: Movie, stored: StoredBlueprint, timeline: Timeline) -> Self {
         let artwork = Artwork::plan(&timeline, stored.picture.display);
         let times = |segment| timeline.segment_frames(segment).map(|frame| timeline.time(frame));
-        let reorder_delay = packager::reorder_delay((0..timeline.segments()).map(times), REORDER_DEPTH);
-        Self { movie, stored, timeline, artwork, reorder_delay }
+        let delay = |reordering: Reordering| {
+            (reordering, packager::reorder_delay((0..timeline.segments()).map(times), reordering.depth()))
+        };
+        let is_short =
+            |(_, delay): &(_, u64)| delay * REORDER_DELAYS_PER_SECOND <= u64::from(timeline.timescale);
+        let (reordering, reorder_delay) =
+            Reordering::ALL.into_iter().map(delay).find(is_short).unwrap_or((Reordering::None, 0));
+        Self { movie, stored, timeline, artwork, reordering, reorder_delay }
     }
 
     /// What the chunk encoder works from.
@@ -141,6 +150,7 @@ impl Blueprint {
             picture: &self.stored.picture,
             ladder: &self.stored.ladder,
             settings: &self.stored.settings,
+            reordering: self.reordering,
         }
     }
 

@@ -25,10 +25,19 @@ fn rung(width: u32, height: u32, level: u8) -> Rung {
     }
 }
 
+fn chunk<'a>(
+    picture: &'a Picture,
+    settings: &'a EncodeSettings,
+    timescale: u32,
+    times: &'a [i64],
+    boundaries: &'a [usize],
+) -> ChunkGraph<'a> {
+    ChunkGraph { picture, settings, reordering: Reordering::Pyramid, timescale, times, boundaries }
+}
+
 fn arguments(picture: &Picture, settings: &EncodeSettings, branches: &[Branch<'_>]) -> Vec<String> {
     let times: Vec<i64> = (0..240).map(|frame| 60_000 + 1001 * frame).collect();
-    let graph = ChunkGraph { picture, settings, timescale: 30_000, times: &times, boundaries: &[0, 120] };
-    graph.args(branches).with_pipes(&[7, 9, 11])
+    chunk(picture, settings, 30_000, &times, &[0, 120]).args(branches).with_pipes(&[7, 9, 11])
 }
 
 /// The filter graph alone, for one rung.
@@ -126,7 +135,7 @@ fn wide_gamut() {
 fn high_dynamic_range() {
     let tags = tags(["bt2020", "smpte2084", "bt2020nc"]);
     insta::assert_snapshot!(coloured(Colour::ToneMap { range: ColourRange::Limited, tags }), @r#"
-    [0:v:0]trim=start_pts=60000:end_pts=299240,select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)',scale=640:360:flags=bicubic,setsar=1,setparams=range=tv:color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc,zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
+    [0:v:0]trim=start_pts=60000:end_pts=299240,select='isnan(prev_selected_pts)+gt(pts,prev_selected_pts)',scale=640:360:flags=bicubic,setsar=1,setparams=range=tv:color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc,zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=mobius:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p,setparams=range=tv:color_primaries=bt709:color_trc=bt709:colorspace=bt709[o0]
     "#);
 }
 
@@ -144,8 +153,28 @@ fn stills_of_each_kind_of_colour() {
     scale=160:90:flags=bicubic:in_color_matrix=bt709:out_color_matrix=bt601:out_range=pc,setsar=1,format=yuvj420p
     scale=160:90:flags=bicubic:in_color_matrix=bt709:in_range=pc:out_color_matrix=bt601:out_range=pc,setsar=1,format=yuvj420p
     scale=160:90:flags=bicubic:out_color_matrix=bt709:out_range=tv,setsar=1,format=yuv420p,scale=in_color_matrix=bt709:out_color_matrix=bt601:out_range=pc,format=yuvj420p
-    scale=160:90:flags=bicubic,setsar=1,setparams=range=tv:color_primaries=bt2020:color_trc=arib-std-b67:colorspace=bt2020nc,zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p,scale=in_color_matrix=bt709:out_color_matrix=bt601:out_range=pc,format=yuvj420p
+    scale=160:90:flags=bicubic,setsar=1,setparams=range=tv:color_primaries=bt2020:color_trc=arib-std-b67:colorspace=bt2020nc,zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,tonemap=tonemap=mobius:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p,scale=in_color_matrix=bt709:out_color_matrix=bt601:out_range=pc,format=yuvj420p
     "#);
+}
+
+#[test]
+fn reordering_is_the_encoders_to_do() {
+    let (picture, settings, rung) = (picture(), EncodeSettings::default(), rung(640, 360, 30));
+    let params = Reordering::ALL.map(|reordering| {
+        let chunk = ChunkGraph { reordering, ..chunk(&picture, &settings, 30_000, &[0, 1000], &[0]) };
+        let arguments = chunk.args(&[Branch::Rung(&rung)]).with_pipes(&[7]);
+        arguments
+            .iter()
+            .skip_while(|argument| *argument != "-x264-params")
+            .nth(1)
+            .cloned()
+            .expect("parameters")
+    });
+    insta::assert_snapshot!(params.join("\n"), @"
+    stitchable=1:zones=0,0,b=1.4:vbv-init=0.508
+    stitchable=1:zones=0,0,b=1.4:vbv-init=0.508:b-pyramid=none
+    stitchable=1:zones=0,0,b=1.4:vbv-init=0.508:bframes=0
+    ");
 }
 
 #[test]
@@ -153,8 +182,7 @@ fn forced_idrs_lie_before_their_frames() {
     let forced = |timescale, times: &[i64]| {
         let picture = picture();
         let settings = EncodeSettings::default();
-        ChunkGraph { picture: &picture, settings: &settings, timescale, times, boundaries: &[0, 1, 2] }
-            .forced_idrs()
+        chunk(&picture, &settings, timescale, times, &[0, 1, 2]).forced_idrs()
     };
     assert_eq!(forced(24_000, &[0, 1001, 2002]).as_deref(), Some("0.020855,0.062563"));
     // Half a tick is rounded up, so that it is never nearer to the frame before.

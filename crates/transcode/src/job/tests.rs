@@ -28,6 +28,7 @@ fn with_plan(scan: Scan, body: impl FnOnce(&VideoPlan<'_>)) {
         picture: &picture,
         ladder: &ladder,
         settings: &settings,
+        reordering: Reordering::Pyramid,
     });
 }
 

@@ -18,6 +18,7 @@ use transcode::job::VideoPlan;
 use transcode::ladder::{Rung, plan_ladder};
 use transcode::picture::Picture;
 use transcode::probe_run::probe_track;
+use transcode::reordering::Reordering;
 use transcode::runner::Runner;
 use transcode::sandbox::{Priority, SandboxMode};
 use transcode::settings::{EncodeSettings, LadderStep, Preset};
@@ -96,6 +97,7 @@ impl Video {
             picture: &self.picture,
             ladder: &self.ladder,
             settings: &self.settings,
+            reordering: Reordering::Pyramid,
         }
     }
 
