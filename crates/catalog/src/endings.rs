@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use db::{Db, Tx};
-use jobs::{DeadJob, Lease, Retried};
+use jobs::{DeadJob, JobId, Lease, Retried};
 
 use crate::{
     Error, Result, VideoEvent,
@@ -37,7 +37,7 @@ pub struct Reaped {
 /// [`Error::lease_lost`].
 pub async fn reject(db: &Db, lease: &Lease, sentence: &str) -> Result<()> {
     let mut tx = db.begin().await?;
-    lock_video_of(&mut tx, lease).await?;
+    lock_video_of(&mut tx, lease.id).await?;
     let dead = jobs::fail(&mut tx, lease, sentence).await?;
     bury(&mut tx, &dead, sentence).await?;
     tx.commit().await?;
@@ -51,7 +51,7 @@ pub async fn reject(db: &Db, lease: &Lease, sentence: &str) -> Result<()> {
 /// [`Error::lease_lost`].
 pub async fn retry(db: &Db, lease: &Lease, error: &str, delay: Duration) -> Result<Ending> {
     let mut tx = db.begin().await?;
-    lock_video_of(&mut tx, lease).await?;
+    lock_video_of(&mut tx, lease.id).await?;
     let retried = jobs::retry(&mut tx, lease, error, delay).await?;
     end_or_bury(tx, retried).await
 }
@@ -63,7 +63,7 @@ pub async fn retry(db: &Db, lease: &Lease, error: &str, delay: Duration) -> Resu
 /// [`Error::lease_lost`].
 pub async fn postpone(db: &Db, lease: &Lease, error: &str, delay: Duration) -> Result<Ending> {
     let mut tx = db.begin().await?;
-    lock_video_of(&mut tx, lease).await?;
+    lock_video_of(&mut tx, lease.id).await?;
     let retried = jobs::postpone(&mut tx, lease, error, delay).await?;
     end_or_bury(tx, retried).await
 }
@@ -88,12 +88,19 @@ pub async fn reap(db: &Db) -> Result<Reaped> {
     /// Bounds one transaction; what is left is found by the next call.
     const AT_ONCE: u32 = 100;
     let mut tx = db.begin().await?;
-    let jobs::Reaped { returned, dead } = jobs::reap(&mut tx, AT_ONCE).await?;
-    for job in &dead {
-        bury(&mut tx, job, &given_up(job)).await?;
-    }
+    let returned = jobs::reap(&mut tx, AT_ONCE).await?;
     tx.commit().await?;
-    Ok(Reaped { returned, dead: u64::try_from(dead.len()).unwrap_or(u64::MAX) })
+    let mut dead = 0;
+    for id in jobs::exhausted(db, AT_ONCE).await? {
+        let mut tx = db.begin().await?;
+        lock_video_of(&mut tx, id).await?;
+        if let Some(job) = jobs::bury_exhausted(&mut tx, id).await? {
+            bury(&mut tx, &job, &given_up(&job)).await?;
+            dead += 1;
+        }
+        tx.commit().await?;
+    }
+    Ok(Reaped { returned, dead })
 }
 
 /// Takes a video away from everybody at once: its jobs are cancelled, and one that removes its objects is enqueued.
@@ -135,8 +142,8 @@ async fn end_or_bury(mut tx: Tx, retried: Retried) -> Result<Ending> {
 }
 
 /// The video first and its jobs afterwards, as [`videos::lock`] wants it.
-async fn lock_video_of(tx: &mut Tx, lease: &Lease) -> Result<()> {
-    let group = jobs::group_of(tx, lease.id).await?;
+async fn lock_video_of(tx: &mut Tx, job: JobId) -> Result<()> {
+    let group = jobs::group_of(tx, job).await?;
     match group.as_deref().and_then(work::video_of_group) {
         Some(video) => match videos::lock(tx, video).await {
             Ok(_) | Err(Error::NoVideo(_)) => Ok(()),

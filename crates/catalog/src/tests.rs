@@ -34,6 +34,8 @@ db::statements! {
     PASS_TIME { "UPDATE jobs SET run_at = run_at - $1, lease_until = lease_until - $1" }
     /// What runs has run for longer.
     STARTED_EARLIER { "UPDATE jobs SET started_at = started_at - $1" }
+    /// Whatever runs has had all its other attempts.
+    LAST_ATTEMPT { "UPDATE jobs SET attempt = max_attempts WHERE state = 'running'" }
     /// The same for the videos.
     AGE_VIDEOS { "UPDATE videos SET created_at = created_at - $1" }
     /// The same for sessions.

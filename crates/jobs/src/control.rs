@@ -119,7 +119,8 @@ pub async fn resume(tx: &mut Tx, queue: &str) -> Result<()> {
     Ok(())
 }
 
-/// Removes jobs that ended long ago, at most `limit` of them. Answers how many were removed.
+/// Removes jobs that ended long ago, at most `limit` of them. Answers how many were removed: as many as the limit
+/// means that there may be more.
 ///
 /// # Errors
 /// Those of the database.
@@ -162,11 +163,14 @@ db::statements! {
         "INSERT INTO job_pauses (queue, paused_at) VALUES ($1, " NOW ") ON CONFLICT (queue) DO NOTHING"
     }
     RESUME { "DELETE FROM job_pauses WHERE queue = $1" }
+    /// Several workers may do this at once: each takes what the others leave.
     PURGE {
-        "DELETE FROM jobs WHERE id IN (
+        "WITH old AS MATERIALIZED (
              SELECT id FROM jobs" [sqlite " INDEXED BY jobs_finished" postgres ""] "
              WHERE state IN ('done', 'dead', 'cancelled') AND finished_at < " NOW " - $3
                  AND finished_at < " NOW " - CASE WHEN state = 'dead' THEN CAST($2 AS BIGINT) ELSE $1 END
-             ORDER BY finished_at LIMIT $4)"
+             ORDER BY finished_at LIMIT $4" SKIP_LOCKED
+        ")
+         DELETE FROM jobs WHERE id IN (SELECT id FROM old)"
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use db::{Json, Tx};
+use db::{Db, Json, Tx};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -87,7 +87,7 @@ impl NewJob {
     }
 
     /// At most one job with this key is in the queue, finished jobs included until they are
-    /// [`purge`](crate::purge)d. A recurring job puts its period into the key.
+    /// [`purge`](crate::purge)d.
     pub fn dedup_key(mut self, key: impl Into<String>) -> Self {
         self.dedup_key = Some(key.into());
         self
@@ -104,6 +104,43 @@ pub async fn enqueue(tx: &mut Tx, job: NewJob) -> Result<Enqueued> {
     match (made.first(), key) {
         (Some(id), _) => Ok(Enqueued::New(*id)),
         (None, key) => Ok(Enqueued::Existing(tx.query(BY_KEY).bind(key).value().await?)),
+    }
+}
+
+/// Puts one run of a recurring job into the queue, unless it has had one in the present span of time or an earlier
+/// run has not ended; answers it when it is new. Whoever works for the queue calls this again and again, more often
+/// than `every`: however many do, there is one run in each span.
+///
+/// ```no_run
+/// # async fn sweep(db: &db::Db) -> jobs::Result<()> {
+/// let hour = std::time::Duration::from_secs(3600);
+/// let sweep = jobs::NewJob::new("upkeep", "sweep", &serde_json::json!({})).max_failures(1);
+/// jobs::enqueue_every(db, hour, "sweep", sweep).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Spans begin at multiples of their length since 1970 by the database's clock. They have to be shorter than the
+/// [`Retention`](crate::Retention) of finished jobs, by which a run is remembered; one that ends dead was the run of
+/// its span. The runs are the group `recurring:NAME`, and their dedup keys say which span they are for.
+///
+/// # Errors
+/// Those of the database.
+pub async fn enqueue_every(db: &Db, every: Duration, name: &str, job: NewJob) -> Result<Option<JobId>> {
+    let group = format!("recurring:{name}");
+    let every = micros(every).max(1);
+    // Nearly always there is nothing to do, which is found out without a transaction.
+    if db.read(HAD_RUN).bind(&group).bind(every).value::<u64>().await? > 0 {
+        return Ok(None);
+    }
+    let mut tx = db.begin().await?;
+    let span = tx.now().await?.unix_micros().div_euclid(every);
+    let job = job.dedup_key(format!("{group}:{span}")).group(group);
+    let enqueued = enqueue(&mut tx, job).await?;
+    tx.commit().await?;
+    match enqueued {
+        Enqueued::New(id) => Ok(Some(id)),
+        Enqueued::Existing(_) => Ok(None),
     }
 }
 
@@ -160,11 +197,19 @@ db::statements! {
     }
     /// The job that has this key.
     BY_KEY { "SELECT id FROM jobs WHERE dedup_key = $1" }
-    /// The head of a lane: its lowest waiting stamp, or when nothing waits the last one given. Asked for in the
-    /// order of an index: for `min` and `max` PostgreSQL reads the whole lane while it has no statistics.
+    /// The runs of a recurring job that have not ended, or were enqueued in the present span of time.
+    HAD_RUN {
+        "SELECT count(*) FROM jobs
+         WHERE job_group = $1 AND (state IN ('ready', 'running') OR created_at >= " NOW " / $2 * $2)"
+    }
+    /// The head of a lane: the lowest stamp that waits for its first turn, or when none does the last one given. A
+    /// job that comes back, or may not run yet, has a stamp of long ago, by which newcomers would be first for long.
+    /// Asked for in the order of an index: for `min` and `max` PostgreSQL reads the whole lane while it has no
+    /// statistics.
     HEAD {
         "SELECT COALESCE(
-             (SELECT stamp FROM jobs WHERE state = 'ready' AND queue = $1 AND priority = $2
+             (SELECT stamp FROM jobs" [sqlite " INDEXED BY jobs_ready" postgres ""] "
+              WHERE state = 'ready' AND queue = $1 AND priority = $2 AND run_at <= " NOW " AND started_at IS NULL
               ORDER BY stamp LIMIT 1),
              (SELECT last_stamp FROM job_shares WHERE queue = $1 AND priority = $2
               ORDER BY last_stamp DESC LIMIT 1),

@@ -18,13 +18,14 @@
 //!   may fail: a worker vanishes for many reasons, but what a job does by itself it does again. A claim takes only
 //!   as many jobs as the caller has free slots; nothing is fetched ahead.
 //! - [`heartbeat`] extends the leases of the jobs a worker holds, and answers which of them are still its own: one
-//!   that is missing was cancelled or taken away, and its work has to stop.
+//!   that is lost was cancelled or taken away, and its work has to stop.
 //! - Whatever ends a job is fenced by its [`Lease`]: a worker that lost it cannot overwrite the winner.
-//! - [`reap`] gives the jobs of vanished workers to others. Any worker may call it, at any time.
+//! - [`reap`] gives the jobs of vanished workers to others, and [`bury_exhausted`] ends those that have had all their
+//!   attempts. Any worker may call them, at any time.
 //! - A [`fan-in`](counter) is a counter that reaches zero in exactly one transaction.
 //!
 //! Within a queue the higher priority goes first, and within one priority the owners take turns, however many
-//! jobs each has (see [`enqueue_all`]). Priority never interrupts a running job; a worker that must answer fast
+//! jobs each has (see [`enqueue_all`]); [`claim_limited`] also bounds how many of an owner's run at once. Priority never interrupts a running job; a worker that must answer fast
 //! keeps a slot that claims with [`Claim::min_priority`].
 
 mod backoff;
@@ -41,16 +42,18 @@ mod stats;
 pub mod workers;
 
 pub use backoff::Backoff;
-pub use claim::{Claim, Held, claim, heartbeat};
+pub use claim::{Claim, Held, Kept, claim, claim_limited, heartbeat};
 pub use control::{
     Retention, cancel, cancel_group, expedite, expedite_job, pause, purge, resume, revive, revive_kind,
 };
-pub use enqueue::{Enqueued, NewJob, enqueue, enqueue_all};
+pub use enqueue::{Enqueued, NewJob, enqueue, enqueue_all, enqueue_every};
 pub use estimate::{Outlook, Run};
 pub use job::{DeadJob, Error, Job, JobId, Lease, Progress, Result, State, WorkerId};
 pub use line::{AHEAD_LIMIT, Busy, InHand, Lines, Standing, Waiting, lines};
 pub use listing::{Filter, JobSummary, find, group, list};
-pub use settle::{Reaped, Retried, expire, fail, let_go, postpone, reap, release, retry, settle};
+pub use settle::{
+    Retried, bury_exhausted, exhausted, expire, fail, let_go, postpone, reap, release, retry, settle,
+};
 pub use stats::{Depth, Ended, Pause, depths, ended, group_of, in_hand, pauses, unfinished};
 
 /// The channel on which [`db::Db::listen`] hears that there may be something to claim.

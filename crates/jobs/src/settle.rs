@@ -8,7 +8,7 @@ use std::time::Duration;
 use db::{Db, Tx};
 
 use crate::{
-    CHANNEL, DeadJob, Error, Lease, Result, WorkerId,
+    CHANNEL, DeadJob, Error, JobId, Lease, Result, WorkerId,
     job::{micros, stored_error},
 };
 
@@ -19,15 +19,6 @@ pub enum Retried {
     Later,
     /// That was its last attempt.
     Dead(DeadJob),
-}
-
-/// What [`reap`] found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Reaped {
-    /// How many jobs were given back to the queue.
-    pub returned: u64,
-    /// The jobs whose last attempt it was.
-    pub dead: Vec<DeadJob>,
 }
 
 /// The job is done.
@@ -107,7 +98,7 @@ pub async fn release(tx: &mut Tx, lease: &Lease) -> Result<()> {
 }
 
 /// Lets the leases of a worker that is known to be gone run out now instead of later: the next [`reap`] finds them.
-/// Answers how many there were.
+/// Answers how many there were. One that a transaction has in its hands at this moment is left as it is.
 ///
 /// Being wrong about it does no harm beyond work that is done twice: the leases are fenced.
 ///
@@ -127,18 +118,36 @@ pub async fn let_go(db: &Db, lease: &Lease) -> Result<()> {
     Ok(())
 }
 
-/// Takes the jobs whose lease ran out from their workers: back to the queue, or dead when their attempts are used
-/// up. At most `limit` of each.
+/// Takes the jobs whose lease ran out from their workers and gives them back to the queue, at most `limit` of them.
+/// Answers how many that were. Those whose attempts are used up are left to [`bury_exhausted`].
 ///
 /// # Errors
 /// Those of the database.
-pub async fn reap(tx: &mut Tx, limit: u32) -> Result<Reaped> {
-    let dead = tx.query(REAP_DEAD).bind(limit).all().await?;
+pub async fn reap(tx: &mut Tx, limit: u32) -> Result<u64> {
     let returned = tx.query(REAP).bind(limit).execute().await?;
     if returned > 0 {
         tx.notify(CHANNEL);
     }
-    Ok(Reaped { returned, dead })
+    Ok(returned)
+}
+
+/// The jobs whose lease ran out in their last attempt, at most `limit` of them.
+///
+/// # Errors
+/// Those of the database.
+pub async fn exhausted(db: &Db, limit: u32) -> Result<Vec<JobId>> {
+    Ok(db.read(EXHAUSTED).bind(limit).values().await?)
+}
+
+/// Ends an [`exhausted`] job; `None` when somebody else has done it, or its worker was heard of after all.
+///
+/// One at a time, because what a dead job takes with it has to be locked before the job: see
+/// [`group_of`](crate::group_of).
+///
+/// # Errors
+/// Those of the database.
+pub async fn bury_exhausted(tx: &mut Tx, id: JobId) -> Result<Option<DeadJob>> {
+    Ok(tx.query(BURY_EXHAUSTED).bind(id).first().await?)
 }
 
 fn held(changed: u64, lease: &Lease) -> Result<()> {
@@ -182,7 +191,7 @@ db::statements! {
     }
     EXPIRE {
         "WITH held AS MATERIALIZED (
-             SELECT id FROM jobs WHERE state = 'running' AND worker = $1 ORDER BY id" FOR_UPDATE
+             SELECT id FROM jobs WHERE state = 'running' AND worker = $1" SKIP_LOCKED
         ")
          UPDATE jobs SET lease_until = 0 WHERE id IN (SELECT id FROM held)"
     }
@@ -198,14 +207,14 @@ db::statements! {
              error = 'the worker stopped answering'
          WHERE id IN (SELECT id FROM expired)"
     }
-    REAP_DEAD {
-        "WITH expired AS MATERIALIZED (
-             SELECT id FROM jobs WHERE state = 'running' AND lease_until < " NOW " AND attempt >= max_attempts
-             ORDER BY lease_until LIMIT $1" SKIP_LOCKED
-        ")
-         UPDATE jobs SET state = 'dead', lease_until = NULL, finished_at = " NOW ",
+    EXHAUSTED {
+        "SELECT id FROM jobs WHERE state = 'running' AND lease_until < " NOW " AND attempt >= max_attempts
+         ORDER BY lease_until LIMIT $1"
+    }
+    BURY_EXHAUSTED {
+        "UPDATE jobs SET state = 'dead', lease_until = NULL, finished_at = " NOW ",
              error = 'the worker stopped answering in every attempt'
-         WHERE id IN (SELECT id FROM expired)
+         WHERE id = $1 AND state = 'running' AND lease_until < " NOW " AND attempt >= max_attempts
          RETURNING id, kind, payload, job_group, attempt, error"
     }
 }

@@ -1,6 +1,7 @@
 //! One suite for both databases.
 
 mod control;
+mod crowd;
 mod lifecycle;
 mod line;
 mod model;
@@ -20,8 +21,8 @@ const LEASE: Duration = Duration::from_secs(20);
 db::statements! {
     /// Moves every moment into the past, which is what waiting does.
     PASS_TIME {
-        "UPDATE jobs SET run_at = run_at - $1, lease_until = lease_until - $1, started_at = started_at - $1,
-             finished_at = finished_at - $1"
+        "UPDATE jobs SET created_at = created_at - $1, run_at = run_at - $1, started_at = started_at - $1,
+             lease_until = lease_until - $1, finished_at = finished_at - $1"
     }
     /// Nobody has been heard of since.
     SILENCE { "UPDATE job_workers SET seen_at = seen_at - $1" }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use testbed::Database;
 
-use super::{COUNT_OBJECTS, LEASE, PASS_TIME, complete, inspect, open, take, take_one, upload, work_off};
+use super::{
+    COUNT_OBJECTS, LAST_ATTEMPT, LEASE, PASS_TIME, complete, inspect, open, take, take_one, upload, work_off,
+};
 use crate::{
     Error, VideoState,
     endings::{Ending, Reaped, finish_delete, reap, reject, release, request_delete, retry},
@@ -78,6 +80,22 @@ async fn a_job_that_kills_its_workers_fails_its_video(database: Database) {
     assert_eq!(jobs::unfinished(&db).await.unwrap(), 0);
 }
 
+/// Both end the same jobs and lock the same video; done in another order, each would have what the other waits for.
+async fn the_dead_are_buried_while_their_videos_are_deleted(database: Database) {
+    let db = open(&database).await;
+    for number in 1..=12 {
+        let id = upload(&db, number).await.id;
+        inspect(&db).await;
+        take(&db, PIPELINE_QUEUE, 100).await;
+        db.write(LAST_ATTEMPT).execute().await.unwrap();
+        db.write(PASS_TIME).bind(LEASE * 2).execute().await.unwrap();
+        let (reaped, deleted) = tokio::join!(reap(&db), request_delete(&db, id));
+        reaped.unwrap();
+        deleted.unwrap();
+        assert_eq!(video(&db, id).await.unwrap().state, VideoState::Deleting);
+    }
+}
+
 async fn a_video_can_be_deleted_while_it_is_processed(database: Database) {
     let db = open(&database).await;
     let id = upload(&db, 1).await.id;
@@ -116,6 +134,7 @@ testbed::on_both_databases!(
     a_rejected_source_fails_with_its_sentence,
     a_chunk_that_dies_takes_the_video_with_it,
     a_job_that_kills_its_workers_fails_its_video,
+    the_dead_are_buried_while_their_videos_are_deleted,
     a_video_can_be_deleted_while_it_is_processed,
     a_deletion_that_gives_up_fails_no_video,
 );

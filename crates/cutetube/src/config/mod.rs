@@ -127,6 +127,8 @@ pub enum RateLimits {
 pub struct Workers {
     /// Jobs run at once in this process; 0 takes one per core.
     pub slots: usize,
+    /// How many jobs of one user may run at once, on all workers together; 0 sets no limit. Give all workers the same.
+    pub jobs_per_owner: u32,
     /// How long ffmpeg may do nothing before it is stopped and its job tried again.
     pub stall_seconds: u64,
     /// How ffmpeg is confined.
@@ -217,6 +219,7 @@ impl Default for Config {
             ladder: EncodeSettings::default(),
             workers: Workers {
                 slots: 0,
+                jobs_per_owner: 0,
                 stall_seconds: 60,
                 sandbox: Sandbox::BestEffort,
                 ffmpeg: None,

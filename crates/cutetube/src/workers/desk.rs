@@ -74,14 +74,18 @@ impl Desk {
         let held: Vec<Held> = self.entries().values().map(Entry::held).collect();
         let asked = Instant::now();
         match timeout(patience, jobs::heartbeat(db, &held, lease)).await {
-            Ok(Ok(mine)) => {
+            Ok(Ok(kept)) => {
                 let entries = self.entries();
                 for Held { lease: held, .. } in held {
                     // One that was settled in the meantime has left the desk.
                     let Some(entry) = entries.get(&held.id).filter(|entry| entry.lease == held) else {
                         continue;
                     };
-                    entry.tenure.set(if mine.contains(&held.id) { asked + lease } else { asked });
+                    if kept.extended.contains(&held.id) {
+                        entry.tenure.set(asked + lease);
+                    } else if kept.lost.contains(&held.id) {
+                        entry.tenure.set(asked);
+                    }
                 }
             }
             Ok(Err(error)) => {

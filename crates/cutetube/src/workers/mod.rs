@@ -13,11 +13,13 @@ mod presence;
 mod registration;
 mod stages;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use catalog::work::{Class, PIPELINE_QUEUE, UPKEEP_QUEUE};
+use db::Db;
 use jobs::{Claim, Job, Retention, WorkerId};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -67,7 +69,9 @@ pub(crate) async fn run(state: AppState, stop: CancellationToken) -> anyhow::Res
             );
         }
     });
-    let outcome = Worker { state, desk, stages, worker, slots, stop, running: JoinSet::new() }.work().await;
+    let per_owner = NonZeroU32::new(state.config.workers.jobs_per_owner);
+    let outcome =
+        Worker { state, desk, stages, worker, slots, per_owner, stop, running: JoinSet::new() }.work().await;
     upkeep.abort();
     registration.end(HEARTBEAT).await;
     outcome
@@ -95,6 +99,7 @@ struct Worker {
     stages: Arc<Stages>,
     worker: WorkerId,
     slots: usize,
+    per_owner: Option<NonZeroU32>,
     stop: CancellationToken,
     running: JoinSet<()>,
 }
@@ -153,7 +158,13 @@ impl Worker {
                 lease: LEASE,
             };
             let until = Instant::now() + LEASE;
-            for job in jobs::claim(&self.state.db, &claim).await? {
+            // Upkeep is not limited: nobody asks for it.
+            let limit = self.per_owner.filter(|_| queue == PIPELINE_QUEUE);
+            let jobs = match limit {
+                Some(most) => jobs::claim_limited(&self.state.db, &claim, most).await?,
+                None => jobs::claim(&self.state.db, &claim).await?,
+            };
+            for job in jobs {
                 found = true;
                 self.start(job, until);
             }
@@ -213,7 +224,7 @@ async fn look_after_others(state: &AppState, presence: Option<&Presence>, stop: 
                 reap(state).await;
             }
             _ = purge.tick() => {
-                if let Err(error) = jobs::purge(&state.db, Retention::default(), 10_000).await {
+                if let Err(error) = forget_jobs(&state.db).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "old jobs were not forgotten");
                 }
                 if let Err(error) = jobs::workers::forget_silent(&state.db, FORGET_SILENT).await {
@@ -222,6 +233,13 @@ async fn look_after_others(state: &AppState, presence: Option<&Presence>, stop: 
             }
         }
     }
+}
+
+/// In steps, so that others get their turn at the database.
+async fn forget_jobs(db: &Db) -> jobs::Result<()> {
+    const STEP: u32 = 1000;
+    while jobs::purge(db, Retention::default(), STEP).await? == u64::from(STEP) {}
+    Ok(())
 }
 
 /// Ends the leases of the workers that are known to be gone.

@@ -6,8 +6,8 @@ use testbed::Database;
 
 use super::{in_tx, job, open, pass, put, put_all, state, take, take_one};
 use crate::{
-    Error, Retention, State, cancel_group, counter, depths, expedite, fail, pause, purge, resume, revive,
-    settle, unfinished,
+    Error, Retention, State, cancel_group, counter, depths, enqueue_every, expedite, fail, pause, purge,
+    resume, retry, revive, settle, unfinished,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -39,6 +39,49 @@ async fn a_share_in_one_lane_costs_nothing_in_another(database: Database) {
     put(&db, job("urgent").owner("bob").priority(9)).await;
     let owners: Vec<_> = take(&db, "w", 2).await.into_iter().map(|job| job.owner).collect();
     assert_eq!(owners, ["bob", "ann"]);
+}
+
+async fn a_job_that_comes_back_makes_nobody_new_first(database: Database) {
+    let db = open(&database).await;
+    put(&db, job("scheduled").owner("ann").after(HOUR)).await;
+    put_all(&db, (0..60).map(|_| job("k").owner("ann")).collect()).await;
+    let mut old = take(&db, "w", 40).await;
+    let failed = old.remove(0);
+    for done in old {
+        in_tx!(db, settle, &done.lease).unwrap();
+    }
+    in_tx!(db, retry, &failed.lease, "no", Duration::ZERO).unwrap();
+    put_all(&db, (0..30).map(|_| job("k").owner("bob")).collect()).await;
+    let next = take(&db, "w", 21).await;
+    assert_eq!(next[0].lease.id, failed.lease.id);
+    let of_ann = next[1..].iter().filter(|job| job.owner == "ann").count();
+    assert!((9..=11).contains(&of_ann), "ann has {of_ann} of 20");
+}
+
+async fn a_recurring_job_runs_once_in_each_span(database: Database) {
+    // So long that none ends during the test. A span of another length stands for the next one: it has another number.
+    let (this, next, last) = (HOUR * 1000, HOUR * 900, HOUR * 800);
+    let db = open(&database).await;
+    let again = async |span| enqueue_every(&db, span, "sweep", job("sweep")).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let db = db.clone();
+        tasks.spawn(async move { enqueue_every(&db, this, "sweep", job("sweep")).await.unwrap() });
+    }
+    assert_eq!(tasks.join_all().await.into_iter().flatten().count(), 1);
+    assert!(enqueue_every(&db, this, "other", job("other")).await.unwrap().is_some());
+    pass(&db, this).await;
+    assert_eq!(again(next).await, None, "the last run has not ended");
+    for run in take(&db, "w", 9).await {
+        in_tx!(db, settle, &run.lease).unwrap();
+    }
+    assert!(again(next).await.is_some());
+    assert_eq!(again(next).await, None);
+    let run = take_one(&db, "w").await.unwrap();
+    in_tx!(db, fail, &run.lease, "no").unwrap();
+    assert_eq!(again(next).await, None, "it was the run of this span");
+    pass(&db, next).await;
+    assert!(again(last).await.is_some());
 }
 
 async fn a_job_somebody_waits_for_goes_first(database: Database) {
@@ -114,6 +157,8 @@ async fn what_ended_long_ago_is_removed(database: Database) {
 testbed::on_both_databases!(
     owners_take_turns,
     a_share_in_one_lane_costs_nothing_in_another,
+    a_job_that_comes_back_makes_nobody_new_first,
+    a_recurring_job_runs_once_in_each_span,
     a_job_somebody_waits_for_goes_first,
     a_group_ends_together,
     a_paused_queue_hands_out_nothing,

@@ -6,9 +6,9 @@ use testbed::Database;
 
 use super::{LEASE, in_tx, job, open, pass, put, put_all, state, take, take_one, worker};
 use crate::{
-    Backoff, CHANNEL, Claim, Enqueued, Error, Held, Progress, Reaped, Retried, State, claim, counter,
-    enqueue, enqueue_all, expire, fail, group, heartbeat, in_hand, let_go, postpone, reap, release, retry,
-    settle, unfinished,
+    Backoff, CHANNEL, Claim, Enqueued, Error, Held, Progress, Retried, State, bury_exhausted, claim, counter,
+    enqueue, enqueue_all, exhausted, expire, fail, group, heartbeat, in_hand, let_go, postpone, reap,
+    release, retry, settle, unfinished,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -91,7 +91,7 @@ async fn vanished_workers_are_forgiven_longer_than_failures(database: Database) 
     for _ in 0..3 {
         take_one(&db, "victim").await.unwrap();
         pass(&db, LEASE).await;
-        assert_eq!(in_tx!(db, reap, 100).unwrap().returned, 1);
+        assert_eq!(in_tx!(db, reap, 100).unwrap(), 1);
     }
     let first = take_one(&db, "w").await.unwrap();
     assert_eq!((first.attempt, first.failures), (4, 0));
@@ -126,7 +126,7 @@ async fn the_jobs_of_a_worker_known_to_be_gone_come_back_at_once(database: Datab
     assert_eq!(take(&db, "gone", 2).await.len(), 2);
     let held = take_one(&db, "here").await.unwrap();
     assert_eq!(expire(&db, &worker("gone")).await.unwrap(), 2);
-    assert_eq!(in_tx!(db, reap, 100).unwrap().returned, 2);
+    assert_eq!(in_tx!(db, reap, 100).unwrap(), 2);
     assert_eq!(expire(&db, &worker("gone")).await.unwrap(), 0);
     in_tx!(db, settle, &held.lease).unwrap();
 }
@@ -138,12 +138,12 @@ async fn a_cancelled_job_is_in_hand_until_its_worker_lets_go(database: Database)
     in_tx!(db, crate::cancel_group, "g").unwrap();
     assert_eq!(in_hand(&db, "g").await.unwrap(), 2);
     let held = Held { lease: jobs[1].lease, progress: Progress::default() };
-    assert!(heartbeat(&db, &[held], LEASE * 2).await.unwrap().is_empty());
+    assert!(heartbeat(&db, &[held], LEASE * 2).await.unwrap().extended.is_empty());
     let_go(&db, &jobs[0].lease).await.unwrap();
     assert_eq!(in_hand(&db, "g").await.unwrap(), 1);
     pass(&db, LEASE).await;
     assert_eq!(in_hand(&db, "g").await.unwrap(), 0, "a worker that vanished lets go as well");
-    assert_eq!(in_tx!(db, reap, 100).unwrap(), Reaped::default());
+    assert_eq!(in_tx!(db, reap, 100).unwrap(), 0);
 }
 
 async fn a_hopeless_job_dies_at_once(database: Database) {
@@ -163,13 +163,16 @@ async fn a_job_that_kills_its_worker_runs_as_often_as_it_may(database: Database)
     for attempt in 1..=3 {
         let held = take_one(&db, "victim").await.unwrap();
         assert_eq!(held.attempt, attempt);
-        let early = in_tx!(db, reap, 100).unwrap();
-        assert_eq!((early.returned, early.dead.len()), (0, 0), "the lease has not run out");
+        assert_eq!(in_tx!(db, reap, 100).unwrap(), 0, "the lease has not run out");
+        assert_eq!(in_tx!(db, bury_exhausted, id).unwrap(), None);
         pass(&db, LEASE).await;
-        let reaped = in_tx!(db, reap, 100).unwrap();
         let last = attempt == 3;
-        assert_eq!((reaped.returned, reaped.dead.len()), (u64::from(!last), usize::from(last)));
+        assert_eq!(in_tx!(db, reap, 100).unwrap(), u64::from(!last));
+        assert_eq!(exhausted(&db, 100).await.unwrap(), if last { vec![id] } else { vec![] });
     }
+    let dead = in_tx!(db, bury_exhausted, id).unwrap().unwrap();
+    assert_eq!((dead.attempts, dead.error.as_str()), (3, "the worker stopped answering in every attempt"));
+    assert_eq!(in_tx!(db, bury_exhausted, id).unwrap(), None, "it is dead already");
     assert!(take_one(&db, "w").await.is_none());
     assert_eq!(state(&db, id).await, State::Dead);
 }
@@ -185,8 +188,8 @@ async fn a_late_result_is_refused(database: Database) {
     assert!(matches!(in_tx!(db, settle, &frozen.lease), Err(Error::LeaseLost(_))));
     assert!(matches!(in_tx!(db, release, &frozen.lease), Err(Error::LeaseLost(_))));
     let held = |job: &crate::Job| Held { lease: job.lease, progress: Progress::default() };
-    let mine = heartbeat(&db, &[held(&frozen)], LEASE).await.unwrap();
-    assert!(mine.is_empty());
+    let kept = heartbeat(&db, &[held(&frozen)], LEASE).await.unwrap();
+    assert_eq!((kept.extended.len(), kept.lost.len()), (0, 1));
     in_tx!(db, settle, &winner.lease).unwrap();
 }
 
@@ -213,11 +216,11 @@ async fn a_heartbeat_keeps_what_is_held_and_tells_what_is_not(database: Database
     pass(&db, LEASE - Duration::from_secs(1)).await;
     let progress = Progress { done: 3, total: 12 };
     let held = [kept, cancelled].map(|job| Held { lease: job.lease, progress });
-    let mine = heartbeat(&db, &held, LEASE).await.unwrap();
-    assert_eq!(mine, HashSet::from([kept.lease.id]));
+    let found = heartbeat(&db, &held, LEASE).await.unwrap();
+    assert_eq!(found.extended, HashSet::from([kept.lease.id]));
+    assert_eq!(found.lost, HashSet::from([cancelled.lease.id]));
     pass(&db, Duration::from_secs(2)).await;
-    let reaped = in_tx!(db, reap, 100).unwrap();
-    assert_eq!(reaped.returned, 1);
+    assert_eq!(in_tx!(db, reap, 100).unwrap(), 1);
     assert_eq!(state(&db, unheard.lease.id).await, State::Ready, "nobody said that it is held");
     let summary = &group(&db, "g").await.unwrap()[0];
     assert_eq!((summary.units_done, summary.units_total, summary.state), (3, 12, State::Running));

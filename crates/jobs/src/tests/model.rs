@@ -8,7 +8,8 @@ use testbed::Database;
 
 use super::{FORGET, LEASE, in_tx, job, open, pass, put, state, take};
 use crate::{
-    Error, Job, JobId, Progress, Retried, State, cancel, fail, heartbeat, reap, release, retry, settle,
+    Error, Job, JobId, Progress, Retried, State, bury_exhausted, cancel, exhausted, fail, heartbeat, reap,
+    release, retry, settle,
 };
 
 /// One step of a history. Numbers choose among what there is then.
@@ -120,8 +121,9 @@ impl Model {
             Step::Heartbeat(choice) if leases > 0 => {
                 let lease = self.leases[choice % leases].lease;
                 let held = crate::Held { lease, progress: Progress::default() };
-                let mine = heartbeat(db, &[held], LEASE).await.unwrap();
-                assert_eq!(mine.contains(&lease.id), self.held(choice % leases).is_some());
+                let kept = heartbeat(db, &[held], LEASE).await.unwrap();
+                assert_eq!(kept.extended.contains(&lease.id), self.held(choice % leases).is_some());
+                assert_ne!(kept.extended.contains(&lease.id), kept.lost.contains(&lease.id));
             }
             _ => {}
         }
@@ -152,6 +154,10 @@ impl Model {
     async fn leases_run_out(&mut self, db: &Db) {
         pass(db, LEASE * 2).await;
         let reaped = in_tx!(db, reap, 1000).unwrap();
+        let mut found = Vec::new();
+        for id in exhausted(db, 1000).await.unwrap() {
+            found.extend(in_tx!(db, bury_exhausted, id).unwrap().map(|dead| dead.id));
+        }
         let (mut returned, mut dead) = (0, Vec::new());
         for job in self.jobs.iter_mut().filter(|job| job.state == State::Running) {
             match job.after_an_attempt() {
@@ -160,9 +166,8 @@ impl Model {
             }
             job.end(job.after_an_attempt());
         }
-        let mut found: Vec<_> = reaped.dead.iter().map(|job| job.id).collect();
         found.sort_unstable();
-        assert_eq!((reaped.returned, found), (returned, dead));
+        assert_eq!((reaped, found), (returned, dead));
     }
 
     /// The queue must have accepted the end exactly when the lease was valid, and ended it as `expected`.
