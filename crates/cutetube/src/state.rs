@@ -48,7 +48,7 @@ impl AppState {
             streams: Streams::new(config.limits.event_streams),
             processes: processes::live(db.clone()),
             db,
-            blobs: BlobStore::open(&config.storage_url())?,
+            blobs: BlobStore::open(&config.storage_url(), &config.storage.s3)?,
             passwords: Passwords::new(cores)?,
             tokens: Arc::new(Tokens::new(&secret, &config.accounts)),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),

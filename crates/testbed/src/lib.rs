@@ -3,15 +3,16 @@
 //! For `dev-dependencies` only: this is the one crate beside `transcode` that starts processes, and it is a crate
 //! so that no program can reach it. It knows no table and no driver; it hands out addresses.
 //!
-//! One PostgreSQL server serves a whole test process; every test gets a database of its own in it. The server
-//! ends with the process, however that ends: a shell holds one end of a pipe, and when the other end closes it
-//! stops the server and removes its folder.
+//! One PostgreSQL and one S3 server serve a whole test process; every test gets a database and a bucket's prefix of its
+//! own in them. The servers end with the process, however that ends: a shell holds one end of a pipe, and when the
+//! other end closes it stops the server and removes its folder. A test that wants to see a server die starts its own.
 
 mod forwarder;
 mod peer;
 mod pg_server;
 mod ports;
 mod postgres;
+mod s3;
 
 use std::net::SocketAddr;
 
@@ -21,6 +22,7 @@ pub use forwarder::Forwarder;
 pub use peer::{Peer, peer_argument};
 pub use pg_server::PgServer;
 pub use postgres::find_postgres;
+pub use s3::{READ_ONLY, S3Bucket, S3Server};
 
 /// An empty database for one test.
 #[derive(Debug)]

@@ -49,6 +49,12 @@ pub const STORYBOARD: &str = "storyboard";
 /// Objects that are deleted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum KeyPrefix {
+    /// `sources`: everything that was uploaded.
+    Sources,
+    /// `vod-media`: everything that was made of it.
+    AllMedia,
+    /// `probe`
+    Probes,
     /// `sources/{video}`
     Source(VideoId),
     /// `vod-media/{video}`: every revision.
@@ -121,6 +127,19 @@ impl StorageKey {
             }
             Self::Media { object, .. } | Self::Export(object) => object.caching(),
         }
+    }
+}
+
+impl KeyPrefix {
+    /// The prefix that is called `name` below this one; `None` when there is none of that name.
+    pub fn child(&self, name: &str) -> Option<Self> {
+        let child = match self {
+            Self::Sources => Self::Source(name.parse().ok()?),
+            Self::AllMedia => Self::Video(name.parse().ok()?),
+            Self::Video(video) => Self::Revision(*video, name.parse().ok().and_then(Revision::new)?),
+            Self::Probes | Self::Source(_) | Self::Revision(..) => return None,
+        };
+        (child.to_string() == format!("{self}/{name}")).then_some(child)
     }
 }
 
@@ -216,6 +235,9 @@ impl fmt::Display for StorageKey {
 impl fmt::Display for KeyPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Sources => f.write_str("sources"),
+            Self::AllMedia => f.write_str("vod-media"),
+            Self::Probes => f.write_str("probe"),
             Self::Source(video) => write!(f, "sources/{video}"),
             Self::Video(video) => write!(f, "vod-media/{video}"),
             Self::Revision(video, revision) => write!(f, "vod-media/{video}/{revision}"),

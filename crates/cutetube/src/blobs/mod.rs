@@ -1,12 +1,22 @@
 //! Objects: what they are called ([`StorageKey`]), and how they are written and read ([`BlobStore`]).
 //!
-//! An object is never overwritten and never seen half written. Nothing here knows a database.
+//! An object is never seen half written, and one that was published is never overwritten. Nothing here knows a
+//! database: what has to outlive this process is told to a [`Journal`].
 
+mod error;
+mod journal;
 mod key;
+mod s3;
+mod staged;
 mod store;
 mod writer;
 
+pub use error::{BlobError, Refusal};
+pub use journal::{Journal, JournalFuture};
 pub use key::{Caching, KeyError, KeyPrefix, MediaObject, RenditionName, STORYBOARD, StorageKey};
 pub use packager::Flavour;
-pub use store::{BlobError, BlobInfo, BlobStore};
+pub use store::{BlobInfo, BlobStore, Listed};
 pub use writer::{BlobWriter, Stored};
+
+#[cfg(test)]
+mod tests;

@@ -1,28 +1,52 @@
 //! Reading objects, and the one constructor that knows which kind of store there is.
 
 use std::{
-    io,
+    fmt,
+    fs::File,
+    io::{self, Write as _},
     ops::Range,
+    os::fd::AsRawFd as _,
     path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt};
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use object_store::{
+    GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload, aws::AmazonS3, local::LocalFileSystem,
+    path::Path,
+};
+use tokio::time::Instant;
 
-use super::{BlobWriter, KeyPrefix, StorageKey, Stored};
+use super::{
+    BlobError, BlobWriter, Journal, KeyPrefix, StorageKey, Stored,
+    error::{failure, of_place},
+    journal::NoJournal,
+    s3, staged,
+    writer::{self, Open},
+};
+use crate::config::S3;
 
 /// Where objects are kept. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct BlobStore {
     store: Arc<dyn ObjectStore>,
-    /// Of a store on this machine.
-    root: Option<PathBuf>,
-    part_bytes: usize,
+    place: Place,
+    journal: Arc<dyn Journal>,
+    /// For how long what the store client does not repeat is repeated.
+    persistence: Duration,
+}
+
+#[derive(Clone)]
+enum Place {
+    /// A folder on this machine.
+    Local { root: PathBuf },
+    /// Below a prefix in a bucket.
+    S3 { client: Arc<AmazonS3>, prefix: Path },
 }
 
 /// What is known of an object without reading it.
@@ -30,75 +54,35 @@ pub struct BlobStore {
 pub struct BlobInfo {
     /// In bytes.
     pub len: u64,
+    /// When it was written, by the store's clock.
+    pub written: SystemTime,
 }
 
-/// Why an object could not be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum BlobError {
-    /// There is no such object.
-    #[error("there is no object `{key}`")]
-    NotFound {
-        /// The object.
-        key: String,
-    },
-    /// More bytes came than are allowed.
-    #[error("`{key}` is longer than {limit} bytes")]
-    TooLong {
-        /// The object.
-        key: String,
-        /// In bytes.
-        limit: u64,
-    },
-    /// The store is full.
-    #[error("there is no space left for `{key}`")]
-    NoSpace {
-        /// The object.
-        key: String,
-    },
-    /// Bytes were asked for that the object does not have.
-    #[error("`{key}` has no bytes {}..{}", range.start, range.end)]
-    OutOfRange {
-        /// The object.
-        key: String,
-        /// What was asked for.
-        range: Range<u64>,
-    },
-    /// What is read is not what was written.
-    #[error("the store did not give back what was written to `{key}`")]
-    Changed {
-        /// The object.
-        key: String,
-    },
-    /// `storage.url` names no store.
-    #[error("`{url}` is not a place to store objects")]
-    BadUrl {
-        /// As configured.
-        url: String,
-    },
-    /// A folder of a local store cannot be used.
-    #[error("cannot use the folder `{}`", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// Anything else.
-    #[error("the store failed on `{key}`")]
-    Store {
-        /// Object or prefix.
-        key: String,
-        /// What it said.
-        source: object_store::Error,
-    },
+/// An object as a listing has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name: a [`StorageKey`], unless somebody else has put it there.
+    pub name: String,
+    /// What is known of it.
+    pub info: BlobInfo,
 }
 
-/// A part is what an upload holds in memory, twice: one being filled, one being written.
-const LOCAL_PART_BYTES: usize = 1 << 20;
+/// Objects that are deleted by one request.
+const DELETED_AT_ONCE: usize = 1000;
 
 impl BlobStore {
-    /// The store that `url` names: `file://` and an absolute or relative folder, which is made when missing.
-    pub fn open(url: &str) -> Result<Self, BlobError> {
+    /// The store that `url` names: `file://` and an absolute or relative folder, which is made when missing, or
+    /// `s3://`, a bucket and a prefix, reached as `s3` says.
+    pub fn open(url: &str, s3: &S3) -> Result<Self, BlobError> {
+        if url.starts_with("s3://") {
+            let s3::Bucket { client, prefix } = s3::open(url, s3)?;
+            return Ok(Self {
+                store: client.clone(),
+                place: Place::S3 { client, prefix },
+                journal: Arc::new(NoJournal),
+                persistence: Duration::from_secs(s3.retry_seconds),
+            });
+        }
         let bad = || BlobError::BadUrl { url: url.to_owned() };
         let path =
             PathBuf::from(url.strip_prefix("file://").filter(|path| !path.is_empty()).ok_or_else(bad)?);
@@ -111,6 +95,11 @@ impl BlobStore {
         Self::local(folder, |folder| folder.with_fsync(false))
     }
 
+    /// The same store, whose long uploads are remembered by `journal`.
+    pub fn remembered_by(self, journal: Arc<dyn Journal>) -> Self {
+        Self { journal, ..self }
+    }
+
     fn local(
         path: &std::path::Path,
         set_up: impl FnOnce(LocalFileSystem) -> LocalFileSystem,
@@ -120,34 +109,49 @@ impl BlobStore {
         let root = path.canonicalize().map_err(failure)?;
         let folder = LocalFileSystem::new_with_prefix(&root)
             .map_err(|source| BlobError::Store { key: path.display().to_string(), source })?;
-        Ok(Self { store: Arc::new(set_up(folder)), root: Some(root), part_bytes: LOCAL_PART_BYTES })
+        Ok(Self {
+            store: Arc::new(set_up(folder)),
+            place: Place::Local { root },
+            journal: Arc::new(NoJournal),
+            persistence: Duration::ZERO,
+        })
     }
 
     /// Writes a whole object at once: `parts` one after the other, which are not joined in memory.
     pub async fn put(&self, key: &StorageKey, parts: Vec<Bytes>) -> Result<Stored, BlobError> {
         let stored = Stored::of(&parts);
         let payload: PutPayload = parts.into_iter().collect();
-        self.store.put(&path(key), payload).await.map_err(|error| failure(key, error))?;
+        self.store.put(&self.path(key), payload).await.map_err(|error| failure(key, error))?;
         Ok(stored)
     }
 
     /// Starts an object of at most `limit` bytes; it appears when [`BlobWriter::finish`] returns, or never.
     pub async fn writer(&self, key: &StorageKey, limit: u64) -> Result<BlobWriter, BlobError> {
-        let upload = self.store.put_multipart(&path(key)).await.map_err(|error| failure(key, error))?;
-        let folder =
-            self.root.as_ref().and_then(|root| Some(root.join(key.to_string()).parent()?.to_owned()));
-        Ok(BlobWriter::new(key.clone(), upload, self.part_bytes, limit, folder))
+        let open = match &self.place {
+            Place::Local { root } => {
+                let upload = self.store.put_multipart(&self.path(key)).await;
+                let upload = upload.map_err(|error| failure(key, error))?;
+                Open::Local { upload, folder: root.join(key.to_string()).parent().map(PathBuf::from) }
+            }
+            Place::S3 { client, .. } => Open::S3 {
+                client: client.clone(),
+                path: self.path(key),
+                journal: self.journal.clone(),
+                begun: None,
+            },
+        };
+        Ok(BlobWriter::new(key.clone(), open, limit))
     }
 
-    /// Length of an object.
+    /// Length and age of an object.
     pub async fn head(&self, key: &StorageKey) -> Result<BlobInfo, BlobError> {
-        let meta = self.store.head(&path(key)).await.map_err(|error| failure(key, error))?;
-        Ok(BlobInfo { len: meta.size })
+        let meta = self.store.head(&self.path(key)).await.map_err(|error| failure(key, error))?;
+        Ok(BlobInfo::of(&meta))
     }
 
     /// A whole object; for those known to be small.
     pub async fn get(&self, key: &StorageKey) -> Result<Bytes, BlobError> {
-        let found = self.store.get(&path(key)).await.map_err(|error| failure(key, error))?;
+        let found = self.store.get(&self.path(key)).await.map_err(|error| failure(key, error))?;
         found.bytes().await.map_err(|error| failure(key, error))
     }
 
@@ -157,11 +161,14 @@ impl BlobStore {
             return Ok(Bytes::new());
         }
         let wanted = range.end - range.start;
-        match self.store.get_range(&path(key), range.clone()).await {
+        match self.store.get_range(&self.path(key), range.clone()).await {
             Ok(bytes) if u64::try_from(bytes.len()).is_ok_and(|len| len == wanted) => Ok(bytes),
             Ok(_) => Err(BlobError::OutOfRange { key: key.to_string(), range }),
             Err(error) => {
                 let failure = failure(key, error);
+                if !matches!(failure, BlobError::Store { .. }) {
+                    return Err(failure);
+                }
                 let inside = self.head(key).await.is_ok_and(|info| range.end <= info.len);
                 Err(if inside { failure } else { BlobError::OutOfRange { key: key.to_string(), range } })
             }
@@ -174,242 +181,257 @@ impl BlobStore {
         key: &StorageKey,
         range: Range<u64>,
     ) -> Result<impl Stream<Item = Result<Bytes, BlobError>> + Send + use<>, BlobError> {
-        let options = object_store::GetOptions::new().with_range(Some(range));
-        let found = self.store.get_opts(&path(key), options).await.map_err(|error| failure(key, error))?;
+        self.stream_with(key, GetOptions::new().with_range(Some(range))).await
+    }
+
+    /// What the store gives back for a whole object.
+    pub async fn fingerprint(&self, key: &StorageKey) -> Result<Stored, BlobError> {
+        let bytes = self.stream_with(key, GetOptions::new()).await?;
+        let read = |mut stored: writer::Fingerprint, bytes: Bytes| {
+            stored.add(&bytes);
+            std::future::ready(Ok(stored))
+        };
+        bytes.try_fold(writer::Fingerprint::default(), read).await.map(writer::Fingerprint::finish)
+    }
+
+    async fn stream_with(
+        &self,
+        key: &StorageKey,
+        options: GetOptions,
+    ) -> Result<impl Stream<Item = Result<Bytes, BlobError>> + Send + use<>, BlobError> {
+        let found = self.store.get_opts(&self.path(key), options).await;
         let key = key.clone();
+        let found = found.map_err(|error| failure(&key, error))?;
         Ok(found.into_stream().map_err(move |error| failure(&key, error)))
+    }
+
+    /// The object as a file for a program to read. In a store on another machine it is fetched into a file without a
+    /// name, which nobody has to remove: it goes with its last reader.
+    pub async fn file(&self, key: &StorageKey) -> Result<File, BlobError> {
+        let local = |source: io::Error| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                BlobError::NoSpace { key: format!("a temporary copy of {key}") }
+            }
+            _ => BlobError::Folder { path: std::env::temp_dir(), source },
+        };
+        if let Place::Local { root } = &self.place {
+            return File::open(root.join(key.to_string())).map_err(local);
+        }
+        let mut file = tempfile::tempfile().map_err(local)?;
+        let mut bytes = std::pin::pin!(self.stream_with(key, GetOptions::new()).await?);
+        while let Some(piece) = bytes.try_next().await? {
+            let write = tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file));
+            file = write.await.map_err(io::Error::other).and_then(|written| written).map_err(local)?;
+        }
+        // Whoever is handed it may read it, and begins at its beginning.
+        File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).map_err(local)
     }
 
     /// Removes an object; one that is not there is fine.
     pub async fn delete(&self, key: &StorageKey) -> Result<(), BlobError> {
-        match self.store.delete(&path(key)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(failure(key, error)),
-        }
+        let path = self.path(key);
+        self.persist(|| async {
+            match self.store.delete(&path).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+                Err(error) => Err(failure(key, error)),
+            }
+        })
+        .await
     }
 
     /// Removes every object under `prefix` and tells how many there were.
     pub async fn delete_prefix(&self, prefix: &KeyPrefix) -> Result<u64, BlobError> {
-        let failure = |source| BlobError::Store { key: prefix.to_string(), source };
-        let found =
-            self.store.list(Some(&Path::from(prefix.to_string()))).map_ok(|meta| meta.location).boxed();
-        let count = self
-            .store
-            .delete_stream(found)
-            .try_fold(0, |count, _| std::future::ready(Ok(count + 1)))
-            .await
-            .map_err(failure)?;
-        if let Some(root) = &self.root {
+        let listed = self.objects(prefix).await?;
+        self.delete_listed(prefix, &listed).await?;
+        if let Place::Local { root } = &self.place {
             // A store without folders has nothing left; this one has empty ones.
             let _ = tokio::fs::remove_dir_all(root.join(prefix.to_string())).await;
         }
-        Ok(count)
+        Ok(u64::try_from(listed.len()).unwrap_or(u64::MAX))
     }
 
-    /// Removes what killed processes left of objects under `prefix` that never appeared. Only a store on this machine
-    /// keeps such files under the objects' names; others forget unfinished uploads by themselves.
-    ///
-    /// An object that is being written under `prefix` at this moment may be lost.
-    pub async fn discard_unfinished(&self, prefix: &KeyPrefix) -> Result<(), BlobError> {
-        let Some(root) = &self.root else { return Ok(()) };
-        let path = root.join(prefix.to_string());
-        let failure = |source| BlobError::Folder { path: path.clone(), source };
-        let folder = path.clone();
-        let discarded = tokio::task::spawn_blocking(move || discard_unfinished(&folder)).await;
-        discarded.map_err(io::Error::other).map_err(failure)?.map_err(failure)
-    }
-
-    /// Writes, reads back, cuts out of and deletes an object.
-    pub async fn probe(&self) -> Result<(), BlobError> {
-        static PROBES: AtomicU64 = AtomicU64::new(0);
-        let name = (u64::from(std::process::id()) << 32) | PROBES.fetch_add(1, Ordering::Relaxed);
-        let key = StorageKey::Probe { name };
-        self.put(&key, vec![Bytes::from_static(b"probe")]).await?;
-        let read = self.read(&key, 1..4).await;
-        self.delete(&key).await?;
-        match &*read? {
-            b"rob" => Ok(()),
-            _ => Err(BlobError::Changed { key: key.to_string() }),
+    /// Removes these objects, which a listing of `prefix` has named.
+    pub async fn delete_listed(&self, prefix: &KeyPrefix, listed: &[Listed]) -> Result<(), BlobError> {
+        for batch in listed.chunks(DELETED_AT_ONCE) {
+            self.persist(|| async {
+                let paths: Vec<_> = batch.iter().map(|object| Ok(self.path_of(&object.name))).collect();
+                let deleted = self.store.delete_stream(stream::iter(paths).boxed());
+                let mut outcomes = std::pin::pin!(deleted);
+                while let Some(outcome) = outcomes.next().await {
+                    match outcome {
+                        Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                        Err(error) => return Err(of_place(prefix.to_string(), error)),
+                    }
+                }
+                Ok(())
+            })
+            .await?;
         }
+        Ok(())
     }
 
-    /// Names of all objects, sorted; for tests and reports.
-    pub async fn list(&self) -> Result<Vec<String>, BlobError> {
-        let failure = |source| BlobError::Store { key: String::new(), source };
-        let mut names: Vec<_> = self
-            .store
-            .list(None)
-            .map_ok(|meta| meta.location.to_string())
-            .try_collect()
-            .await
-            .map_err(failure)?;
+    /// Every object under `prefix`, by name.
+    pub async fn objects(&self, prefix: &KeyPrefix) -> Result<Vec<Listed>, BlobError> {
+        self.list_below(&prefix.to_string()).await
+    }
+
+    /// The folders directly under `prefix`. They may be empty: only those of a bucket at Amazon never are.
+    pub async fn folders(&self, prefix: &KeyPrefix) -> Result<Vec<String>, BlobError> {
+        let path = self.path_of(&prefix.to_string());
+        let found = self
+            .persist(|| async {
+                let found = self.store.list_with_delimiter(Some(&path)).await;
+                found.map_err(|error| of_place(prefix.to_string(), error))
+            })
+            .await?;
+        let name = |path: &Path| path.filename().map(str::to_owned);
+        let mut names: Vec<String> = found.common_prefixes.iter().filter_map(name).collect();
         names.sort_unstable();
         Ok(names)
     }
 
-    /// The file that holds an object, in a store on this machine.
-    pub fn local_path(&self, key: &StorageKey) -> Option<PathBuf> {
-        Some(self.root.as_ref()?.join(key.to_string()))
+    /// Names of all objects, sorted; for tests and reports.
+    pub async fn list(&self) -> Result<Vec<String>, BlobError> {
+        Ok(self.list_below("").await?.into_iter().map(|listed| listed.name).collect())
     }
-}
 
-pub(super) fn failure(key: &StorageKey, error: object_store::Error) -> BlobError {
-    let key = key.to_string();
-    match error {
-        object_store::Error::NotFound { .. } => BlobError::NotFound { key },
-        error if is_full(&error) => BlobError::NoSpace { key },
-        source => BlobError::Store { key, source },
+    async fn list_below(&self, prefix: &str) -> Result<Vec<Listed>, BlobError> {
+        let path = self.path_of(prefix);
+        let found: Vec<ObjectMeta> = self
+            .persist(|| async {
+                let found = self.store.list(Some(&path)).try_collect().await;
+                found.map_err(|error| of_place(prefix.to_owned(), error))
+            })
+            .await?;
+        let mut listed: Vec<Listed> = found
+            .iter()
+            .filter_map(|meta| Some(Listed { name: self.name_of(&meta.location)?, info: BlobInfo::of(meta) }))
+            .collect();
+        listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(listed)
     }
-}
 
-/// Keys are made of characters that every store takes as they are.
-fn path(key: &StorageKey) -> Path {
-    Path::from(key.to_string())
-}
+    /// Removes what killed processes left of objects under `prefix` that never appeared. Only a store on this machine
+    /// keeps such files beside the objects.
+    ///
+    /// An object that is being written under `prefix` at this moment may be lost.
+    pub async fn discard_unfinished(&self, prefix: &KeyPrefix) -> Result<(), BlobError> {
+        for file in self.staged(Some(prefix)).await? {
+            self.discard_staged(file).await?;
+        }
+        Ok(())
+    }
 
-/// The local store writes an object as `{name}#{number}` first.
-fn discard_unfinished(folder: &std::path::Path) -> io::Result<()> {
-    let entries = match std::fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name();
-        let number = name.to_str().and_then(|name| name.rsplit_once('#')).map(|(_, number)| number);
-        if entry.file_type()?.is_dir() {
-            discard_unfinished(&entry.path())?;
-        } else if number.is_some_and(|number| number.parse::<u64>().is_ok()) {
-            match std::fs::remove_file(entry.path()) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+    /// The files of unfinished objects in a store on this machine.
+    pub(crate) async fn staged(&self, prefix: Option<&KeyPrefix>) -> Result<Vec<staged::Staged>, BlobError> {
+        let Place::Local { root } = &self.place else { return Ok(Vec::new()) };
+        let path = prefix.map_or_else(|| root.clone(), |prefix| root.join(prefix.to_string()));
+        let failure = |source| BlobError::Folder { path: path.clone(), source };
+        let folder = path.clone();
+        let found = tokio::task::spawn_blocking(move || staged::find(&folder)).await;
+        found.map_err(io::Error::other).and_then(|found| found).map_err(failure)
+    }
+
+    /// Removes such a file, and its folder when that is empty.
+    pub(crate) async fn discard_staged(&self, file: staged::Staged) -> Result<(), BlobError> {
+        let path = file.path.clone();
+        file.discard().await.map_err(|source| BlobError::Folder { path, source })
+    }
+
+    /// Ends the multipart upload `id` of an object by its name; one that does not exist is fine.
+    pub async fn abort_upload(&self, name: &str, id: &str) -> Result<(), BlobError> {
+        let Place::S3 { client, .. } = &self.place else { return Ok(()) };
+        let path = self.path_of(name);
+        self.persist(|| async {
+            let aborted = writer::abort(client, &path, id).await;
+            aborted.map_err(|error| of_place(name.to_owned(), error))
+        })
+        .await
+    }
+
+    /// Writes, reads back, cuts out of and deletes an object.
+    pub async fn probe(&self) -> Result<(), BlobError> {
+        self.clock().await.map(drop)
+    }
+
+    /// What time it is by the store's clock, found out with an object that is written, read and deleted.
+    pub async fn clock(&self) -> Result<SystemTime, BlobError> {
+        let key = probe_key();
+        self.put(&key, vec![Bytes::from_static(b"probe")]).await?;
+        let found = async {
+            match &*self.read(&key, 1..4).await? {
+                b"rob" => self.head(&key).await,
+                _ => Err(BlobError::Changed { key: key.to_string() }),
+            }
+        };
+        let found = found.await;
+        self.delete(&key).await?;
+        Ok(found?.written)
+    }
+
+    /// Repeats what the store client does not repeat by itself, because not every such request may be: here each
+    /// leaves the same when it is done twice.
+    async fn persist<T, F: Future<Output = Result<T, BlobError>>>(
+        &self,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, BlobError> {
+        let end = Instant::now() + self.persistence;
+        let (mut pause, longest) = s3::BACKOFF;
+        loop {
+            match attempt().await {
+                Err(error) if error.is_cut() && Instant::now() + pause < end => {
+                    tracing::debug!(%error, "the store is asked again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(longest);
+                }
+                outcome => return outcome,
             }
         }
     }
-    Ok(())
+
+    /// Keys are made of characters that every store takes as they are.
+    fn path(&self, key: &StorageKey) -> Path {
+        self.path_of(&key.to_string())
+    }
+
+    fn path_of(&self, name: &str) -> Path {
+        match &self.place {
+            Place::Local { .. } => Path::from(name),
+            Place::S3 { prefix, .. } => prefix.parts().chain(Path::from(name).parts()).collect(),
+        }
+    }
+
+    /// `None` for what lies elsewhere.
+    fn name_of(&self, path: &Path) -> Option<String> {
+        match &self.place {
+            Place::Local { .. } => Some(path.to_string()),
+            Place::S3 { prefix, .. } => {
+                let rest: Path = path.prefix_match(prefix)?.collect();
+                Some(rest.to_string())
+            }
+        }
+    }
 }
 
-fn is_full(error: &object_store::Error) -> bool {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-        if matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
-            return true;
+impl fmt::Debug for BlobStore {
+    /// Its address: the client knows secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Local { root } => write!(f, "BlobStore({})", root.display()),
+            Place::S3 { prefix, .. } => write!(f, "BlobStore(S3, {prefix})"),
         }
-        next = error.source();
     }
-    false
 }
 
-#[cfg(test)]
-mod tests {
-    use catalog::{ids::VideoId, names::SourceExtension};
-
-    use super::*;
-
-    fn store() -> (tempfile::TempDir, BlobStore) {
-        let folder = tempfile::tempdir().unwrap();
-        let store = BlobStore::open(&format!("file://{}", folder.path().join("blobs").display())).unwrap();
-        (folder, store)
+impl BlobInfo {
+    fn of(meta: &ObjectMeta) -> Self {
+        Self { len: meta.size, written: meta.last_modified.into() }
     }
+}
 
-    fn video(number: u64) -> VideoId {
-        VideoId::new(number, &[0; 10])
-    }
-
-    fn source(number: u64) -> StorageKey {
-        StorageKey::Source { video: video(number), extension: SourceExtension::Mp4 }
-    }
-
-    fn source_folders(folder: &tempfile::TempDir) -> usize {
-        std::fs::read_dir(folder.path().join("blobs/sources")).unwrap().count()
-    }
-
-    #[tokio::test]
-    async fn an_object_appears_whole_or_not_at_all() {
-        let (_folder, store) = store();
-        let content: Vec<u8> = (0..3_000_000u32).map(|n| (n % 251) as u8).collect();
-        let mut writer = store.writer(&source(1), 3_000_000).await.unwrap();
-        for piece in content.chunks(70_001) {
-            assert_eq!(store.list().await.unwrap(), Vec::<String>::new());
-            writer.write(Bytes::copy_from_slice(piece)).await.unwrap();
-        }
-        let stored = writer.finish().await.unwrap();
-        assert_eq!(stored, Stored::of([&content]));
-        assert_eq!(store.list().await.unwrap(), ["sources/00000000-0001-7000-8000-000000000000/source.mp4"]);
-        assert_eq!(store.get(&source(1)).await.unwrap(), content);
-        assert_eq!(
-            store.read(&source(1), 1_048_570..1_048_590).await.unwrap(),
-            content[1_048_570..1_048_590]
-        );
-        let pieces: Vec<Bytes> =
-            store.stream(&source(1), 5..2_999_999).await.unwrap().try_collect().await.unwrap();
-        assert_eq!(pieces.concat(), content[5..2_999_999]);
-    }
-
-    #[tokio::test]
-    async fn what_is_given_up_leaves_nothing() {
-        let (folder, store) = store();
-        let mut writer = store.writer(&source(1), 10).await.unwrap();
-        writer.write(Bytes::from_static(b"0123456789")).await.unwrap();
-        let too_long = writer.write(Bytes::from_static(b"x")).await.unwrap_err();
-        assert!(matches!(too_long, BlobError::TooLong { limit: 10, .. }));
-        writer.abort().await.unwrap();
-        assert_eq!(source_folders(&folder), 0);
-    }
-
-    #[tokio::test]
-    async fn reading_outside_is_told_from_other_failures() {
-        let (_folder, store) = store();
-        store.put(&source(1), vec![Bytes::from_static(b"0123456789")]).await.unwrap();
-        for range in [5..11, 10..11, 100..200] {
-            let error = store.read(&source(1), range).await.unwrap_err();
-            assert!(matches!(error, BlobError::OutOfRange { .. }), "{error:?}");
-        }
-        assert_eq!(store.read(&source(1), 3..3).await.unwrap(), Bytes::new());
-        assert!(matches!(store.head(&source(2)).await.unwrap_err(), BlobError::NotFound { .. }));
-    }
-
-    #[tokio::test]
-    async fn deleting_is_repeatable_and_stays_inside_its_prefix() {
-        let (folder, store) = store();
-        for number in [1, 2] {
-            store.put(&source(number), vec![Bytes::from_static(b"x")]).await.unwrap();
-        }
-        let prefix = KeyPrefix::Source(video(1));
-        assert_eq!(store.delete_prefix(&prefix).await.unwrap(), 1);
-        assert_eq!(store.delete_prefix(&prefix).await.unwrap(), 0);
-        store.delete(&source(1)).await.unwrap();
-        assert_eq!(store.list().await.unwrap(), [source(2).to_string()]);
-        assert_eq!(source_folders(&folder), 1);
-    }
-
-    #[tokio::test]
-    async fn what_a_killed_process_left_is_discarded() {
-        let (folder, store) = store();
-        store.put(&source(1), vec![Bytes::from_static(b"x")]).await.unwrap();
-        let mut killed = store.writer(&source(1), 10).await.unwrap();
-        killed.write(Bytes::from_static(b"y")).await.unwrap();
-        let files =
-            || std::fs::read_dir(folder.path().join("blobs/sources").join(video(1).to_string())).unwrap();
-        assert_eq!(files().count(), 2);
-        store.discard_unfinished(&KeyPrefix::Source(video(1))).await.unwrap();
-        store.discard_unfinished(&KeyPrefix::Source(video(2))).await.unwrap();
-        assert_eq!(files().count(), 1);
-        assert_eq!(store.get(&source(1)).await.unwrap(), "x");
-    }
-
-    #[tokio::test]
-    async fn the_probe_passes_and_cleans_up() {
-        let (_folder, store) = store();
-        store.probe().await.unwrap();
-        assert_eq!(store.list().await.unwrap(), Vec::<String>::new());
-    }
-
-    #[test]
-    fn other_urls_are_refused() {
-        for url in ["", "file://", "/tmp/x", "ftp://x", "s3://bucket"] {
-            assert!(matches!(BlobStore::open(url).unwrap_err(), BlobError::BadUrl { .. }));
-        }
-    }
+/// Unlike any that is in use now.
+fn probe_key() -> StorageKey {
+    static PROBES: AtomicU64 = AtomicU64::new(0);
+    let name = (u64::from(std::process::id()) << 32) | PROBES.fetch_add(1, Ordering::Relaxed);
+    StorageKey::Probe { name }
 }

@@ -1,12 +1,18 @@
 //! Writing an object whose length is not known before: bytes in as they come, all or nothing out.
 
-use std::{mem, path::PathBuf};
+use std::{mem, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
-use object_store::{MultipartUpload, PutPayload};
+use object_store::{
+    MultipartUpload, ObjectStoreExt, PutPayload,
+    aws::AmazonS3,
+    multipart::{MultipartStore, PartId},
+    path::Path,
+};
 use sha2::{Digest, Sha256};
+use tokio::time::{Duration, Instant};
 
-use super::{BlobError, StorageKey, store::failure};
+use super::{BlobError, Journal, StorageKey, error::failure};
 
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,43 +31,79 @@ pub struct BlobWriter {
     open: Option<Open>,
     part: Vec<Bytes>,
     part_len: usize,
-    part_bytes: usize,
-    written: u64,
+    written: Fingerprint,
     limit: u64,
-    hash: Sha256,
 }
 
+/// The unfinished object in the store.
 #[derive(Debug)]
-struct Open {
-    upload: Box<dyn MultipartUpload>,
-    /// Folder to remove when the object does not appear and the folder is empty.
-    folder: Option<PathBuf>,
+pub(super) enum Open {
+    /// A file of another name.
+    Local {
+        upload: Box<dyn MultipartUpload>,
+        /// To be removed when the object does not appear and the folder is empty.
+        folder: Option<PathBuf>,
+    },
+    /// A multipart upload, once there is more than one part.
+    S3 { client: Arc<AmazonS3>, path: Path, journal: Arc<dyn Journal>, begun: Option<Begun> },
+}
+
+/// A multipart upload that the server knows.
+#[derive(Debug)]
+pub(super) struct Begun {
+    id: String,
+    parts: Vec<PartId>,
+    touched: Instant,
+}
+
+/// A part is what an upload holds in memory, twice: one being filled, one being written.
+const LOCAL_PART_BYTES: usize = 1 << 20;
+/// The least that S3 takes. All parts are equally long, which some servers insist on, up to 20 GiB in all.
+const S3_PART_BYTES: usize = 5 << 20;
+const EQUAL_PARTS: usize = 4096;
+/// There can be 10,000 parts: with longer ones at the end, 738 GiB.
+const S3_LATE_PART_BYTES: usize = 128 << 20;
+
+/// How often the journal hears of an upload that goes on.
+const TOUCH: Duration = Duration::from_secs(60);
+
+/// Length and hash of bytes that pass by.
+#[derive(Debug, Default)]
+pub(super) struct Fingerprint {
+    len: u64,
+    hash: Sha256,
 }
 
 impl Stored {
     /// What writing `parts`, one after the other, leaves.
     pub fn of(parts: impl IntoIterator<Item: AsRef<[u8]>>) -> Self {
-        let mut hash = Sha256::new();
-        let mut len = 0_u64;
+        let mut print = Fingerprint::default();
         for part in parts {
-            let part = part.as_ref();
-            hash.update(part);
-            len += u64::try_from(part.len()).expect("a length in memory fits 64 bits");
+            print.add(part.as_ref());
         }
-        Self { len, sha256: hash.finalize().into() }
+        print.finish()
+    }
+}
+
+impl Fingerprint {
+    pub(super) fn add(&mut self, bytes: &[u8]) {
+        self.hash.update(bytes);
+        let len = u64::try_from(bytes.len()).expect("a length in memory fits 64 bits");
+        self.len = self.len.saturating_add(len);
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    pub(super) fn finish(self) -> Stored {
+        Stored { len: self.len, sha256: self.hash.finalize().into() }
     }
 }
 
 impl BlobWriter {
-    pub(super) fn new(
-        key: StorageKey,
-        upload: Box<dyn MultipartUpload>,
-        part_bytes: usize,
-        limit: u64,
-        folder: Option<PathBuf>,
-    ) -> Self {
-        let open = Some(Open { upload, folder });
-        Self { key, open, part: Vec::new(), part_len: 0, part_bytes, written: 0, limit, hash: Sha256::new() }
+    pub(super) fn new(key: StorageKey, open: Open, limit: u64) -> Self {
+        Self { key, open: Some(open), part: Vec::new(), part_len: 0, written: Fingerprint::default(), limit }
     }
 
     /// Takes the next bytes; returns when there is room for more.
@@ -69,14 +111,16 @@ impl BlobWriter {
     /// # Errors
     /// [`BlobError::TooLong`] as soon as the limit is passed, and what the store says.
     pub async fn write(&mut self, mut bytes: Bytes) -> Result<(), BlobError> {
-        let len = u64::try_from(bytes.len()).expect("a length in memory fits 64 bits");
-        self.written = self.written.saturating_add(len);
-        if self.written > self.limit {
+        self.written.add(&bytes);
+        if self.written.len() > self.limit {
             return Err(BlobError::TooLong { key: self.key.to_string(), limit: self.limit });
         }
-        self.hash.update(&bytes);
-        while self.part_len + bytes.len() >= self.part_bytes {
-            self.take(bytes.split_to(self.part_bytes - self.part_len));
+        loop {
+            let room = self.open().part_bytes() - self.part_len;
+            if bytes.len() < room {
+                break;
+            }
+            self.take(bytes.split_to(room));
             self.write_part().await?;
         }
         self.take(bytes);
@@ -85,39 +129,33 @@ impl BlobWriter {
 
     /// Bytes taken so far.
     pub fn len(&self) -> u64 {
-        self.written
+        self.written.len()
     }
 
     /// Whether no byte came yet.
     pub fn is_empty(&self) -> bool {
-        self.written == 0
+        self.len() == 0
     }
 
     /// Makes the object appear, durably.
     pub async fn finish(mut self) -> Result<Stored, BlobError> {
-        if self.part_len > 0 {
-            self.write_part().await?;
-        }
-        self.upload().complete().await.map_err(|error| failure(&self.key, error))?;
+        let rest: PutPayload = mem::take(&mut self.part).into_iter().collect();
+        let key = self.key.clone();
+        self.open().finish(&key, rest).await?;
         self.open = None;
-        let sha256 = mem::take(&mut self.hash).finalize().into();
-        Ok(Stored { len: self.written, sha256 })
+        Ok(mem::take(&mut self.written).finish())
     }
 
     /// Gives the object up, and returns when nothing is left of it.
     pub async fn abort(mut self) -> Result<(), BlobError> {
         match self.open.take() {
-            Some(open) => open.give_up().await.map_err(|error| failure(&self.key, error)),
+            Some(open) => open.give_up(&self.key).await,
             None => Ok(()),
         }
     }
 
-    fn upload(&mut self) -> &mut dyn MultipartUpload {
-        &mut *self
-            .open
-            .as_mut()
-            .expect("only `finish` and `abort` close a writer, and both consume it")
-            .upload
+    fn open(&mut self) -> &mut Open {
+        self.open.as_mut().expect("only `finish` and `abort` close a writer, and both consume it")
     }
 
     fn take(&mut self, bytes: Bytes) {
@@ -130,29 +168,137 @@ impl BlobWriter {
     async fn write_part(&mut self) -> Result<(), BlobError> {
         let payload: PutPayload = mem::take(&mut self.part).into_iter().collect();
         self.part_len = 0;
-        self.upload().put_part(payload).await.map_err(|error| failure(&self.key, error))
+        let key = self.key.clone();
+        self.open().put_part(&key, payload).await
     }
 }
 
 impl Open {
-    async fn give_up(mut self) -> object_store::Result<()> {
-        let given_up = self.upload.abort().await;
-        if let Some(folder) = self.folder {
-            // Fails, as it should, when something else lives there.
-            let _ = tokio::fs::remove_dir(folder).await;
+    /// Length of the next part.
+    fn part_bytes(&self) -> usize {
+        match self {
+            Self::Local { .. } => LOCAL_PART_BYTES,
+            Self::S3 { begun: Some(begun), .. } if begun.parts.len() >= EQUAL_PARTS => S3_LATE_PART_BYTES,
+            Self::S3 { .. } => S3_PART_BYTES,
         }
-        given_up
     }
+
+    async fn put_part(&mut self, key: &StorageKey, part: PutPayload) -> Result<(), BlobError> {
+        let failure = |error| failure(key, error);
+        match self {
+            Self::Local { upload, .. } => upload.put_part(part).await.map_err(failure),
+            Self::S3 { client, path, journal, begun } => {
+                let begun = match begun {
+                    Some(begun) => begun,
+                    None => begun.insert(Begun::new(client, path, key, journal.as_ref()).await?),
+                };
+                let id = client.put_part(path, &begun.id, begun.parts.len(), part).await.map_err(failure)?;
+                begun.parts.push(id);
+                if begun.touched.elapsed() > TOUCH {
+                    journal.touched(&begun.id).await.map_err(|source| unrecorded(key, source))?;
+                    begun.touched = Instant::now();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Makes the object of what was written and this rest of it.
+    async fn finish(&mut self, key: &StorageKey, rest: PutPayload) -> Result<(), BlobError> {
+        let failure = |error| failure(key, error);
+        match self {
+            // What fits into one part needs no multipart upload.
+            Self::S3 { client, path, begun: None, .. } => {
+                client.put(path, rest).await.map(drop).map_err(failure)
+            }
+            Self::S3 { .. } | Self::Local { .. } => {
+                if rest.content_length() > 0 {
+                    self.put_part(key, rest).await?;
+                }
+                self.complete(key).await
+            }
+        }
+    }
+
+    async fn complete(&mut self, key: &StorageKey) -> Result<(), BlobError> {
+        let failure = |error| failure(key, error);
+        match self {
+            Self::Local { upload, .. } => upload.complete().await.map(drop).map_err(failure),
+            Self::S3 { begun: None, .. } => Ok(()),
+            Self::S3 { client, path, journal, begun: Some(begun) } => {
+                client.complete_multipart(path, &begun.id, begun.parts.clone()).await.map_err(failure)?;
+                // An entry that stays is of an upload that does not exist: the sweeper finds out.
+                forget(journal.as_ref(), key, &begun.id).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn give_up(self, key: &StorageKey) -> Result<(), BlobError> {
+        match self {
+            Self::Local { mut upload, folder } => {
+                let given_up = upload.abort().await;
+                if let Some(folder) = folder {
+                    // Fails, as it should, when something else lives there.
+                    let _ = tokio::fs::remove_dir(folder).await;
+                }
+                given_up.map_err(|error| failure(key, error))
+            }
+            Self::S3 { begun: None, .. } => Ok(()),
+            Self::S3 { client, path, journal, begun: Some(begun) } => {
+                abort(&client, &path, &begun.id).await.map_err(|error| failure(key, error))?;
+                forget(journal.as_ref(), key, &begun.id).await;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Begun {
+    /// Written down before the first byte is sent: whoever is killed from here on leaves a trace.
+    async fn new(
+        client: &AmazonS3,
+        path: &Path,
+        key: &StorageKey,
+        journal: &dyn Journal,
+    ) -> Result<Self, BlobError> {
+        let id = client.create_multipart(path).await.map_err(|error| failure(key, error))?;
+        if let Err(source) = journal.begun(&key.to_string(), &id).await {
+            if let Err(error) = abort(client, path, &id).await {
+                tracing::warn!(%key, %error, "the empty upload of `{key}` stays in the store");
+            }
+            return Err(unrecorded(key, source));
+        }
+        Ok(Self { id, parts: Vec::new(), touched: Instant::now() })
+    }
+}
+
+/// Ends a multipart upload; one that does not exist, or is finished, is fine.
+pub(super) async fn abort(client: &AmazonS3, path: &Path, id: &str) -> object_store::Result<()> {
+    match client.abort_multipart(path, &id.to_owned()).await {
+        Err(object_store::Error::NotFound { .. }) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+async fn forget(journal: &dyn Journal, key: &StorageKey, id: &str) {
+    if let Err(error) = journal.ended(id).await {
+        tracing::warn!(%key, %error, "the end of the upload of `{key}` could not be recorded");
+    }
+}
+
+fn unrecorded(key: &StorageKey, source: Box<dyn std::error::Error + Send + Sync>) -> BlobError {
+    BlobError::Journal { key: key.to_string(), source }
 }
 
 impl Drop for BlobWriter {
     fn drop(&mut self) {
         let Some(open) = self.open.take() else { return };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let key = self.key.to_string();
+            let key = self.key.clone();
             runtime.spawn(async move {
-                if let Err(error) = open.give_up().await {
-                    tracing::warn!(key, %error, "could not remove the unfinished object `{key}`");
+                if let Err(error) = open.give_up(&key).await {
+                    tracing::warn!(%key, %error, "could not remove the unfinished object `{key}`");
                 }
             });
         }

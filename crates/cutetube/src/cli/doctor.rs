@@ -100,7 +100,7 @@ async fn database(config: &Config) -> Finding {
 
 async fn storage(config: &Config) -> Finding {
     let url = config.storage_url();
-    BlobStore::open(&url)?.probe().await?;
+    BlobStore::open(&url, &config.storage.s3)?.probe().await?;
     Ok(format!("writes, reads, cuts and deletes at {url}"))
 }
 

@@ -81,8 +81,30 @@ pub struct Database {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Storage {
-    /// `file://…`. Without it, `blobs` in the data folder.
+    /// `file://…`, or `s3://` with a bucket and a prefix in it. Without it, `blobs` in the data folder.
     pub url: Option<String>,
+    /// How an S3 server is reached.
+    pub s3: S3,
+}
+
+/// `storage.s3.*`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct S3 {
+    /// `https://…` or `http://…` of the server. Without it, that of Amazon for the region.
+    pub endpoint: Option<String>,
+    /// What requests are signed for; servers outside Amazon take any.
+    pub region: String,
+    /// Whether the bucket is in the path of a URL, or else in its host name.
+    pub path_style: bool,
+    /// Without it and its secret, the role of the machine is asked for, as machines at Amazon have one.
+    pub access_key_id: Option<String>,
+    /// Of `access_key_id`.
+    pub secret_access_key: Option<Secret>,
+    /// How long a request may go without progress.
+    pub timeout_seconds: u64,
+    /// How long a request is repeated while the server fails or cannot be reached.
+    pub retry_seconds: u64,
 }
 
 /// `delivery.*`
@@ -206,7 +228,7 @@ impl Default for Config {
                 drain_seconds: 20,
             },
             database: Database { url: None, wait_seconds: 60 },
-            storage: Storage { url: None },
+            storage: Storage { url: None, s3: S3::default() },
             delivery: Delivery { cdn_base_url: None },
             limits: Limits {
                 rate: RateLimits::On,
@@ -232,6 +254,20 @@ impl Default for Config {
                 refresh_days: 30,
             },
             log: Log { format: LogFormat::Human, filter: "info".to_owned() },
+        }
+    }
+}
+
+impl Default for S3 {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            region: "us-east-1".to_owned(),
+            path_style: true,
+            access_key_id: None,
+            secret_access_key: None,
+            timeout_seconds: 60,
+            retry_seconds: 60,
         }
     }
 }

@@ -49,7 +49,7 @@ pub(crate) async fn export(
 ) -> Result<Exported, StageError> {
     let store = BlobStore::export(out)?;
     let original = LocalFile::new(File::open(file).map_err(unreadable)?).map_err(unreadable)?;
-    let open = || File::open(file);
+    let open = async || File::open(file).map_err(unreadable);
     let prepared =
         prepare(runner, &original, open, &options.settings, &store, &StorageKey::Rewritten).await?;
     let blueprint = match options.segments_per_chunk {

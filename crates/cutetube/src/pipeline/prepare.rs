@@ -10,7 +10,7 @@ use transcode::source::ReadRange;
 use super::blob_source::BlobSource;
 use super::blueprint::{Blueprint, PlanError};
 use super::inspect::{Refusal, inspect};
-use super::{StageError, normalise, unreadable};
+use super::{StageError, normalise};
 use crate::blobs::{BlobStore, StorageKey};
 
 /// A plan and the source it is for.
@@ -21,11 +21,11 @@ pub(crate) struct Prepared {
 }
 
 /// Plans `source`. If it has to be rewritten, ffmpeg reads it as the local file that `open` gives and the result
-/// becomes the object `key`.
+/// becomes the object `key`. No copy of it is made before it is known to be needed.
 pub(crate) async fn prepare(
     runner: &Runner<'_>,
     source: &dyn ReadRange,
-    open: impl FnOnce() -> std::io::Result<File> + Send,
+    open: impl AsyncFnOnce() -> Result<File, StageError>,
     settings: &EncodeSettings,
     store: &BlobStore,
     key: &StorageKey,
@@ -37,7 +37,7 @@ pub(crate) async fn prepare(
         Err(Refusal::Reencode(reason)) => (reason, &[Normalise::Reencode]),
     };
     tracing::info!(%reason, "the file is rewritten first");
-    let file = open().map_err(unreadable)?;
+    let file = open().await?;
     normalise::rewrite(runner, &file, ways, settings, store, key).await?;
     let rewritten = BlobSource::open(store.clone(), key.clone()).await?;
     match plan(runner, &rewritten, settings).await {

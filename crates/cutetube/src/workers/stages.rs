@@ -152,10 +152,7 @@ impl Stages {
         let key = source_key(&video);
         let source = BlobSource::open(store.clone(), key.clone()).await.map_err(StageError::from)?;
         let runner = self.runner(Priority::Interactive, &hand.cancel);
-        let open = || {
-            let path = store.local_path(&key).ok_or(std::io::ErrorKind::Unsupported)?;
-            std::fs::File::open(path)
-        };
+        let open = async || Ok(store.file(&key).await?);
         let rewritten = StorageKey::RewrittenSource { video: video.id };
         let prepared = prepare(&runner, &source, open, &self.state.config.ladder, store, &rewritten).await?;
         let plan = new_plan(&prepared.blueprint, prepared.rewritten.is_some());

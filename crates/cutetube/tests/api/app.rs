@@ -56,7 +56,7 @@ impl TestApp {
 
     async fn serve(config: Config, folder: Arc<TempDir>, database: Arc<Database>) -> Self {
         let db = Db::connect(&db::Settings::new(database.url().parse().unwrap())).await.unwrap();
-        let blobs = BlobStore::open(&config.storage_url()).unwrap();
+        let blobs = BlobStore::open(&config.storage_url(), &config.storage.s3).unwrap();
         let state = AppState::open(config.clone(), "".as_ref()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
