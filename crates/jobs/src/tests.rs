@@ -28,8 +28,15 @@ db::statements! {
     SILENCE { "UPDATE job_workers SET seen_at = seen_at - $1" }
     STARTED_EARLIER { "UPDATE jobs SET started_at = started_at - $2 WHERE id = $1" }
     STATE { "SELECT state FROM jobs WHERE id = $1" }
-    FORGET { "DELETE FROM jobs" }
+    STAMPS { "SELECT stamp FROM jobs ORDER BY id" }
+    FORGET_JOBS { "DELETE FROM jobs" }
+    FORGET_SHARES { "DELETE FROM job_shares" }
+    FORGET_COUNTERS { "DELETE FROM job_counters" }
+    FORGET_PAUSES { "DELETE FROM job_pauses" }
 }
+
+/// An empty queue.
+const FORGET: &[db::Statement] = &[FORGET_JOBS, FORGET_SHARES, FORGET_COUNTERS, FORGET_PAUSES];
 
 async fn connect(url: &str) -> Db {
     Db::connect(&Settings::new(url.parse().unwrap())).await.unwrap()
