@@ -43,6 +43,12 @@ pub enum Error {
         /// How many the plan has.
         planned: u64,
     },
+    /// Objects of a revision were made again too often.
+    #[error("objects of the revision were lost again after they had been made anew `{repairs}` times")]
+    BeyondRepair {
+        /// How often.
+        repairs: u32,
+    },
     /// A job has a kind or a payload that this program does not know.
     #[error("job of kind `{kind}` is not understood: {reason}")]
     UnknownWork {

@@ -29,6 +29,7 @@ pub mod processes;
 pub mod sessions;
 mod stages;
 mod state;
+pub mod storage;
 pub mod videos;
 pub mod work;
 
@@ -42,6 +43,7 @@ pub const MIGRATIONS: &[db::Migration] = &[
     db::Migration { name: "catalog/0001_accounts", sql: include_str!("../migrations/0001_accounts.sql") },
     db::Migration { name: "catalog/0002_videos", sql: include_str!("../migrations/0002_videos.sql") },
     jobs::WORKERS_MIGRATION,
+    db::Migration { name: "catalog/0004_storage", sql: include_str!("../migrations/0004_storage.sql") },
 ];
 
 #[cfg(test)]

@@ -6,12 +6,15 @@ use crate::{ids::RenditionId, work::Class};
 
 mod reading;
 mod recording;
+mod repair;
 
 pub use reading::{contents, object, plan, renditions};
 pub use recording::{publish, record, record_plan};
+pub use repair::{MOST_REPAIRS, Redo, withdraw};
 
 #[cfg(test)]
-pub(crate) const STATEMENTS: [&[(&str, db::Statement)]; 2] = [reading::STATEMENTS, recording::STATEMENTS];
+pub(crate) const STATEMENTS: [&[(&str, db::Statement)]; 3] =
+    [reading::STATEMENTS, recording::STATEMENTS, repair::STATEMENTS];
 
 /// A plan to be recorded. `P` is what the pipeline needs to know to make every object: timeline, ladder, settings,
 /// sound. The catalogue keeps it as JSON and never looks inside.

@@ -5,6 +5,8 @@ mod endings;
 mod history;
 mod pipeline;
 mod processes;
+mod repair;
+mod storage;
 mod videos;
 
 use std::{ops::Range, time::Duration};
@@ -246,6 +248,7 @@ async fn every_statement_can_be_prepared(database: Database) {
         crate::endings::STATEMENTS,
         crate::sessions::STATEMENTS,
         crate::stages::STATEMENTS,
+        crate::storage::STATEMENTS,
         crate::videos::STATEMENTS,
         STATEMENTS,
     ];

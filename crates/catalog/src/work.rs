@@ -173,6 +173,11 @@ impl Work {
     /// The job for the queue, in the share of `owner`. Jobs that process a video are one group, which ends
     /// together; a deletion is not in it, because it outlives that end.
     pub(crate) fn into_job(self, owner: UserId) -> NewJob {
+        self.into_job_again(owner, 0)
+    }
+
+    /// The same for the time after `repairs` repairs: a job of its own, though one for the same work is done.
+    pub(crate) fn into_job_again(self, owner: UserId, repairs: u32) -> NewJob {
         let (queue, payload) = match &self {
             Self::Inspect(job) => (PIPELINE_QUEUE, serde_json::to_value(job)),
             Self::Encode(job) => (PIPELINE_QUEUE, serde_json::to_value(job)),
@@ -189,6 +194,7 @@ impl Work {
             _ => job.group(group(self.video())),
         };
         match self.dedup_key() {
+            Some(key) if repairs > 0 => job.dedup_key(format!("{key}:repair-{repairs}")),
             Some(key) => job.dedup_key(key),
             None => job,
         }

@@ -71,7 +71,7 @@ filer() {
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 start() {
   "$weed" -logtostderr=true server -dir="$folder" -ip=127.0.0.1 -ip.bind=127.0.0.1 \
-    -master.port="$port" -master.port.grpc=$((port + 1)) -master.telemetry=false -master.volumeSizeLimitMB=64 \
+    -master.port="$port" -master.port.grpc=$((port + 1)) -master.telemetry=false -master.electionTimeout=500ms -master.volumeSizeLimitMB=64 \
     -volume.port=$((port + 2)) -volume.port.grpc=$((port + 3)) -volume.max=100 -volume.minFreeSpace=100MiB \
     -volume.preStopSeconds=0 \
     -filer -filer.port=$((port + 4)) -filer.port.grpc=$((port + 5)) -filer.localSocket="$folder/filer.sock" \

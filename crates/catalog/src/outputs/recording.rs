@@ -6,7 +6,7 @@ use db::{Db, Json, Tx};
 use jobs::Lease;
 use serde::Serialize;
 
-use super::{Image, NewPlan, NewRendition, Object, Output, RenditionKind, RenditionOutput};
+use super::{Image, NewPlan, NewRendition, Object, Output, RenditionKind, RenditionOutput, repair};
 use crate::{
     Error, Result, Stage, VideoEvent, VideoState,
     ids::{Revision, UserId, VideoId},
@@ -107,7 +107,7 @@ pub async fn publish(db: &Db, lease: &Lease, video: VideoId, revision: Revision)
 }
 
 /// A video that is gone took its jobs with it: the lease is lost, which is what the worker has to know.
-async fn lock_and_settle(tx: &mut Tx, video: VideoId, lease: &Lease) -> Result<VideoState> {
+pub(super) async fn lock_and_settle(tx: &mut Tx, video: VideoId, lease: &Lease) -> Result<VideoState> {
     let locked = videos::lock(tx, video).await;
     jobs::settle(tx, lease).await?;
     locked
@@ -146,7 +146,9 @@ async fn plan_stages<P>(tx: &mut Tx, video: VideoId, plan: &NewPlan<P>) -> Resul
 }
 
 async fn enqueue_publish(tx: &mut Tx, video: VideoId, revision: Revision, owner: UserId) -> Result<()> {
-    jobs::enqueue(tx, Work::Publish(PublishJob { video, revision }).into_job(owner)).await?;
+    let publish = Work::Publish(PublishJob { video, revision });
+    let repairs = repair::repairs(tx, video, revision).await?;
+    jobs::enqueue(tx, publish.into_job_again(owner, repairs)).await?;
     Ok(())
 }
 

@@ -1,0 +1,50 @@
+//! What the store has to keep.
+
+use std::time::Duration;
+
+use testbed::Database;
+
+use super::{inspect, open, upload, work_off};
+use crate::{
+    endings::request_delete,
+    ids::{Revision, VideoId},
+    storage::{Needed, UnfinishedUpload, needed, stale_uploads, upload_begun, upload_ended, upload_touched},
+};
+
+db::statements! {
+    AGE_UPLOADS { "UPDATE unfinished_uploads SET touched_at = touched_at - $1" }
+}
+
+async fn a_revision_is_needed_from_its_plan_on(database: Database) {
+    let db = open(&database).await;
+    assert_eq!(needed(&db, VideoId::new(7, &[7; 10])).await.unwrap(), Needed::Nothing);
+    let video = upload(&db, 1).await.id;
+    assert_eq!(needed(&db, video).await.unwrap(), Needed::Revisions(vec![]));
+    inspect(&db).await;
+    let planned = Needed::Revisions(vec![Revision::FIRST]);
+    assert_eq!(needed(&db, video).await.unwrap(), planned);
+    work_off(&db).await;
+    assert_eq!(needed(&db, video).await.unwrap(), planned, "published");
+    request_delete(&db, video).await.unwrap();
+    assert_eq!(needed(&db, video).await.unwrap(), Needed::UpToItsDeletion);
+    work_off(&db).await;
+    assert_eq!(needed(&db, video).await.unwrap(), Needed::Nothing);
+}
+
+async fn an_upload_is_stale_when_nobody_touches_it(database: Database) {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let db = open(&database).await;
+    for name in ["one", "two", "three"] {
+        upload_begun(&db, &format!("sources/{name}"), name).await.unwrap();
+    }
+    upload_begun(&db, "sources/one", "one").await.unwrap();
+    db.write(AGE_UPLOADS).bind(HOUR * 2).execute().await.unwrap();
+    upload_touched(&db, "two").await.unwrap();
+    upload_ended(&db, "three").await.unwrap();
+    let stale = [UnfinishedUpload { upload: "one".to_owned(), object_key: "sources/one".to_owned() }];
+    assert_eq!(stale_uploads(&db, HOUR).await.unwrap(), stale);
+    assert_eq!(stale_uploads(&db, HOUR * 3).await.unwrap(), []);
+    assert_eq!(stale_uploads(&db, Duration::ZERO).await.unwrap().len(), 2);
+}
+
+testbed::on_both_databases!(a_revision_is_needed_from_its_plan_on, an_upload_is_stale_when_nobody_touches_it,);
