@@ -36,7 +36,7 @@ pub(crate) async fn prepare(
         Err(Refusal::Rewrite(reason)) => (reason, &[Normalise::Remux, Normalise::Reencode]),
         Err(Refusal::Reencode(reason)) => (reason, &[Normalise::Reencode]),
     };
-    tracing::info!(%reason, "the file is rewritten first");
+    tracing::debug!(%reason, "the file is rewritten first");
     let file = open().await?;
     normalise::rewrite(runner, &file, ways, settings, store, key).await?;
     let rewritten = BlobSource::open(store.clone(), key.clone()).await?;
