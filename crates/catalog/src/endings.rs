@@ -7,6 +7,7 @@ use jobs::{DeadJob, JobId, Lease, Retried};
 
 use crate::{
     Error, Result, VideoEvent,
+    events::{self, EventKind},
     ids::{UserId, VideoId},
     videos,
     work::{self, DeleteJob, Work},
@@ -113,6 +114,7 @@ pub async fn request_delete(db: &Db, video: VideoId) -> Result<()> {
     let owner: UserId = tx.query(SET_DELETING).bind(video).bind(state).value().await?;
     jobs::cancel_group(&mut tx, &work::group(video)).await?;
     jobs::enqueue(&mut tx, Work::Delete(DeleteJob { video }).into_job(owner)).await?;
+    events::log(&mut tx, EventKind::Deleted, video).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -153,9 +155,10 @@ async fn lock_video_of(tx: &mut Tx, job: JobId) -> Result<()> {
     }
 }
 
-/// What a dead job takes with it. A job of another version of the program, or one for a video that is failed or
-/// deleted already, takes nothing; it stays among the dead for somebody to look at.
+/// What a dead job takes with it, and the event that tells of it. A job of another version of the program, or one for a
+/// video that is failed or deleted already, takes nothing; it stays among the dead for somebody to look at.
 async fn bury(tx: &mut Tx, dead: &DeadJob, sentence: &str) -> Result<()> {
+    events::deliveries::bury(tx, dead).await?;
     let Ok(work) = Work::parse(&dead.kind, &dead.payload) else { return Ok(()) };
     if work.stage().is_none() {
         return Ok(());
@@ -169,7 +172,7 @@ async fn bury(tx: &mut Tx, dead: &DeadJob, sentence: &str) -> Result<()> {
     let Ok(state) = state else { return Ok(()) };
     tx.query(SET_FAILED).bind(video).bind(state).bind(sentence.replace('\0', "\u{fffd}")).execute().await?;
     jobs::cancel_group(tx, &work::group(video)).await?;
-    Ok(())
+    events::log(tx, EventKind::Failed, video).await
 }
 
 fn given_up(dead: &DeadJob) -> String {

@@ -2,7 +2,7 @@
 
 use crate::{
     Refused,
-    ids::{RenditionId, VideoId},
+    ids::{EventId, RenditionId, VideoId, WebhookId},
     names::FieldErrors,
 };
 
@@ -18,6 +18,15 @@ pub enum Error {
     /// There is no such account.
     #[error("there is no such account")]
     NoUser,
+    /// There is no such webhook.
+    #[error("there is no webhook `{0}`")]
+    NoWebhook(WebhookId),
+    /// There is no such event in the log, or it is too old to be kept.
+    #[error("there is no event `{0}`")]
+    NoEvent(EventId),
+    /// A person has as many webhooks as a person may have.
+    #[error("there may be `{0}` webhooks at most")]
+    TooManyWebhooks(u32),
     /// Fields hold what somebody else has already.
     #[error("{0}")]
     Fields(FieldErrors),

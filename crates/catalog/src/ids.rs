@@ -67,6 +67,17 @@ id! {
     VideoId,
     /// The processing of an upload, as its uploader follows it.
     ProcessId,
+    /// Something that happened, the same in every delivery of it.
+    EventId,
+    /// A place that events are posted to.
+    WebhookId,
+}
+
+impl EventId {
+    /// The id of the event with this number, which is about `subject`: a UUID of version 5 (RFC 9562, 5.5).
+    pub(crate) fn derived(subject: Uuid, seq: u64) -> Self {
+        Self(Uuid::new_v5(&subject, &seq.to_be_bytes()))
+    }
 }
 
 /// Videos as a statement's `[uuids …]` is bound.

@@ -22,6 +22,7 @@
 pub mod accounts;
 pub mod endings;
 mod error;
+pub mod events;
 pub mod ids;
 pub mod names;
 pub mod outputs;
@@ -44,6 +45,7 @@ pub const MIGRATIONS: &[db::Migration] = &[
     db::Migration { name: "catalog/0002_videos", sql: include_str!("../migrations/0002_videos.sql") },
     jobs::WORKERS_MIGRATION,
     db::Migration { name: "catalog/0004_storage", sql: include_str!("../migrations/0004_storage.sql") },
+    db::Migration { name: "catalog/0003_events", sql: include_str!("../migrations/0003_events.sql") },
 ];
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     Error, Result, VideoEvent, VideoState,
+    events::{self, EventKind},
     ids::{self, ProcessId, Revision, UserId, VideoId},
     names::{ClaimedDuration, Description, SourceExtension, SourceName, Title},
     stages,
@@ -165,6 +166,7 @@ pub async fn create(db: &Db, new: &NewVideo) -> Result<Video> {
             other => other.into(),
         })?;
     start_over(&mut tx, &video).await?;
+    events::log(&mut tx, EventKind::Uploaded, video.id).await?;
     tx.commit().await?;
     Ok(video)
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::{Image, NewPlan, NewRendition, Object, Output, RenditionKind, RenditionOutput, repair};
 use crate::{
     Error, Result, Stage, VideoEvent, VideoState,
+    events::{self, EventKind},
     ids::{Revision, UserId, VideoId},
     stages,
     videos::{self, Video},
@@ -51,6 +52,7 @@ pub async fn record_plan<P: Serialize>(
         jobs::enqueue_all(&mut tx, work.into_iter().map(|work| work.into_job(planned.owner_id)).collect())
             .await?;
     }
+    events::log(&mut tx, EventKind::Processing, video).await?;
     tx.commit().await?;
     Ok(revision)
 }
@@ -102,6 +104,7 @@ pub async fn publish(db: &Db, lease: &Lease, video: VideoId, revision: Revision)
     }
     let published: Video = tx.query(SET_PUBLISHED).bind(video).bind(state).bind(revision).one().await?;
     stages::finish(&mut tx, video).await?;
+    events::log(&mut tx, EventKind::Ready, video).await?;
     tx.commit().await?;
     Ok(published)
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use testbed::Database;
 
 use super::{
-    COUNT_OBJECTS, LAST_ATTEMPT, LEASE, PASS_TIME, complete, inspect, open, take, take_one, upload, work_off,
+    COUNT_OBJECTS, LAST_ATTEMPT, LEASE, PASS_TIME, complete, inspect, open, take, take_one, unfinished, upload,
+    work_off,
 };
 use crate::{
     Error, VideoState,
@@ -24,7 +25,7 @@ async fn a_rejected_source_fails_with_its_sentence(database: Database) {
     let failed = video(&db, id).await.unwrap();
     assert_eq!(failed.state, VideoState::Failed);
     assert_eq!(failed.error.as_deref(), Some("The file is empty. Upload it again.\u{fffd}"));
-    assert_eq!(jobs::unfinished(&db).await.unwrap(), 0);
+    assert_eq!(unfinished(&db).await, 0);
     assert!(reject(&db, &job.lease, "late").await.unwrap_err().lease_lost());
 }
 
@@ -53,7 +54,7 @@ async fn a_chunk_that_dies_takes_the_video_with_it(database: Database) {
     assert_eq!(failed.state, VideoState::Failed);
     let sentence = failed.error.unwrap();
     assert!(sentence.contains("encoding the picture failed 5 times"), "{sentence}");
-    assert_eq!(jobs::unfinished(&db).await.unwrap(), 0);
+    assert_eq!(unfinished(&db).await, 0);
     assert!(complete(&db, bystander, 1).await.unwrap_err().lease_lost());
 
     let again = videos::retry(&db, id).await.unwrap();
@@ -77,7 +78,7 @@ async fn a_job_that_kills_its_workers_fails_its_video(database: Database) {
     let failed = video(&db, id).await.unwrap();
     assert_eq!(failed.state, VideoState::Failed);
     assert!(failed.error.unwrap().contains("reading the file failed 25 times"));
-    assert_eq!(jobs::unfinished(&db).await.unwrap(), 0);
+    assert_eq!(unfinished(&db).await, 0);
 }
 
 /// Both end the same jobs and lock the same video; done in another order, each would have what the other waits for.
@@ -118,7 +119,7 @@ async fn a_video_can_be_deleted_while_it_is_processed(database: Database) {
     assert!(contents::<serde_json::Value>(&db, id, Revision::FIRST).await.is_err());
     assert_eq!(db.read(COUNT_OBJECTS).value::<i64>().await.unwrap(), 0);
     assert!(matches!(request_delete(&db, id).await, Err(Error::NoVideo(_))));
-    assert_eq!(jobs::unfinished(&db).await.unwrap(), 0);
+    assert_eq!(unfinished(&db).await, 0);
 }
 
 async fn a_deletion_that_gives_up_fails_no_video(database: Database) {

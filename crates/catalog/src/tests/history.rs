@@ -7,7 +7,7 @@ use jobs::{Held, Job, Progress};
 use proptest::{prelude::*, test_runner::TestRunner};
 use testbed::Database;
 
-use super::{LEASE, PASS_TIME, complete, open, take, upload};
+use super::{LEASE, PASS_TIME, complete, open, take, unfinished, upload};
 use crate::{
     VideoState,
     endings::{reap, reject, release, retry},
@@ -66,7 +66,7 @@ async fn live(db: &Db, number: u64, fates: &[(Fate, u32)]) {
             assert!(complete(db, &late, 2).await.unwrap_err().lease_lost());
         }
     }
-    assert_eq!(jobs::unfinished(db).await.unwrap(), 0);
+    assert_eq!(unfinished(db).await, 0);
     let ended = video(db, id).await.unwrap();
     match ended.state {
         VideoState::Ready => {
@@ -115,7 +115,7 @@ async fn no_video_is_ever_stuck(database: Database) {
 async fn worker(db: Db) {
     loop {
         let jobs = take(&db, PIPELINE_QUEUE, 2).await;
-        if jobs.is_empty() && jobs::unfinished(&db).await.unwrap() == 0 {
+        if jobs.is_empty() && unfinished(&db).await == 0 {
             return;
         }
         let held: Vec<_> =

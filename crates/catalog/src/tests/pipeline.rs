@@ -7,7 +7,7 @@ use testbed::Database;
 
 use super::{
     COUNT_OBJECTS, LEASE, PASS_TIME, complete, inspect, object, open, output, plan, process, rendition, take,
-    take_one, upload, work_off,
+    take_one, unfinished, upload, work_off,
 };
 use crate::{
     Error, Stage, VideoState,
@@ -50,7 +50,7 @@ async fn a_source_becomes_a_video(database: Database) {
     assert_eq!((published.state, published.published_revision), (VideoState::Ready, Some(FIRST)));
     assert!(published.ready_at.is_some());
     assert_eq!(process(&db, id).await.percent(), 100);
-    assert_eq!(jobs::unfinished(&db).await.unwrap(), 0);
+    assert_eq!(unfinished(&db).await, 0);
 
     let Contents { plan: document, renditions, images } =
         outputs::contents::<Value>(&db, id, FIRST).await.unwrap();

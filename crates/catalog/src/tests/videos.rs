@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use testbed::Database;
 
-use super::{AGE_VIDEOS, ann, new_user, new_video, open, upload, work_off};
+use super::{AGE_VIDEOS, ann, new_user, new_video, open, unfinished, upload, work_off};
 use crate::{
     Error, VideoState,
     accounts::create_user,
@@ -18,9 +18,9 @@ async fn an_upload_is_a_row_and_a_job(database: Database) {
     let mut orphan = new_video(&ann(&db).await, 1);
     orphan.owner = crate::ids::UserId::new(99, &[0; 10]);
     assert!(matches!(create(&db, &orphan).await, Err(Error::NoUser)));
-    assert_eq!(jobs::unfinished(&db).await.unwrap(), 0);
+    assert_eq!(unfinished(&db).await, 0);
     let made = upload(&db, 1).await;
-    assert_eq!(jobs::unfinished(&db).await.unwrap(), 1);
+    assert_eq!(unfinished(&db).await, 1);
     assert_eq!(videos::video(&db, made.id).await.unwrap(), made);
     assert_eq!(videos::of_process(&db, made.process).await.unwrap().unwrap(), made);
     assert_eq!((made.state, made.revision, made.error.as_deref()), (VideoState::Uploaded, None, None));

@@ -1,0 +1,118 @@
+//! The jobs that take events to where they are wanted, as typed data.
+
+use jobs::NewJob;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::deliveries::Destination;
+use crate::{
+    Error, Result,
+    ids::{UserId, WebhookId},
+};
+
+/// The queue of everything that carries events. Its own, so that no event waits for a chunk and no chunk for a receiver.
+pub const QUEUE: &str = "events";
+
+/// One job of the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Errand {
+    /// Find out who wants to hear of an event.
+    Announce(AnnounceJob),
+    /// Bring an event to one destination.
+    Deliver(DeliverJob),
+    /// Bring old events to their destinations again.
+    Replay(ReplayJob),
+}
+
+/// Find out who wants to hear of an event, with [`announce`](super::deliveries::announce).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnnounceJob {
+    /// The event's number.
+    pub event: u64,
+}
+
+/// Bring an event to one destination, and [`record`](super::deliveries::record) what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliverJob {
+    /// The event's number.
+    pub event: u64,
+    /// Where to.
+    pub destination: Destination,
+    /// The run of the delivery that it is for.
+    pub run: u64,
+}
+
+/// Bring old events to their destinations again, some at a time, with [`replay`](super::deliveries::replay).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayJob {
+    /// The events with numbers above this one.
+    pub after: u64,
+    /// The number of the last one.
+    pub until: u64,
+    /// To the webhooks of this person, and of their events only; for all to everybody's and to the broker.
+    pub owner: Option<UserId>,
+    /// To this webhook only.
+    pub webhook: Option<WebhookId>,
+}
+
+/// Workers that vanish are forgiven this often; receivers that fail have a limit of their own.
+const ATTEMPTS: u32 = 100;
+
+/// What is sent again lets what is new go first.
+pub(super) const AGAIN: i64 = -100;
+
+impl Errand {
+    /// What a claimed job asks for.
+    ///
+    /// # Errors
+    /// [`Error::UnknownWork`] when another version of the program enqueued something else.
+    pub fn of(job: &jobs::Job) -> Result<Self> {
+        Self::parse(&job.kind, &job.payload)
+    }
+
+    pub(crate) fn parse(kind: &str, payload: &str) -> Result<Self> {
+        match kind {
+            "announce" => parse(kind, payload).map(Self::Announce),
+            "deliver" => parse(kind, payload).map(Self::Deliver),
+            "replay" => parse(kind, payload).map(Self::Replay),
+            _ => {
+                Err(Error::UnknownWork { kind: kind.to_owned(), reason: "there is no such kind".to_owned() })
+            }
+        }
+    }
+}
+
+impl AnnounceJob {
+    pub(crate) fn into_job(self, owner: UserId) -> NewJob {
+        let key = format!("announce:{}", self.event);
+        job("announce", &self, Some(owner)).dedup_key(key)
+    }
+}
+
+impl DeliverJob {
+    /// For a receiver that may fail so often.
+    pub(crate) fn into_job(self, owner: UserId, failures: u32) -> NewJob {
+        let key = format!("deliver:{}:{}:{}", self.event, self.destination, self.run);
+        job("deliver", &self, Some(owner)).max_failures(failures).dedup_key(key)
+    }
+}
+
+impl ReplayJob {
+    /// Without a key: the same replay may be wanted twice.
+    pub(crate) fn into_job(self, asked_by: Option<UserId>) -> NewJob {
+        job("replay", &self, asked_by).priority(AGAIN)
+    }
+}
+
+/// A job in the share of `owner`, or of the system.
+fn job(kind: &str, payload: &impl Serialize, owner: Option<UserId>) -> NewJob {
+    let payload = serde_json::to_value(payload).expect("structs of ids and numbers are always JSON");
+    NewJob::new(QUEUE, kind, &payload)
+        .owner(owner.map(|owner| owner.to_string()).unwrap_or_default())
+        .max_attempts(ATTEMPTS)
+        .max_failures(ATTEMPTS)
+}
+
+fn parse<T: DeserializeOwned>(kind: &str, payload: &str) -> Result<T> {
+    serde_json::from_str(payload)
+        .map_err(|error| Error::UnknownWork { kind: kind.to_owned(), reason: error.to_string() })
+}
