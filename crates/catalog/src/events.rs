@@ -139,7 +139,9 @@ pub async fn purge(db: &Db, keep: Duration, limit: u32) -> Result<u64> {
 /// Logs what happened to a video. The last thing a transaction does: the lock on the log's end is held from here on, and
 /// no other row may be waited for.
 pub(crate) async fn log(tx: &mut Tx, kind: EventKind, video: VideoId) -> Result<()> {
-    let Some(Subject { owner, snapshot }) = tx.query(SUBJECT).bind(video).first().await? else { return Ok(()) };
+    let Some(Subject { owner, snapshot }) = tx.query(SUBJECT).bind(video).first().await? else {
+        return Ok(());
+    };
     let seq = append(tx, kind, owner, video.uuid(), Some(&snapshot)).await?;
     jobs::enqueue(tx, AnnounceJob { event: seq }.into_job(owner)).await?;
     Ok(())

@@ -93,12 +93,15 @@ pub const PIPELINE_QUEUE: &str = "pipeline";
 pub const UPKEEP_QUEUE: &str = "upkeep";
 
 impl Class {
+    /// The priority of [`Class::Interactive`].
+    pub const INTERACTIVE_PRIORITY: i64 = 100;
+
     /// The priority of this class in the queue.
     pub fn priority(self) -> i64 {
         match self {
             Self::Background => -100,
             Self::Normal => 0,
-            Self::Interactive => 100,
+            Self::Interactive => Self::INTERACTIVE_PRIORITY,
         }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use testbed::Database;
 
 use super::{
-    COUNT_OBJECTS, LAST_ATTEMPT, LEASE, PASS_TIME, complete, inspect, open, take, take_one, unfinished, upload,
-    work_off,
+    COUNT_OBJECTS, LAST_ATTEMPT, LEASE, PASS_TIME, complete, inspect, open, take, take_one, unfinished,
+    upload, work_off,
 };
 use crate::{
     Error, VideoState,

@@ -2,6 +2,7 @@
 
 mod check_config;
 mod doctor;
+mod events;
 mod inspect;
 mod migrate;
 mod openapi;
@@ -46,6 +47,9 @@ enum Command {
     /// Make accounts and change what they may do
     #[command(subcommand)]
     User(user::User),
+    /// Deliver events again
+    #[command(subcommand)]
+    Events(events::Events),
     /// Print the API's description, OpenAPI 3.1
     Openapi(openapi::OpenApi),
     /// Look at the configuration
@@ -118,6 +122,7 @@ fn run(command: Command, env: Environment) -> anyhow::Result<()> {
             Command::Migrate(migrate) => migrate.run(env).await,
             Command::Doctor(doctor) => doctor.run(env).await,
             Command::User(user) => user.run(env).await,
+            Command::Events(events) => events.run(env).await,
             Command::Openapi(openapi) => openapi.run(),
             Command::Config(ConfigCommand::Check(check)) => check.run(env),
         }

@@ -71,9 +71,7 @@ pub(super) async fn run(state: AppState) -> anyhow::Result<()> {
 async fn run_until(state: &AppState, stop: &CancellationToken) -> anyhow::Result<()> {
     let role = state.config.role;
     let web = async { if role == Role::Worker { Ok(()) } else { serve(state.clone(), stop.clone()).await } };
-    let work =
-        async { if role == Role::Web { Ok(()) } else { workers::run(state.clone(), stop.clone()).await } };
-    tokio::try_join!(web, work)?;
+    tokio::try_join!(web, workers::run(state.clone(), stop.clone()))?;
     state.db.close().await;
     Ok(())
 }

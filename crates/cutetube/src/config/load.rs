@@ -94,7 +94,14 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
         refuse_unknown(&layer, &layer.values, &known, &mut Vec::new())?;
         figment = figment.merge(layer);
     }
-    figment.extract().map_err(|error| bad_value(&error))
+    let config: Config = figment.extract().map_err(|error| bad_value(&error))?;
+    match config.outbound_problem() {
+        Some((key, problem)) => {
+            let origin = figment.find_metadata(key).map_or("not set".into(), |found| found.name.clone());
+            Err(ConfigError::BadValue { key: key.to_owned(), origin: origin.into_owned(), problem })
+        }
+        None => Ok(config),
+    }
 }
 
 /// One source, as a tree of values that knows its name.

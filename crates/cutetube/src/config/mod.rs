@@ -5,6 +5,7 @@
 //! exist is refused with the nearest one that does.
 
 mod load;
+mod outbound;
 mod secret;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use transcode::settings::EncodeSettings;
 
 pub use load::{ConfigError, RESERVED_VARIABLES, Sources, load};
+pub use outbound::{Amqp, Events, PrivateNetworks, Smtp, SmtpTls};
 pub use secret::{Secret, signing_secret};
 
 /// The whole configuration.
@@ -39,6 +41,12 @@ pub struct Config {
     pub workers: Workers,
     /// Sign-up, tokens and sessions.
     pub accounts: Accounts,
+    /// How people and programs hear of what happens to videos.
+    pub events: Events,
+    /// The mail server that messages to people go through.
+    pub smtp: Smtp,
+    /// The message broker that events are published to.
+    pub amqp: Amqp,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -253,6 +261,9 @@ impl Default for Config {
                 access_minutes: 60,
                 refresh_days: 30,
             },
+            events: Events::default(),
+            smtp: Smtp::default(),
+            amqp: Amqp::default(),
             log: Log { format: LogFormat::Human, filter: "info".to_owned() },
         }
     }

@@ -27,6 +27,7 @@ use crate::AppState;
         (name = "uploads", description = "Sending videos"),
         (name = "videos", description = "What there is to watch"),
         (name = "processes", description = "How far uploads are"),
+        (name = "events", description = "What happens to videos, and telling others"),
     )
 )]
 pub(super) struct ApiDoc;

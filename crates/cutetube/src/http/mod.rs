@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{AppState, accounts, assets, pages, playback, processes, uploads, videos};
+use crate::{AppState, accounts, assets, events, pages, playback, processes, uploads, videos};
 
 pub(crate) use fields::Fields;
 pub(crate) use object::StoredObject;
@@ -57,6 +57,7 @@ fn quick_api() -> OpenApiRouter<AppState> {
         .merge(accounts::api::routes())
         .merge(videos::api::routes())
         .merge(processes::api::routes())
+        .merge(events::api::routes())
 }
 
 /// Answers on `listener` until `stop`; then running requests get `server.drain_seconds` to finish.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use db::Timestamp;
 
+use crate::calendar::{DAY, civil};
+
 const MONTHS: [&str; 12] = [
     "January",
     "February",
@@ -32,7 +34,7 @@ pub(super) fn length(duration: Duration) -> String {
 
 /// `7 March 2026`, in UTC.
 pub(super) fn date(at: Timestamp) -> String {
-    let (year, month, day) = civil(at.unix_millis().div_euclid(86_400_000));
+    let (year, month, day) = civil(at.unix_millis().div_euclid(DAY));
     let month =
         usize::try_from(month - 1).ok().and_then(|index| MONTHS.get(index)).copied().unwrap_or_default();
     format!("{day} {month} {year}")
@@ -45,22 +47,6 @@ pub(super) fn size(bytes: u64) -> String {
         .into_iter()
         .find(|(_, unit)| bytes >= *unit)
         .map_or_else(|| format!("{bytes} bytes"), |(name, unit)| format!("{} {name}", bytes / unit))
-}
-
-/// Year, month and day of a day counted from 1970-01-01, in the Gregorian calendar.
-///
-/// Years begin in March here, so that the leap day is the last of its year (Hinnant, "chrono-compatible low-level date
-/// algorithms", `civil_from_days`).
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts, uri::Authority},
 };
 use catalog::{
-    ids::{ProcessId, VideoId},
+    ids::{ProcessId, Revision, VideoId},
     videos::Video,
 };
 use serde::Serialize;
@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::{
     AppState,
     blobs::{Flavour, MediaObject, StorageKey},
+    config::Config,
     http::Problem,
 };
 
@@ -36,10 +37,16 @@ impl BaseUrl {
     /// This server, from one of its own pages.
     pub(crate) const RELATIVE: Self = Self(String::new());
 
+    /// `server.public_url`.
+    pub(crate) fn configured(config: &Config) -> Option<Self> {
+        let url = config.server.public_url.as_deref()?;
+        Some(Self(url.trim_end_matches('/').to_owned()))
+    }
+
     /// `server.public_url`, else what the client asked for.
-    fn of(configured: Option<&str>, parts: &Parts) -> Option<Self> {
-        if let Some(url) = configured {
-            return Some(Self(url.trim_end_matches('/').to_owned()));
+    fn of(config: &Config, parts: &Parts) -> Option<Self> {
+        if let Some(configured) = Self::configured(config) {
+            return Some(configured);
         }
         let asked = parts.uri.authority().map(ToString::to_string).or_else(|| host(&parts.headers))?;
         Some(Self(format!("http://{asked}")))
@@ -80,6 +87,11 @@ impl BaseUrl {
         Some(format!("{self}/{}", published_key(video, object)?))
     }
 
+    /// What the URLs of media begin with: those of the CDN when there is one.
+    pub(crate) fn media_prefix<'a>(&'a self, config: &'a Config) -> &'a str {
+        config.delivery.cdn_base_url.as_deref().unwrap_or(&self.0)
+    }
+
     /// A page of the v3 list.
     pub(crate) fn v3_page(&self, number: u32) -> String {
         format!("{self}/api/v3/vod/videos/all/?page={number}")
@@ -89,19 +101,25 @@ impl BaseUrl {
 impl PlaybackUrls {
     /// From `prefix`: this server, or the CDN before it.
     pub(crate) fn new(video: &Video, prefix: &str) -> Self {
-        let url =
-            |object| Some(format!("{}/{}", prefix.trim_end_matches('/'), published_key(video, object)?));
+        let published = video.published_revision;
+        published.map(|revision| Self::of_revision(video.id, revision, prefix)).unwrap_or_default()
+    }
+
+    /// From where viewers should fetch: the CDN when there is one.
+    pub(crate) fn preferred(video: &Video, state: &AppState, base: &BaseUrl) -> Self {
+        Self::new(video, base.media_prefix(&state.config))
+    }
+
+    /// Of one output, whatever is published now.
+    pub(crate) fn of_revision(video: VideoId, revision: Revision, prefix: &str) -> Self {
+        let prefix = prefix.trim_end_matches('/');
+        let url = |object| Some(format!("{prefix}/{}", StorageKey::Media { video, revision, object }));
         Self {
             dash: url(MediaObject::Mpd(Flavour::Mp4)),
             dash_mov: url(MediaObject::Mpd(Flavour::Mov)),
             hls: url(MediaObject::Master(Flavour::Mp4)),
             hls_mov: url(MediaObject::Master(Flavour::Mov)),
         }
-    }
-
-    /// From where viewers should fetch: the CDN when there is one.
-    pub(crate) fn preferred(video: &Video, state: &AppState, base: &BaseUrl) -> Self {
-        Self::new(video, state.config.delivery.cdn_base_url.as_deref().unwrap_or(&base.0))
     }
 
     /// From this server, whatever is before it.
@@ -120,7 +138,7 @@ impl FromRequestParts<AppState> for BaseUrl {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        Self::of(state.config.server.public_url.as_deref(), parts).ok_or_else(|| {
+        Self::of(&state.config, parts).ok_or_else(|| {
             Problem::new(axum::http::StatusCode::BAD_REQUEST, "the request has no valid Host header")
         })
     }

@@ -4,6 +4,9 @@
 //! work, so that what somebody waits for never queues behind chunks. A lost job (cancelled, or taken by another worker
 //! after this one was silent for too long) ends its ffmpeg at the next heartbeat.
 //!
+//! Events have slots of their own, in every process that may reach their receivers: also in one that only serves, and
+//! has no ffmpeg.
+//!
 //! A worker that is killed leaves its jobs behind. Those of one beside the same data folder are taken as soon as
 //! somebody looks ([`presence`]), those of any other one when their leases have run out.
 
@@ -18,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use catalog::events;
 use catalog::work::{Class, PIPELINE_QUEUE, UPKEEP_QUEUE};
 use db::Db;
 use jobs::{Claim, Job, Retention, WorkerId};
@@ -26,8 +30,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use transcode::sandbox::{self, SandboxMode};
 
-use crate::{AppState, ambient};
-use desk::Desk;
+use crate::{AppState, ambient, config::Role, events::Courier};
+use desk::{Desk, InHand};
 use presence::Presence;
 use registration::Registration;
 use stages::Stages;
@@ -48,16 +52,26 @@ const FORGET_SILENT: Duration = Duration::from_secs(3600);
 /// # Errors
 /// When there is nothing to work with: ffmpeg is missing, or the database cannot be listened to.
 pub(crate) async fn run(state: AppState, stop: CancellationToken) -> anyhow::Result<()> {
-    let toolchain = state.toolchain.clone().context("this process cannot work on videos")?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let slots = if state.config.workers.slots == 0 { cores } else { state.config.workers.slots };
+    let stages = match state.config.role {
+        Role::Web => None,
+        Role::All | Role::Worker => Some(stages(&state)?),
+    };
+    let couriers = state.config.events.slots;
+    if stages.is_none() && couriers == 0 {
+        return Ok(());
+    }
+    let courier = Arc::new(Courier::new(state.clone())?);
     let worker = WorkerId(format!("{}-{}", std::process::id(), hex::encode(ambient::random::<6>())));
-    tracing::info!(worker.id = %worker, slots, "worker `{worker}` takes jobs");
-    watch_over_programs(toolchain.sandbox);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let (slots, spare_slots) = match state.config.workers.slots {
+        _ if stages.is_none() => (0, 0),
+        0 => (cores, SPARE_SLOTS),
+        slots => (slots, SPARE_SLOTS),
+    };
+    tracing::info!(worker.id = %worker, slots, couriers, "worker `{worker}` takes jobs");
     let desk = Arc::new(Desk::default());
-    let stages = Arc::new(Stages::new(state.clone(), toolchain));
     let presence = announce(&state, &worker);
-    let registration = Registration::new(state.db.clone(), worker.clone(), slots, SPARE_SLOTS);
+    let registration = Registration::new(state.db.clone(), worker.clone(), slots, spare_slots);
     let upkeep = tokio::spawn({
         let (state, desk, registration, stop) =
             (state.clone(), desk.clone(), registration.clone(), stop.clone());
@@ -69,12 +83,28 @@ pub(crate) async fn run(state: AppState, stop: CancellationToken) -> anyhow::Res
             );
         }
     });
-    let per_owner = NonZeroU32::new(state.config.workers.jobs_per_owner);
-    let outcome =
-        Worker { state, desk, stages, worker, slots, per_owner, stop, running: JoinSet::new() }.work().await;
+    let station = Station { state: state.clone(), desk, worker, stop };
+    let encoding = async {
+        let Some(stages) = stages else { return Ok(()) };
+        let per_owner = NonZeroU32::new(state.config.workers.jobs_per_owner);
+        station.crew(stages, ENCODING, slots, per_owner).work().await
+    };
+    let carrying = async {
+        // A person whose receivers are slow leaves slots to others.
+        let per_owner = u32::try_from(couriers / 2).ok().and_then(NonZeroU32::new);
+        if couriers == 0 { Ok(()) } else { station.crew(courier, CARRYING, couriers, per_owner).work().await }
+    };
+    let outcome = tokio::try_join!(encoding, carrying).map(|_| ());
     upkeep.abort();
     registration.end(HEARTBEAT).await;
     outcome
+}
+
+/// What works on videos.
+fn stages(state: &AppState) -> anyhow::Result<Arc<Stages>> {
+    let toolchain = state.toolchain.clone().context("this process cannot work on videos")?;
+    watch_over_programs(toolchain.sandbox);
+    Ok(Arc::new(Stages::new(state.clone(), toolchain)))
 }
 
 /// Says how well ffmpeg is confined; where that is not complete, this process hides its memory from it.
@@ -93,21 +123,58 @@ fn watch_over_programs(mode: SandboxMode) {
     }
 }
 
-struct Worker {
+/// What does the jobs of some queues.
+trait Performer: Send + Sync + 'static {
+    /// Runs a job to whatever end.
+    fn perform(&self, job: &Job, hand: &InHand) -> impl Future<Output = ()> + Send;
+}
+
+/// A queue that a crew takes from: with the least priority it asks for, and how many slots it has there beyond its own.
+type Lane = (&'static str, i64, usize);
+
+const ENCODING: &[Lane] = &[
+    (PIPELINE_QUEUE, i64::MIN, 0),
+    (PIPELINE_QUEUE, Class::INTERACTIVE_PRIORITY, SPARE_SLOTS),
+    (UPKEEP_QUEUE, i64::MIN, SPARE_SLOTS),
+];
+
+const CARRYING: &[Lane] = &[(events::QUEUE, i64::MIN, 0)];
+
+/// Where the crews of a worker work.
+#[derive(Clone)]
+struct Station {
     state: AppState,
     desk: Arc<Desk>,
-    stages: Arc<Stages>,
     worker: WorkerId,
+    stop: CancellationToken,
+}
+
+/// Those of a worker's slots that take from the same lanes.
+struct Crew<P> {
+    at: Station,
+    performer: Arc<P>,
+    lanes: &'static [Lane],
     slots: usize,
     per_owner: Option<NonZeroU32>,
-    stop: CancellationToken,
     running: JoinSet<()>,
 }
 
-impl Worker {
+impl Station {
+    fn crew<P: Performer>(
+        &self,
+        performer: Arc<P>,
+        lanes: &'static [Lane],
+        slots: usize,
+        per_owner: Option<NonZeroU32>,
+    ) -> Crew<P> {
+        Crew { at: self.clone(), performer, lanes, slots, per_owner, running: JoinSet::new() }
+    }
+}
+
+impl<P: Performer> Crew<P> {
     async fn work(mut self) -> anyhow::Result<()> {
-        let mut listener = self.state.db.listen(jobs::CHANNEL).await?;
-        while !self.stop.is_cancelled() {
+        let mut listener = self.at.state.db.listen(jobs::CHANNEL).await?;
+        while !self.at.stop.is_cancelled() {
             let found = match self.claim().await {
                 Ok(found) => found,
                 Err(error) => {
@@ -119,7 +186,7 @@ impl Worker {
                 continue;
             }
             tokio::select! {
-                () = self.stop.cancelled() => {}
+                () = self.at.stop.cancelled() => {}
                 () = listener.wait(SLOW_POLL) => {}
                 Some(ended) = self.running.join_next() => report_panic(ended),
             }
@@ -130,7 +197,7 @@ impl Worker {
                 report_panic(ended);
             }
         };
-        let drain = Duration::from_secs(self.state.config.server.drain_seconds);
+        let drain = Duration::from_secs(self.at.state.config.server.drain_seconds);
         if timeout(drain, handing_back).await.is_err() {
             tracing::warn!(
                 "jobs that did not stop within {} s wait until their leases run out",
@@ -143,14 +210,10 @@ impl Worker {
     /// Fills the free slots, and answers whether anything was found.
     async fn claim(&mut self) -> Result<bool, jobs::Error> {
         let mut found = false;
-        for (queue, min_priority, spare) in [
-            (PIPELINE_QUEUE, i64::MIN, 0),
-            (PIPELINE_QUEUE, Class::Interactive.priority(), SPARE_SLOTS),
-            (UPKEEP_QUEUE, i64::MIN, SPARE_SLOTS),
-        ] {
+        for &(queue, min_priority, spare) in self.lanes {
             let free = (self.slots + spare).saturating_sub(self.running.len());
             let claim = Claim {
-                worker: &self.worker,
+                worker: &self.at.worker,
                 queue,
                 kinds: &[],
                 min_priority,
@@ -159,10 +222,10 @@ impl Worker {
             };
             let until = Instant::now() + LEASE;
             // Upkeep is not limited: nobody asks for it.
-            let limit = self.per_owner.filter(|_| queue == PIPELINE_QUEUE);
+            let limit = self.per_owner.filter(|_| queue != UPKEEP_QUEUE);
             let jobs = match limit {
-                Some(most) => jobs::claim_limited(&self.state.db, &claim, most).await?,
-                None => jobs::claim(&self.state.db, &claim).await?,
+                Some(most) => jobs::claim_limited(&self.at.state.db, &claim, most).await?,
+                None => jobs::claim(&self.at.state.db, &claim).await?,
             };
             for job in jobs {
                 found = true;
@@ -173,11 +236,23 @@ impl Worker {
     }
 
     fn start(&mut self, job: Job, until: Instant) {
-        let held = self.desk.hold(job.lease, until, self.stop.clone());
-        let stages = self.stages.clone();
+        let held = self.at.desk.hold(job.lease, until, self.at.stop.clone());
+        let performer = self.performer.clone();
         self.running.spawn(async move {
-            stages.perform(&job, &held).await;
+            performer.perform(&job, &held).await;
         });
+    }
+}
+
+impl Performer for Stages {
+    async fn perform(&self, job: &Job, hand: &InHand) {
+        Stages::perform(self, job, hand).await;
+    }
+}
+
+impl Performer for Courier {
+    async fn perform(&self, job: &Job, hand: &InHand) {
+        Courier::perform(self, job, &hand.cancel, &hand.stop).await;
     }
 }
 
@@ -226,6 +301,10 @@ async fn look_after_others(state: &AppState, presence: Option<&Presence>, stop: 
             _ = purge.tick() => {
                 if let Err(error) = forget_jobs(&state.db).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "old jobs were not forgotten");
+                }
+                let keep = Duration::from_secs(state.config.events.keep_days.saturating_mul(24 * 3600));
+                if let Err(error) = events::purge(&state.db, keep, 10_000).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "old events were not forgotten");
                 }
                 if let Err(error) = jobs::workers::forget_silent(&state.db, FORGET_SILENT).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "silent workers were not forgotten");

@@ -1,0 +1,190 @@
+//! Mails to the owners of videos.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use askama::Template;
+use catalog::{
+    events::EventKind,
+    names::{Email, PersonName},
+};
+use db::Timestamp;
+use lettre::{
+    Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor,
+    message::{Mailbox, MultiPart, header},
+    transport::smtp::{
+        self,
+        authentication::Credentials,
+        client::{Tls, TlsParameters},
+        extension::ClientId,
+    },
+};
+
+use super::{
+    courier::{Failure, Sent},
+    message::{Data, Message, VideoMessage},
+};
+use crate::config::{Smtp, SmtpTls};
+
+/// Sends mails through one server.
+pub(super) struct Mailer {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+    patience: Duration,
+}
+
+#[derive(Template)]
+#[template(path = "mail.txt")]
+struct Text<'a> {
+    letter: &'a Letter,
+}
+
+#[derive(Template)]
+#[template(path = "mail.html")]
+struct Html<'a> {
+    letter: &'a Letter,
+}
+
+/// What a mail says.
+struct Letter {
+    subject: String,
+    greeting: String,
+    sentences: Vec<String>,
+    link: Option<String>,
+}
+
+impl Mailer {
+    /// `None` when no mail server is configured.
+    pub(super) fn new(config: &Smtp, patience: Duration) -> anyhow::Result<Option<Self>> {
+        let (Some(host), Some(from)) = (&config.host, &config.from) else { return Ok(None) };
+        let from: Mailbox = from.parse().context("`smtp.from` is no address")?;
+        let tls = |host: &String| TlsParameters::new(host.clone()).context("TLS cannot be used for mails");
+        let tls = match config.tls {
+            SmtpTls::Starttls => Tls::Required(tls(host)?),
+            SmtpTls::Implicit => Tls::Wrapper(tls(host)?),
+            SmtpTls::Off => Tls::None,
+        };
+        let mut transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
+            .port(config.port)
+            .tls(tls)
+            .timeout(Some(patience))
+            .hello_name(ClientId::Domain(from.email.domain().to_owned()));
+        if let (Some(username), Some(password)) = (&config.username, &config.password) {
+            transport =
+                transport.credentials(Credentials::new(username.clone(), password.expose().to_owned()));
+        }
+        Ok(Some(Self { transport: transport.build(), from, patience }))
+    }
+
+    /// Sends one mail. Its id and its date are those of the event: sent again, it is the same mail.
+    pub(super) async fn send(
+        &self,
+        message: &Message,
+        happened_at: Timestamp,
+        address: &Email,
+        first_name: &PersonName,
+    ) -> Result<Sent, Failure> {
+        let Data::Video(video) = &message.data else {
+            return Err(Failure::hopeless("there is nothing to say in a mail"));
+        };
+        let letter = Letter::new(message.kind, video, first_name);
+        let mail = self
+            .write(message, happened_at, address, &letter)
+            .map_err(|error| Failure::hopeless(format!("the mail cannot be written: {error:#}")))?;
+        // The transport's own limit is for each step of the conversation.
+        match tokio::time::timeout(self.patience * 4, self.transport.send(mail)).await {
+            Ok(Ok(answer)) => Ok(Sent { status: Some(answer.code().into()) }),
+            Ok(Err(error)) => Err(failure(&error)),
+            Err(_) => Err(Failure::again("the mail server did not answer in time")),
+        }
+    }
+
+    fn write(
+        &self,
+        message: &Message,
+        happened_at: Timestamp,
+        address: &Email,
+        letter: &Letter,
+    ) -> anyhow::Result<lettre::Message> {
+        let millis = u64::try_from(happened_at.unix_millis()).unwrap_or_default();
+        let to: Address = address.as_str().parse().context("the address cannot be used")?;
+        let mail = lettre::Message::builder()
+            .from(self.from.clone())
+            .to(Mailbox::new(None, to))
+            .subject(letter.subject.clone())
+            .date(SystemTime::UNIX_EPOCH + Duration::from_millis(millis))
+            .message_id(Some(format!("<{}@{}>", message.id, self.from.email.domain())))
+            .header(AutoSubmitted)
+            .multipart(MultiPart::alternative_plain_html(
+                Text { letter }.render()?,
+                Html { letter }.render()?,
+            ))?;
+        Ok(mail)
+    }
+}
+
+impl Letter {
+    fn new(kind: EventKind, video: &VideoMessage, first_name: &PersonName) -> Self {
+        let title = &video.title;
+        let (subject, sentence) = match kind {
+            EventKind::Ready => {
+                (format!("“{title}” is ready"), format!("Your video “{title}” is ready to be watched."))
+            }
+            EventKind::Failed => (
+                format!("“{title}” could not be processed"),
+                format!("Your video “{title}” could not be processed."),
+            ),
+            EventKind::Uploaded => {
+                (format!("“{title}” has arrived"), format!("Your video “{title}” has arrived completely."))
+            }
+            EventKind::Processing => {
+                (format!("“{title}” is being processed"), format!("Your video “{title}” is being processed."))
+            }
+            EventKind::Deleted | EventKind::Test => {
+                (format!("“{title}” was deleted"), format!("Your video “{title}” was deleted."))
+            }
+        };
+        Self {
+            subject,
+            greeting: format!("Hello {first_name},"),
+            sentences: std::iter::once(sentence).chain(video.error.clone()).collect(),
+            link: video.watch.clone(),
+        }
+    }
+}
+
+/// A server that says never (5xx) is believed; whatever else went wrong may pass.
+fn failure(error: &smtp::Error) -> Failure {
+    let mut sentence = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        let said = inner.to_string();
+        if !sentence.contains(&said) {
+            sentence = format!("{sentence}: {said}");
+        }
+        cause = inner.source();
+    }
+    let failure = if error.is_permanent() { Failure::hopeless(sentence) } else { Failure::again(sentence) };
+    match error.status() {
+        Some(code) => failure.with_status(code.into()),
+        None => failure,
+    }
+}
+
+/// Nobody's absence note is wanted in return (RFC 3834, section 5).
+#[derive(Debug, Clone)]
+struct AutoSubmitted;
+
+impl header::Header for AutoSubmitted {
+    fn name() -> header::HeaderName {
+        header::HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> header::HeaderValue {
+        header::HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
