@@ -8,10 +8,12 @@
 //! other end closes it stops the server and removes its folder. A test that wants to see a server die starts its own.
 
 mod forwarder;
+mod mailbox;
 mod peer;
 mod pg_server;
 mod ports;
 mod postgres;
+mod rabbitmq;
 mod s3;
 
 use std::net::SocketAddr;
@@ -19,9 +21,11 @@ use std::net::SocketAddr;
 use tempfile::TempDir;
 
 pub use forwarder::Forwarder;
+pub use mailbox::Mailbox;
 pub use peer::{Peer, peer_argument};
 pub use pg_server::PgServer;
 pub use postgres::find_postgres;
+pub use rabbitmq::rabbitmq_port;
 pub use s3::{READ_ONLY, S3Bucket, S3Server};
 
 /// An empty database for one test.

