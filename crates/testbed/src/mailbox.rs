@@ -2,12 +2,11 @@
 
 use std::{
     io::{BufRead as _, BufReader, Lines},
-    net::TcpListener,
     path::Path,
     process::{Child, ChildStdout, Stdio},
 };
 
-use crate::postgres::command;
+use crate::{ports, postgres::command};
 
 /// A mail server that says each mail it is sent. It ends with this value, or with the process.
 ///
@@ -34,9 +33,7 @@ impl Mailbox {
     }
 
     fn try_start() -> Option<Self> {
-        let probe = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-        let port = probe.local_addr().expect("a bound socket has an address").port();
-        drop(probe);
+        let port = ports::free();
         let mut server = command(Path::new("python3"))
             .args(["-c", SERVER, &port.to_string()])
             .env("PYTHONPATH", PACKAGES)

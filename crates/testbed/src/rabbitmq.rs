@@ -2,15 +2,14 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    net::TcpListener,
     path::Path,
     process::{Child, Stdio},
     sync::OnceLock,
 };
 
-use crate::postgres::command;
+use crate::{ports, postgres::command};
 
-/// Starts the broker, says `ready`, and stops it when its input ends, which is when the test process ends. Erlang's
+/// Starts the broker on the ports that it is given (for clients, for nodes, for the register), says `ready`, and stops it when its input ends, which is when the test process ends. Erlang's
 /// register of nodes (epmd) is one of its own, so that no other broker on this machine hears of it.
 const KEEPER: &str = r#"
 set -eu
@@ -74,10 +73,10 @@ impl Broker {
     }
 
     fn try_start() -> Option<Self> {
-        let [port, nodes, register] = free_ports();
+        let port = ports::free();
         let mut keeper = command(Path::new("/bin/bash"))
             .args(["-c", KEEPER, "rabbitmq-keeper"])
-            .args([port, nodes, register].map(|port| port.to_string()))
+            .args([port, port + 1, port + 2].map(|port| port.to_string()))
             .arg(format!("cookie-{}-{port}", std::process::id()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -92,9 +91,4 @@ impl Broker {
         keeper.wait().expect("the shell ends after it has failed");
         None
     }
-}
-
-fn free_ports() -> [u16; 3] {
-    let probes = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("loopback has free ports"));
-    probes.map(|probe| probe.local_addr().expect("a bound socket has an address").port())
 }

@@ -116,7 +116,8 @@ async fn a_published_video_is_served(database: Database) {
         ]
         .join("\n\n")
     );
-    assert_eq!(jobs::unfinished(&app.db).await.unwrap(), 0);
+    let waiting = jobs::depths(&app.db).await.unwrap();
+    assert!(waiting.iter().all(|depth| depth.queue == "events"), "{waiting:?}");
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ async fn check(name: &str, script: Option<&str>) {
         error.starts_with(&format!("The video could not be processed: encoding the {what} failed 5 times."))
     });
     assert!(sentence, "{name}: {error}");
-    assert_eq!(jobs::unfinished(&platform.db).await.unwrap(), 0, "{name}");
+    platform.until_idle().await;
     process.stop().await;
 
     platform.unset("CUTETUBE_WORKERS__FFMPEG");

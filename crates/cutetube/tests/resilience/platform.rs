@@ -205,6 +205,17 @@ impl Platform {
         timeout(PATIENCE, waiting).await.expect("the jobs get there");
     }
 
+    /// Waits until every job has ended, those that carry events included.
+    pub(crate) async fn until_idle(&self) {
+        let mut listener = self.db.listen(jobs::CHANNEL).await.unwrap();
+        let waiting = async {
+            while jobs::unfinished(&self.db).await.unwrap() > 0 {
+                listener.wait(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, waiting).await.expect("the jobs end");
+    }
+
     /// The video plays, exactly; nothing is left over anywhere.
     pub(crate) async fn check_ready(&self, process: &Process, video: &str) {
         self.check_ready_in(process, video, &self.data().join("blobs")).await;
@@ -227,7 +238,7 @@ impl Platform {
             let frames = tokio::task::spawn_blocking(move || clip::decoded_frames(&url)).await.unwrap();
             assert_eq!(frames, [clip::FRAMES; 2], "{manifest}");
         }
-        assert_eq!(jobs::unfinished(&self.db).await.unwrap(), 0);
+        self.until_idle().await;
         assert_eq!(process.children(), Vec::<u32>::new());
     }
 
