@@ -69,6 +69,17 @@ pub async fn postpone(db: &Db, lease: &Lease, error: &str, delay: Duration) -> R
     end_or_bury(tx, retried).await
 }
 
+/// The job is done, and nothing else is to be recorded about it.
+///
+/// # Errors
+/// [`Error::lease_lost`].
+pub async fn done(db: &Db, lease: &Lease) -> Result<()> {
+    let mut tx = db.begin().await?;
+    jobs::settle(&mut tx, lease).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// Hands a job back because this worker is stopping. The attempt does not count.
 ///
 /// # Errors

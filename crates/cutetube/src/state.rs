@@ -14,8 +14,9 @@ use crate::{
     accounts::{Passwords, Tokens},
     ambient,
     blobs::BlobStore,
-    config::{self, Config, Sandbox, Secret},
+    config::{self, Config, Role, Sandbox, Secret},
     http::Streams,
+    journal::CatalogJournal,
     processes::actions::{self as processes, LiveProcesses},
 };
 
@@ -41,14 +42,19 @@ impl AppState {
     /// Opens everything that `config` names, and brings the tables up to date. Programs are looked for in the
     /// folders of `search_path`, the value of `PATH`.
     pub async fn open(config: Config, search_path: &OsStr) -> anyhow::Result<Self> {
-        let secret = signing_secret(&config)?;
+        let secret = match config.role {
+            // Who serves nobody signs nothing, and needs no folder to keep a secret in.
+            Role::Worker => Secret::new(hex::encode(ambient::random::<32>())),
+            Role::All | Role::Web => signing_secret(&config)?,
+        };
         let db = prepare_database(&config).await?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             streams: Streams::new(config.limits.event_streams),
             processes: processes::live(db.clone()),
+            blobs: BlobStore::open(&config.storage_url(), &config.storage.s3)?
+                .remembered_by(Arc::new(CatalogJournal(db.clone()))),
             db,
-            blobs: BlobStore::open(&config.storage_url(), &config.storage.s3)?,
             passwords: Passwords::new(cores)?,
             tokens: Arc::new(Tokens::new(&secret, &config.accounts)),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),

@@ -137,6 +137,15 @@ impl BlobError {
         })
     }
 
+    /// Whether the store, or the way to it, is to blame and not what was asked for.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Refused { .. } | Self::Journal { .. } => true,
+            Self::Store { source, .. } => matches!(source, object_store::Error::Generic { .. }),
+            _ => false,
+        }
+    }
+
     /// Whether the connection failed in the middle, after which repeating what can be repeated may help.
     pub(super) fn is_cut(&self) -> bool {
         let (Self::Store { source, .. } | Self::Unreachable { source, .. }) = self else { return false };

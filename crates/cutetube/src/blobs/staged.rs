@@ -46,6 +46,17 @@ pub(super) fn find(folder: &Path) -> io::Result<Vec<Staged>> {
     Ok(found)
 }
 
+/// Removes a folder, as far as there is nothing in it but folders.
+pub(super) fn remove_empty_folders(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_empty_folders(&entry.path());
+        }
+    }
+    // Fails, as it should, when something else lives there.
+    let _ = std::fs::remove_dir(folder);
+}
+
 impl Staged {
     pub(super) async fn discard(self) -> io::Result<()> {
         match tokio::fs::remove_file(&self.path).await {

@@ -244,7 +244,7 @@ impl BlobStore {
         let listed = self.objects(prefix).await?;
         self.delete_listed(prefix, &listed).await?;
         if let Place::Local { root } = &self.place {
-            // A store without folders has nothing left; this one has empty ones.
+            // What has not appeared goes too.
             let _ = tokio::fs::remove_dir_all(root.join(prefix.to_string())).await;
         }
         Ok(u64::try_from(listed.len()).unwrap_or(u64::MAX))
@@ -266,6 +266,11 @@ impl BlobStore {
                 Ok(())
             })
             .await?;
+        }
+        if let Place::Local { root } = &self.place {
+            let folder = root.join(prefix.to_string());
+            // A folder that stays costs nothing.
+            let _ = tokio::task::spawn_blocking(move || staged::remove_empty_folders(&folder)).await;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod openapi;
 mod package;
 mod publish;
 mod serve;
+mod sweep;
 mod transcode;
 mod user;
 
@@ -16,6 +17,7 @@ use std::{ffi::OsString, io::Write, path::PathBuf, process::ExitCode, time::Dura
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::blobs::BlobError;
 use crate::config::{self, Config, ConfigError, Role, Sources};
 
 /// Video on demand from one program: upload, transcode, package, stream.
@@ -42,6 +44,8 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Bring the tables up to date, as `serve` does when it starts
     Migrate(migrate::Migrate),
+    /// Remove from the store what no video needs, as workers do from time to time
+    Sweep(sweep::Sweep),
     /// Try everything the server needs, and say what is wrong
     Doctor(doctor::Doctor),
     /// Make accounts and change what they may do
@@ -120,6 +124,7 @@ fn run(command: Command, env: Environment) -> anyhow::Result<()> {
             Command::Publish(publish) => publish.run().await,
             Command::Inspect(inspect) => inspect.run().await,
             Command::Migrate(migrate) => migrate.run(env).await,
+            Command::Sweep(sweep) => sweep.run(env).await,
             Command::Doctor(doctor) => doctor.run(env).await,
             Command::User(user) => user.run(env).await,
             Command::Events(events) => events.run(env).await,
@@ -145,6 +150,9 @@ fn report(error: &anyhow::Error, to: &mut impl Write) {
 fn hint_of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     if let Some(advised) = error.downcast_ref::<Advised>() {
         return Some(advised.hint.clone());
+    }
+    if let Some(hint) = error.downcast_ref::<BlobError>().and_then(BlobError::hint) {
+        return Some(hint.to_owned());
     }
     error.downcast_ref::<ConfigError>().and_then(ConfigError::hint)
 }

@@ -91,6 +91,8 @@ pub struct Database {
 pub struct Storage {
     /// `file://…`, or `s3://` with a bucket and a prefix in it. Without it, `blobs` in the data folder.
     pub url: Option<String>,
+    /// How old something that no video needs has to be before workers remove it. An upload must be recorded by then.
+    pub sweep_age_seconds: u64,
     /// How an S3 server is reached.
     pub s3: S3,
 }
@@ -236,7 +238,7 @@ impl Default for Config {
                 drain_seconds: 20,
             },
             database: Database { url: None, wait_seconds: 60 },
-            storage: Storage { url: None, s3: S3::default() },
+            storage: Storage { url: None, sweep_age_seconds: 24 * 3600, s3: S3::default() },
             delivery: Delivery { cdn_base_url: None },
             limits: Limits {
                 rate: RateLimits::On,

@@ -83,18 +83,6 @@ pub(crate) fn sound_output(shelf: &Shelf, made: &MadeSound) -> Output {
     Output { renditions: vec![rendition], ..Output::default() }
 }
 
-/// Every recorded object must be in the store, as long as it was when it was recorded.
-pub(crate) async fn verify(shelf: &Shelf, renditions: &[Rendition]) -> Result<(), StageError> {
-    for object in renditions.iter().flat_map(|rendition| &rendition.objects) {
-        let found = shelf.len(&object.key).await?;
-        if found != object.bytes {
-            let difference = format!("`{}` has {found} of {} bytes", object.key, object.bytes);
-            return Err(StageError::retry("a stored object is not what was recorded", difference));
-        }
-    }
-    Ok(())
-}
-
 /// The video renditions as recorded.
 pub(crate) fn made_video(blueprint: &Blueprint, renditions: &[Rendition]) -> Vec<MadeVideo> {
     let made = |(rung, id): (usize, RenditionId)| {

@@ -19,6 +19,7 @@ pub(crate) mod shelf;
 pub(crate) mod sound;
 pub(crate) mod tenure;
 pub(crate) mod verdict;
+pub(crate) mod verify;
 
 pub(crate) use shelf::Shelf;
 pub(crate) use tenure::Tenure;
@@ -80,9 +81,13 @@ impl StageError {
         let Self::Retry { source, .. } = self else { return false };
         let first: &(dyn Error + 'static) = source.as_ref();
         std::iter::successors(Some(first), |error| (**error).source()).any(|error| {
-            let store = error.downcast_ref::<object_store::Error>();
-            let system = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
-            matches!(store, Some(object_store::Error::Generic { .. }))
+            let system = error.downcast_ref::<io::Error>();
+            // An error that was made into one of the system's is not a link of its chain.
+            let inner =
+                system.and_then(io::Error::get_ref).and_then(|error| error.downcast_ref::<BlobError>());
+            let store = error.downcast_ref::<BlobError>().or(inner);
+            let system = system.and_then(io::Error::raw_os_error);
+            store.is_some_and(BlobError::is_outage)
                 || system.map(Errno::from_raw_os_error).is_some_and(|errno| SHORTAGES.contains(&errno))
         })
     }

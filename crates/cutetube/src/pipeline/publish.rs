@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use packager::{
-    AudioRendition, AvcConfig, FrameRate, ImageRendition, Presentation, PresentationParts, VideoRendition,
-    VideoSegment, hls, mpd,
+    AudioRendition, AudioTrack, AvcConfig, FrameRate, ImageRendition, Presentation, PresentationParts,
+    VideoRendition, VideoSegment, hls, mpd,
 };
 
 use super::blueprint::Blueprint;
@@ -115,6 +115,26 @@ pub(crate) async fn complete_storyboard(
         sheets.push(bytes);
     }
     Ok(sheets)
+}
+
+/// The init segments of the other flavour are not recorded, because they follow from what is: any that is not in the
+/// store is written again.
+pub(crate) async fn restore_init_segments(
+    blueprint: &Blueprint,
+    video: &[MadeVideo],
+    sound: Option<&MadeSound>,
+    shelf: &Shelf,
+) -> Result<(), StageError> {
+    for made in video {
+        let init = blueprint.video_track_of(made.rung, &made.sample_entry).init(Flavour::Mov);
+        let name = blueprint.rendition_name(made.rung);
+        shelf.restore(MediaObject::Init(Flavour::Mov, name), init.into()).await?;
+    }
+    if let Some((made, track)) = sound.zip(blueprint.sound_track()) {
+        let init = AudioTrack { config: made.config, language: track.language }.init(Flavour::Mov);
+        shelf.restore(MediaObject::Init(Flavour::Mov, RenditionName::audio()), init.into()).await?;
+    }
+    Ok(())
 }
 
 /// Writes what is derived from the rest, the multivariant documents last: whoever finds one finds all that it names.

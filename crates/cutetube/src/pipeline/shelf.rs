@@ -52,12 +52,25 @@ impl Shelf {
         }
     }
 
-    /// Length of the object that was recorded under the name `key`.
-    pub(crate) async fn len(&self, key: &str) -> Result<u64, StageError> {
+    /// Whether the object that was recorded under the name `key` is the one that was recorded.
+    pub(crate) async fn holds(&self, key: &str, recorded: Stored) -> Result<bool, StageError> {
         self.require_tenure()?;
         let not_found = |_| BlobError::NotFound { key: key.to_owned() };
         let key: StorageKey = key.parse().map_err(not_found)?;
-        Ok(self.store.head(&key).await?.len)
+        match self.store.fingerprint(&key).await {
+            Ok(found) => Ok(found == recorded),
+            Err(BlobError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Sees to it that an object consists of `bytes`, which follow from what is recorded.
+    pub(crate) async fn restore(&self, object: MediaObject, bytes: Bytes) -> Result<(), StageError> {
+        let key = self.key(object.clone()).to_string();
+        if !self.holds(&key, Stored::of([&bytes])).await? {
+            self.put(object, vec![bytes]).await?;
+        }
+        Ok(())
     }
 
     /// A whole object; for those known to be small.

@@ -24,13 +24,14 @@ use anyhow::Context;
 use catalog::events;
 use catalog::work::{Class, PIPELINE_QUEUE, UPKEEP_QUEUE};
 use db::Db;
-use jobs::{Claim, Job, Retention, WorkerId};
+use jobs::{Claim, Job, NewJob, Retention, WorkerId};
+use serde_json::Value;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 use transcode::sandbox::{self, SandboxMode};
 
-use crate::{AppState, ambient, config::Role, events::Courier};
+use crate::{AppState, ambient, config::Role, events::Courier, sweeping};
 use desk::{Desk, InHand};
 use presence::Presence;
 use registration::Registration;
@@ -44,6 +45,9 @@ const SPARE_SLOTS: usize = 1;
 /// How long a claim waits when nobody says that there is something to do; delayed jobs are found by it.
 const SLOW_POLL: Duration = Duration::from_secs(1);
 const PURGE: Duration = Duration::from_secs(3600);
+/// How often the store is swept, by whichever worker comes first; and how often each looks whether it is time.
+const SWEEP: Duration = Duration::from_secs(6 * 3600);
+const LOOK_AT_SWEEP: Duration = Duration::from_secs(600);
 /// How long people can see that a worker has vanished.
 const FORGET_SILENT: Duration = Duration::from_secs(3600);
 
@@ -289,6 +293,8 @@ async fn look_after_others(state: &AppState, presence: Option<&Presence>, stop: 
     let mut look = interval(HEARTBEAT);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut purge = interval(PURGE);
+    // Not while everything else starts too.
+    let mut sweep = interval_at(Instant::now() + LOOK_AT_SWEEP, LOOK_AT_SWEEP);
     loop {
         tokio::select! {
             () = stop.cancelled() => return std::future::pending().await,
@@ -297,6 +303,14 @@ async fn look_after_others(state: &AppState, presence: Option<&Presence>, stop: 
                     take_over(state, presence).await;
                 }
                 reap(state).await;
+            }
+            _ = sweep.tick() => {
+                let job = NewJob::new(UPKEEP_QUEUE, sweeping::KIND, &Value::Null)
+                    .priority(Class::Background.priority())
+                    .max_failures(3);
+                if let Err(error) = jobs::enqueue_every(&state.db, SWEEP, sweeping::KIND, job).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "no sweep was enqueued");
+                }
             }
             _ = purge.tick() => {
                 if let Err(error) = forget_jobs(&state.db).await {

@@ -13,6 +13,7 @@ use catalog::work::{self, AudioJob, Class, DeleteJob, EncodeJob, InspectJob, Pub
 use catalog::{Stage, endings};
 use jobs::{Backoff, Job};
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use transcode::chunk::{ChunkSpec, Stills};
 use transcode::encode::planned_frames;
@@ -28,7 +29,9 @@ use crate::pipeline::blob_source::BlobSource;
 use crate::pipeline::blueprint::{Blueprint, StoredBlueprint};
 use crate::pipeline::inspect::INDEX_LIMITS;
 use crate::pipeline::prepare::prepare;
+use crate::pipeline::verify::{self, Findings};
 use crate::pipeline::{Shelf, StageError, encode, ledger, publish, sound};
+use crate::sweeping::{self, Mode, SweepError};
 use crate::{AppState, ambient};
 
 /// What every job of this process works with.
@@ -83,6 +86,7 @@ impl Stages {
     /// Runs a job to whatever end.
     pub(super) async fn perform(&self, job: &Job, hand: &InHand) {
         let outcome = match Work::of(job) {
+            _ if job.kind == sweeping::KIND => self.sweep(job, hand).await,
             Ok(work) => self.work(&work, job, hand).await,
             Err(error) => Err(error.into()),
         };
@@ -204,16 +208,68 @@ impl Stages {
         let contents: Contents<PlanDocument> =
             hand.ask(|| outputs::contents(&self.state.db, job.video, job.revision)).await?;
         let shelf = self.shelf(job.video, job.revision, hand);
-        ledger::verify(&shelf, &contents.renditions).await?;
+        let began = Instant::now();
+        let whose = (job.video, job.revision);
+        let findings = verify::verify(&opened.blueprint, &shelf, whose, &contents).await?;
+        tracing::debug!(
+            video.id = %job.video, bytes = findings.intact_bytes, duration_ms = began.elapsed().as_millis(),
+            "the objects of video `{}` were read back", job.video
+        );
+        if !findings.redo.is_empty() {
+            return self.repair(job, &findings, claimed, hand).await;
+        }
         let made_sheets = ledger::made_sheets(&contents.images);
         let sheets = publish::complete_storyboard(&opened.blueprint, &shelf, &made_sheets).await?;
         let video = ledger::made_video(&opened.blueprint, &contents.renditions);
         let sound = ledger::made_sound(&opened.blueprint, &contents.renditions)?;
         let presentation = publish::presentation(&opened.blueprint, &video, sound.as_ref(), &sheets)?;
+        publish::restore_init_segments(&opened.blueprint, &video, sound.as_ref(), &shelf).await?;
         publish::write(&presentation, &shelf).await?;
         self.tidy(job, hand).await?;
         hand.settle(|| outputs::publish(&self.state.db, &claimed.lease, job.video, job.revision)).await?;
         tracing::info!(video.id = %job.video, "video `{}` is ready", job.video);
+        Ok(())
+    }
+
+    /// What the store has lost is made again before anybody sees the video.
+    async fn repair(
+        &self,
+        job: &PublishJob,
+        findings: &Findings,
+        claimed: &Job,
+        hand: &InHand,
+    ) -> Result<(), JobError> {
+        let (db, lease) = (&self.state.db, &claimed.lease);
+        let (damaged, jobs) = (findings.damaged.len(), findings.redo.len());
+        tracing::error!(
+            video.id = %job.video, damaged, jobs, first = findings.damaged.first(),
+            "the store has lost or changed {damaged} objects of video `{}`: {jobs} jobs are repeated", job.video
+        );
+        let withdrawn =
+            hand.settle(|| outputs::withdraw(db, lease, job.video, job.revision, &findings.redo)).await;
+        match withdrawn {
+            Err(catalog::Error::BeyondRepair { .. }) => Err(StageError::reject(
+                "The video could not be stored: the server's storage loses what is written to it. Tell the \
+                 administrator, and try again when it is mended.",
+            )
+            .into()),
+            outcome => Ok(outcome?),
+        }
+    }
+
+    async fn sweep(&self, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
+        let age = Duration::from_secs(self.state.config.storage.sweep_age_seconds);
+        let swept = tokio::select! {
+            () = hand.cancel.cancelled() => return Err(StageError::Cancelled.into()),
+            swept = sweeping::sweep(&self.state.db, &self.state.blobs, age, Mode::Remove) => swept,
+        };
+        swept
+            .map_err(|error| match error {
+                SweepError::Store(error) => JobError::from(StageError::from(error)),
+                SweepError::Catalog(error) => error.into(),
+            })?
+            .log();
+        hand.settle(|| endings::done(&self.state.db, &claimed.lease)).await?;
         Ok(())
     }
 

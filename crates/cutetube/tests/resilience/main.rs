@@ -7,5 +7,6 @@ mod crowd;
 mod deletion;
 mod faults;
 mod kills;
+mod object_storage;
 mod platform;
 mod stops;

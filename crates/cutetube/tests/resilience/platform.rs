@@ -103,6 +103,14 @@ impl Platform {
         self.log.lock().unwrap().contains(text)
     }
 
+    /// The program with the settings of this platform, for one command.
+    pub(crate) fn command(&self) -> std::process::Command {
+        let mut command = clip::program();
+        command.current_dir(self.folder.path()).env("CUTETUBE_DATABASE__URL", self.database.url());
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
     pub(crate) async fn start(&self) -> Process {
         self.start_as(Role::All).await
     }
@@ -113,13 +121,23 @@ impl Platform {
     }
 
     /// The same with a command that ends up as the program.
-    pub(crate) async fn start_through(&self, role: Role, mut command: std::process::Command) -> Process {
+    pub(crate) async fn start_through(&self, role: Role, command: std::process::Command) -> Process {
+        self.start_on(role, command, &self.data()).await
+    }
+
+    /// The same on another data folder.
+    pub(crate) async fn start_on(
+        &self,
+        role: Role,
+        mut command: std::process::Command,
+        data: &Path,
+    ) -> Process {
         let (name, sign) = match role {
             Role::All => ("all", "listening on "),
             Role::Web => ("web", "listening on "),
             Role::Worker => ("worker", " takes jobs"),
         };
-        command.args(["serve", "--listen", "127.0.0.1:0", "--role", name, "--data"]).arg(self.data());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--role", name, "--data"]).arg(data);
         command.current_dir(self.folder.path()).env("CUTETUBE_DATABASE__URL", self.database.url());
         command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         let mut child = Command::from(command)
@@ -149,6 +167,13 @@ impl Platform {
 
     /// Signs up, and uploads the clip. Answers the video's id.
     pub(crate) async fn upload(&mut self, process: &Process) -> String {
+        let answer = self.send(process, clip::file().into()).await.send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        answer["data"]["video_id"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+    }
+
+    /// The request that uploads a file.
+    pub(crate) async fn send(&mut self, process: &Process, file: reqwest::Body) -> reqwest::RequestBuilder {
         if self.token.is_empty() {
             let form = json!({
                 "username": "ada", "email": "ada@example.org", "password": "correct horse",
@@ -158,12 +183,10 @@ impl Platform {
             let answer: Value = self.client.post(url).json(&form).send().await.unwrap().json().await.unwrap();
             self.token = answer["user"]["token"]["access"].as_str().unwrap().to_owned();
         }
-        let clip = multipart::Part::bytes(clip::file()).file_name("clip.mp4");
+        let clip = multipart::Part::stream(file).file_name("clip.mp4");
         let form = multipart::Form::new().text("title", "Clip").part("video", clip);
         let url = format!("{}/api/v3/vod/initiate-task/upload/", process.url);
-        let request = self.client.post(url).bearer_auth(&self.token).multipart(form);
-        let answer: Value = request.send().await.unwrap().json().await.unwrap();
-        answer["data"]["video_id"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+        self.client.post(url).bearer_auth(&self.token).multipart(form)
     }
 
     /// Sends a request without a body as the owner.
@@ -223,10 +246,20 @@ impl Platform {
 
     /// The same for a store elsewhere.
     pub(crate) async fn check_ready_in(&self, process: &Process, video: &str, blobs: &Path) {
+        self.check_ready_with(process, video, async || clip::objects_below(blobs)).await;
+    }
+
+    /// The same for a store whose objects `look` tells.
+    pub(crate) async fn check_ready_with(
+        &self,
+        process: &Process,
+        video: &str,
+        look: impl AsyncFnOnce() -> clip::Objects,
+    ) {
         let seen = self.ended(process, video).await;
         assert_eq!(seen.state, "ready", "{}", seen.json);
         let revision = seen.json["playback"]["hls"].as_str().unwrap().rsplit('/').nth(1).unwrap().to_owned();
-        let objects = clip::objects_below(blobs);
+        let objects = look().await;
         let folder = format!("vod-media/{video}/{revision}/");
         let made = clip::made().iter().map(|name| format!("{folder}{name}"));
         let expected: BTreeSet<String> = made.chain([format!("sources/{video}/source.mp4")]).collect();

@@ -1,0 +1,168 @@
+//! Removing from the store what nobody needs: what killed processes and failed attempts have left.
+//!
+//! Safe beside everything that is going on, for three reasons. What is listed is looked up in the catalogue *afterwards*,
+//! and a revision is recorded there before the first of its objects is written, so whatever a job may be writing is
+//! found to be needed; numbers of revisions and ids of videos are never used twice, so what is not needed stays so. An
+//! upload is recorded only after its file is complete: therefore nothing younger than a safe age is touched, by the
+//! clock of the store itself. And a multipart upload gives a sign of life with its parts.
+
+use std::time::{Duration, SystemTime};
+
+use catalog::storage::{self, Needed};
+use db::Db;
+
+use crate::blobs::{BlobError, BlobStore, KeyPrefix, Listed};
+
+/// Kind of the job that sweeps.
+pub(crate) const KIND: &str = "sweep";
+
+/// What was, or would be, removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Swept {
+    /// Objects that no video needs.
+    pub(crate) objects: u64,
+    /// Of those objects and files.
+    pub(crate) bytes: u64,
+    /// Files of objects that never appeared.
+    pub(crate) staged: u64,
+    /// Multipart uploads that nobody went on with.
+    pub(crate) uploads: u64,
+    /// Folders with names that this program does not give; they are left alone.
+    pub(crate) foreign: u64,
+}
+
+/// What to do with what is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Remove,
+    OnlyTell,
+}
+
+/// Why the store was not swept to its end. What was removed so far is removed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SweepError {
+    #[error(transparent)]
+    Store(#[from] BlobError),
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+}
+
+/// Removes what is not needed and older than `age`.
+pub(crate) async fn sweep(
+    db: &Db,
+    blobs: &BlobStore,
+    age: Duration,
+    mode: Mode,
+) -> Result<Swept, SweepError> {
+    let now = blobs.clock().await?;
+    let before = now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
+    let mut sweep = Sweep { db, blobs, before, mode, swept: Swept::default() };
+    sweep.sources().await?;
+    sweep.media().await?;
+    sweep.remove(&KeyPrefix::Probes).await?;
+    sweep.staged().await?;
+    sweep.uploads(age).await?;
+    Ok(sweep.swept)
+}
+
+struct Sweep<'a> {
+    db: &'a Db,
+    blobs: &'a BlobStore,
+    before: SystemTime,
+    mode: Mode,
+    swept: Swept,
+}
+
+impl Sweep<'_> {
+    async fn sources(&mut self) -> Result<(), SweepError> {
+        for folder in self.folders(&KeyPrefix::Sources).await? {
+            let KeyPrefix::Source(video) = folder else { continue };
+            if storage::needed(self.db, video).await? == Needed::Nothing {
+                self.remove(&folder).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn media(&mut self) -> Result<(), SweepError> {
+        for folder in self.folders(&KeyPrefix::AllMedia).await? {
+            let KeyPrefix::Video(video) = folder else { continue };
+            let revisions = self.folders(&folder).await?;
+            match storage::needed(self.db, video).await? {
+                Needed::UpToItsDeletion => {}
+                Needed::Nothing => self.remove(&folder).await?,
+                Needed::Revisions(needed) => {
+                    for unneeded in revisions.iter().filter(
+                        |folder| !matches!(folder, KeyPrefix::Revision(_, one) if needed.contains(one)),
+                    ) {
+                        self.remove(unneeded).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The folders below a prefix that this program has made.
+    async fn folders(&mut self, prefix: &KeyPrefix) -> Result<Vec<KeyPrefix>, SweepError> {
+        let names = self.blobs.folders(prefix).await?;
+        let known: Vec<_> = names.iter().filter_map(|name| prefix.child(name)).collect();
+        self.swept.foreign += count(names.len() - known.len());
+        Ok(known)
+    }
+
+    async fn remove(&mut self, prefix: &KeyPrefix) -> Result<(), SweepError> {
+        let mut old: Vec<Listed> = self.blobs.objects(prefix).await?;
+        old.retain(|object| object.info.written <= self.before);
+        if self.mode == Mode::Remove {
+            self.blobs.delete_listed(prefix, &old).await?;
+        }
+        self.swept.objects += count(old.len());
+        self.swept.bytes += old.iter().map(|object| object.info.len).sum::<u64>();
+        Ok(())
+    }
+
+    async fn staged(&mut self) -> Result<(), SweepError> {
+        for file in self.blobs.staged(None).await? {
+            if file.written > self.before {
+                continue;
+            }
+            self.swept.staged += 1;
+            self.swept.bytes += file.len;
+            if self.mode == Mode::Remove {
+                self.blobs.discard_staged(file).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn uploads(&mut self, age: Duration) -> Result<(), SweepError> {
+        for stale in storage::stale_uploads(self.db, age).await? {
+            self.swept.uploads += 1;
+            if self.mode == Mode::Remove {
+                self.blobs.abort_upload(&stale.object_key, &stale.upload).await?;
+                storage::upload_ended(self.db, &stale.upload).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Swept {
+    /// For the log of a server.
+    pub(crate) fn log(&self) {
+        let Self { objects, bytes, staged, uploads, foreign } = *self;
+        tracing::info!(
+            objects,
+            freed_bytes = bytes,
+            staged,
+            uploads,
+            foreign,
+            "swept: {objects} objects, {staged} unfinished files and {uploads} unfinished uploads, {bytes} bytes freed"
+        );
+    }
+}
+
+fn count(len: usize) -> u64 {
+    u64::try_from(len).unwrap_or(u64::MAX)
+}
