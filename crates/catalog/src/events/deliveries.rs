@@ -156,8 +156,8 @@ pub async fn announce(db: &Db, lease: &Lease, seq: u64, channels: &Channels) -> 
     let mut jobs = Vec::new();
     if let Some(event) = tx.query(BY_SEQ).bind(seq).first::<Event>().await? {
         let mut destinations = hooks(&mut tx, &event).await?;
-        destinations.extend(channels.email.contains(&event.kind).then_some(Destination::Email));
-        destinations.extend(channels.amqp.then_some(Destination::Amqp));
+        destinations.extend(channels.email.contains(&event.kind).then_some(Stop::EMAIL));
+        destinations.extend(channels.amqp.then_some(Stop::AMQP));
         jobs = begin(&mut tx, &event, &destinations, channels).await?;
     }
     let count = jobs.len();
@@ -231,13 +231,11 @@ pub async fn replay(
     let mut jobs = Vec::new();
     for event in &events {
         let mut destinations = hooks(&mut tx, event).await?;
-        destinations.extend((channels.amqp && job.owner.is_none()).then_some(Destination::Amqp));
-        if let Some(only) = job.webhook {
-            destinations.retain(|to| *to == Destination::Webhook(only));
-        } else if let Some(owner) = job.owner {
-            let own: Vec<WebhookId> =
-                webhooks::of_owner(&mut tx, owner).await?.iter().map(|hook| hook.id).collect();
-            destinations.retain(|to| matches!(to, Destination::Webhook(id) if own.contains(id)));
+        destinations.extend((channels.amqp && job.owner.is_none()).then_some(Stop::AMQP));
+        match (job.webhook, job.owner) {
+            (Some(only), _) => destinations.retain(|stop| stop.destination == Destination::Webhook(only)),
+            (None, Some(owner)) => destinations.retain(|stop| stop.webhook_owner == Some(owner)),
+            (None, None) => {}
         }
         let begun = begin(&mut tx, event, &destinations, channels).await?;
         jobs.extend(begun.into_iter().map(|job| job.priority(super::errands::AGAIN)));
@@ -260,7 +258,7 @@ pub async fn send_test(db: &Db, webhook: WebhookId, asked_by: UserId, failures: 
     let seq = append(&mut tx, EventKind::Test, hook.owner.unwrap_or(asked_by), webhook.uuid(), None).await?;
     let event: Event = tx.query(BY_SEQ).bind(seq).one().await?;
     let channels = Channels { email: Vec::new(), amqp: false, failures };
-    let jobs = begin(&mut tx, &event, &[Destination::Webhook(webhook)], &channels).await?;
+    let jobs = begin(&mut tx, &event, &[Stop::webhook(&hook)], &channels).await?;
     jobs::enqueue_all(&mut tx, jobs).await?;
     tx.commit().await?;
     Ok(event)
@@ -379,28 +377,49 @@ pub(crate) async fn bury(tx: &mut Tx, dead: &DeadJob) -> Result<()> {
     Ok(())
 }
 
+/// Where a delivery goes, and in whose share of the queue.
+#[derive(Debug, Clone, Copy)]
+struct Stop {
+    destination: Destination,
+    webhook_owner: Option<UserId>,
+}
+
+impl Stop {
+    const EMAIL: Self = Self { destination: Destination::Email, webhook_owner: None };
+    const AMQP: Self = Self { destination: Destination::Amqp, webhook_owner: None };
+
+    fn webhook(webhook: &Webhook) -> Self {
+        Self { destination: Destination::Webhook(webhook.id), webhook_owner: webhook.owner }
+    }
+
+    /// Who chose the receiver shares the slots with the others who chose one: one that is slow delays none but its
+    /// owner's.
+    fn share(&self) -> String {
+        match self.webhook_owner {
+            Some(owner) => format!("webhooks:{owner}"),
+            None => self.destination.to_string(),
+        }
+    }
+}
+
 /// The webhooks that want to hear of an event. A test goes where it was sent and nowhere else.
-async fn hooks(tx: &mut Tx, event: &Event) -> Result<Vec<Destination>> {
+async fn hooks(tx: &mut Tx, event: &Event) -> Result<Vec<Stop>> {
     let listening = webhooks::listening(tx, event.owner, event.kind).await?;
-    Ok(listening.iter().map(|Webhook { id, .. }| Destination::Webhook(*id)).collect())
+    Ok(listening.iter().map(Stop::webhook).collect())
 }
 
 /// Begins a run of each delivery, and answers their jobs.
-async fn begin(
-    tx: &mut Tx,
-    event: &Event,
-    destinations: &[Destination],
-    channels: &Channels,
-) -> Result<Vec<NewJob>> {
+async fn begin(tx: &mut Tx, event: &Event, stops: &[Stop], channels: &Channels) -> Result<Vec<NewJob>> {
     let mut jobs = Vec::new();
-    for destination in destinations {
+    for stop in stops {
+        let destination = stop.destination;
         let webhook = match destination {
-            Destination::Webhook(id) => Some(*id),
+            Destination::Webhook(id) => Some(id),
             Destination::Email | Destination::Amqp => None,
         };
         let run = tx.query(BEGIN).bind(event.seq).bind(destination).bind(webhook).value().await?;
-        let job = DeliverJob { event: event.seq, destination: *destination, run };
-        jobs.push(job.into_job(event.owner, channels.failures));
+        let job = DeliverJob { event: event.seq, destination, run };
+        jobs.push(job.into_job(stop.share(), channels.failures));
     }
     Ok(jobs)
 }

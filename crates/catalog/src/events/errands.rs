@@ -84,32 +84,30 @@ impl Errand {
 impl AnnounceJob {
     pub(crate) fn into_job(self, owner: UserId) -> NewJob {
         let key = format!("announce:{}", self.event);
-        job("announce", &self, Some(owner)).dedup_key(key)
+        job("announce", &self, owner.to_string()).dedup_key(key)
     }
 }
 
 impl DeliverJob {
-    /// For a receiver that may fail so often.
-    pub(crate) fn into_job(self, owner: UserId, failures: u32) -> NewJob {
+    /// In this share of the queue, for a receiver that may fail so often.
+    pub(crate) fn into_job(self, share: String, failures: u32) -> NewJob {
         let key = format!("deliver:{}:{}:{}", self.event, self.destination, self.run);
-        job("deliver", &self, Some(owner)).max_failures(failures).dedup_key(key)
+        job("deliver", &self, share).max_failures(failures).dedup_key(key)
     }
 }
 
 impl ReplayJob {
     /// Without a key: the same replay may be wanted twice.
     pub(crate) fn into_job(self, asked_by: Option<UserId>) -> NewJob {
-        job("replay", &self, asked_by).priority(AGAIN)
+        let share = asked_by.map(|owner| owner.to_string()).unwrap_or_default();
+        job("replay", &self, share).priority(AGAIN)
     }
 }
 
-/// A job in the share of `owner`, or of the system.
-fn job(kind: &str, payload: &impl Serialize, owner: Option<UserId>) -> NewJob {
+/// A job in this share of the queue; an empty one is the system's.
+fn job(kind: &str, payload: &impl Serialize, share: String) -> NewJob {
     let payload = serde_json::to_value(payload).expect("structs of ids and numbers are always JSON");
-    NewJob::new(QUEUE, kind, &payload)
-        .owner(owner.map(|owner| owner.to_string()).unwrap_or_default())
-        .max_attempts(ATTEMPTS)
-        .max_failures(ATTEMPTS)
+    NewJob::new(QUEUE, kind, &payload).owner(share).max_attempts(ATTEMPTS).max_failures(ATTEMPTS)
 }
 
 fn parse<T: DeserializeOwned>(kind: &str, payload: &str) -> Result<T> {

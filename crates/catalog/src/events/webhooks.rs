@@ -166,11 +166,6 @@ pub(super) async fn listening(tx: &mut Tx, owner: UserId, kind: EventKind) -> Re
     Ok(enabled.into_iter().filter(|webhook| webhook.wants(kind)).collect())
 }
 
-/// Those of one person, asked for inside of a transaction.
-pub(super) async fn of_owner(tx: &mut Tx, owner: UserId) -> Result<Vec<Webhook>> {
-    Ok(tx.query(OF_OWNER).bind(owner).all().await?)
-}
-
 /// Where to post to, and what to sign with: the secret, and the one before it while that still counts.
 pub(super) async fn target(db: &Db, id: WebhookId) -> Result<Option<Target>> {
     Ok(db.read(TARGET).bind(id).first().await?)

@@ -97,8 +97,9 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     let config: Config = figment.extract().map_err(|error| bad_value(&error))?;
     match config.outbound_problem() {
         Some((key, problem)) => {
-            let origin = figment.find_metadata(key).map_or("not set".into(), |found| found.name.clone());
-            Err(ConfigError::BadValue { key: key.to_owned(), origin: origin.into_owned(), problem })
+            let written = figment.find_metadata(key).filter(|source| source.name != defaults.metadata().name);
+            let origin = written.map_or_else(|| "not set".to_owned(), |source| source.name.to_string());
+            Err(ConfigError::BadValue { key: key.to_owned(), origin, problem })
         }
         None => Ok(config),
     }
@@ -275,6 +276,43 @@ mod tests {
         let config = check("", &env).unwrap();
         assert_eq!(config.accounts.signing_secret.unwrap().expose(), "0012345");
         assert_eq!(config.limits.upload_bytes, 1000);
+    }
+
+    #[test]
+    fn what_cannot_be_sent_is_refused_before_anything_starts() {
+        let host = ("CUTETUBE_SMTP__HOST", "mail.example.org");
+        let from = ("CUTETUBE_SMTP__FROM", "Videos <videos@example.org>");
+        let said = [
+            check("", &[host]),
+            check("", &[("CUTETUBE_SMTP__FROM", "videos")]),
+            check("", &[host, from, ("CUTETUBE_SMTP__USERNAME", "videos")]),
+            check("[smtp]\nevents = [\"video.danced\"]", &[]),
+            check("", &[("CUTETUBE_AMQP__URL", "amqp://user:secret@host:port")]),
+            check("[amqp]\nexchange = \"\"", &[]),
+            check("", &[("CUTETUBE_EVENTS__ALLOW_PRIVATE_NETWORKS", "10.0.0.0/33")]),
+            check("[events]\nallow_private_networks = 7", &[]),
+            check("[events]\nkeep_days = 0", &[]),
+        ]
+        .map(|answer| answer.unwrap_err());
+        insta::assert_snapshot!(said.join("\n"), @"
+        `smtp.from` cannot be used (not set): `smtp.host` needs an address to send from
+        `smtp.from` cannot be used (CUTETUBE_SMTP__FROM): this is no address like `Videos <videos@example.org>`
+        `smtp.password` cannot be used (not set): `smtp.username` and `smtp.password` go together
+        `smtp.events.0` cannot be used (FILE): `video.danced` is no EventKind
+        `amqp.url` cannot be used (CUTETUBE_AMQP__URL): this is no URL like `amqp://user:password@host:5672/vhost`
+        `amqp.exchange` cannot be used (FILE): an exchange has a name of 1 to 127 bytes
+        `events.allow_private_networks` cannot be used (CUTETUBE_EVENTS__ALLOW_PRIVATE_NETWORKS): `10.0.0.0/33` is no network like `10.0.0.0/8`
+        `events.allow_private_networks` cannot be used (FILE): invalid type: found signed int `7`, expected true, false, or a list of networks like `10.0.0.0/8`
+        `events.keep_days` cannot be used (FILE): events are kept for a day at least
+        ");
+        let networks = [("CUTETUBE_EVENTS__ALLOW_PRIVATE_NETWORKS", r#"["10.0.0.0/8", "fd00::/8"]"#)];
+        let config = check("", &networks).unwrap();
+        assert!(
+            matches!(config.events.allow_private_networks, super::super::PrivateNetworks::Only(two) if two.len() == 2)
+        );
+        let one = check("", &[("CUTETUBE_EVENTS__ALLOW_PRIVATE_NETWORKS", "10.0.0.0/8")]).unwrap();
+        assert!(matches!(one.events.allow_private_networks, super::super::PrivateNetworks::Only(_)));
+        assert!(check("", &[host, from]).is_ok());
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl Request {
     pub(crate) fn to_be_checked(&self, secret: &str) -> Value {
         let names = ["webhook-id", "webhook-timestamp", "webhook-signature"];
         let headers: Value =
-            names.iter().map(|name| ((*name).to_owned(), self.header(name).into())).collect();
+            names.iter().map(|name| ((*name).to_owned(), Value::from(self.header(name)))).collect();
         json!({ "secret": secret, "headers": headers, "body": self.body })
     }
 }

@@ -40,7 +40,7 @@ pub(crate) struct Server {
 
 /// Receivers are on this machine, and failures are tried again at once.
 const SETTINGS: [(&str, &str); 4] = [
-    ("CUTETUBE_EVENTS__ALLOW_PRIVATE_NETWORKS", "['127.0.0.0/8', '::1/128']"),
+    ("CUTETUBE_EVENTS__ALLOW_PRIVATE_NETWORKS", r#"["127.0.0.0/8", "::1/128"]"#),
     ("CUTETUBE_EVENTS__RETRY_SECONDS", "[0, 0, 0, 0, 0, 0]"),
     ("CUTETUBE_SERVER__PUBLIC_URL", "https://videos.example.org"),
     ("CUTETUBE_LIMITS__RATE", "off"),

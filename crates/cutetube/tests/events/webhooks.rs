@@ -232,9 +232,8 @@ async fn a_receiver_that_never_answers_keeps_nobody_waiting() {
         .await;
     assert_eq!(changed["enabled"], false);
     server.until_carried().await;
-    let deliveries =
-        server.get(&format!("/api/v5/webhooks/{}/deliveries?limit=100", hook["id"].as_str().unwrap()), &ada);
-    let deliveries = deliveries.await["deliveries"].as_array().unwrap().clone();
+    let path = format!("/api/v5/webhooks/{}/deliveries?limit=100", hook["id"].as_str().unwrap());
+    let deliveries = server.get(&path, &ada).await["deliveries"].as_array().unwrap().clone();
     assert_eq!(deliveries.len(), 30);
     let silent = |delivery: &&Value| delivery["attempts"][0]["error"] == "it did not answer in time";
     assert!(deliveries.iter().filter(silent).count() >= 1, "{deliveries:?}");
