@@ -45,6 +45,17 @@ pub async fn reject(db: &Db, lease: &Lease, sentence: &str) -> Result<()> {
     Ok(())
 }
 
+/// Ends the processing of a video: it fails with `sentence`, which its uploader reads, and its jobs are cancelled.
+///
+/// # Errors
+/// [`Error::NoVideo`]; [`Error::Refused`] when it is not being processed.
+pub async fn stop(db: &Db, video: VideoId, sentence: &str) -> Result<()> {
+    let mut tx = db.begin().await?;
+    fail(&mut tx, video, sentence).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// The attempt failed, for a reason that may pass. `error` is for operators; when it was the last attempt, the video
 /// fails with a sentence of its own.
 ///
@@ -174,13 +185,15 @@ async fn bury(tx: &mut Tx, dead: &DeadJob, sentence: &str) -> Result<()> {
     if work.stage().is_none() {
         return Ok(());
     }
-    let video = work.video();
-    let state = match videos::lock(tx, video).await {
-        Ok(state) => state.after(VideoEvent::Failed),
-        Err(Error::NoVideo(_)) => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    let Ok(state) = state else { return Ok(()) };
+    match fail(tx, work.video(), sentence).await {
+        Err(Error::NoVideo(_) | Error::Refused(_)) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// The video fails with `sentence`, and its other jobs are cancelled.
+async fn fail(tx: &mut Tx, video: VideoId, sentence: &str) -> Result<()> {
+    let state = videos::lock(tx, video).await?.after(VideoEvent::Failed)?;
     tx.query(SET_FAILED).bind(video).bind(state).bind(sentence.replace('\0', "\u{fffd}")).execute().await?;
     jobs::cancel_group(tx, &work::group(video)).await?;
     events::log(tx, EventKind::Failed, video).await

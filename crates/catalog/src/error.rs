@@ -33,6 +33,17 @@ pub enum Error {
     /// The video is not in a state for this.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// There is no such job, or no more.
+    #[error("there is no job `{0}`")]
+    NoJob(jobs::JobId),
+    /// The job is not in a state for this.
+    #[error("job `{job}` is `{state}`, and this cannot be done with it")]
+    JobState {
+        /// The job.
+        job: jobs::JobId,
+        /// Where it is in its life.
+        state: jobs::State,
+    },
     /// Chunks of one rendition were encoded with different parameter sets and cannot be played in one piece.
     #[error("a chunk of rendition `{0}` has another sample entry than the chunks before it")]
     SampleEntryDiffers(RenditionId),

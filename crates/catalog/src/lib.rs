@@ -20,6 +20,7 @@
 //! worker comes first; and the manifests follow from [`outputs::Contents`], never from "everything is done".
 
 pub mod accounts;
+pub mod administration;
 pub mod endings;
 mod error;
 pub mod events;

@@ -1,6 +1,7 @@
 //! One suite for both databases.
 
 mod accounts;
+mod administration;
 mod endings;
 mod history;
 mod outbox;

@@ -9,7 +9,7 @@ use sqlx::{
 };
 use tokio::sync::broadcast;
 
-use crate::{Error, Listener, Query, Result, Statement, Tx, postgres, query::On};
+use crate::{Error, Listener, Query, Result, Statement, Timestamp, Tx, postgres, query::On};
 
 /// An open database. Cheap to clone; all clones share the connections.
 #[derive(Clone)]
@@ -63,6 +63,8 @@ pub struct Settings {
 }
 
 crate::statements! {
+    /// The database's clock.
+    CLOCK { "SELECT " NOW }
     /// Answers when the database does.
     PING { "SELECT 1" }
 }
@@ -149,6 +151,14 @@ impl Db {
             }
             Pools::Postgres { options, .. } => Ok(Listener::on_postgres(channel, options.clone()).await),
         }
+    }
+
+    /// What the database's clock says now.
+    ///
+    /// # Errors
+    /// Every [`Error`] of the database.
+    pub async fn now(&self) -> Result<Timestamp> {
+        self.read(CLOCK).value().await
     }
 
     /// Asks the database for a sign of life.

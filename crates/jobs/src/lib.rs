@@ -50,11 +50,11 @@ pub use enqueue::{Enqueued, NewJob, enqueue, enqueue_all, enqueue_every};
 pub use estimate::{Outlook, Run};
 pub use job::{DeadJob, Error, Job, JobId, Lease, Progress, Result, State, WorkerId};
 pub use line::{AHEAD_LIMIT, Busy, InHand, Lines, Standing, Waiting, lines};
-pub use listing::{Filter, JobSummary, find, group, list};
+pub use listing::{Filter, JobSummary, find, group, list, payloads};
 pub use settle::{
     Retried, bury_exhausted, exhausted, expire, fail, let_go, postpone, reap, release, retry, settle,
 };
-pub use stats::{Depth, Ended, Pause, depths, ended, group_of, in_hand, pauses, unfinished};
+pub use stats::{Depth, Ended, Pause, depths, ended, group_of, in_hand, pauses, state, unfinished};
 
 /// The channel on which [`db::Db::listen`] hears that there may be something to claim.
 pub const CHANNEL: &str = "jobs";

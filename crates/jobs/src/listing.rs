@@ -116,6 +116,19 @@ pub async fn group(db: &Db, group: &str) -> Result<Vec<JobSummary>> {
     Ok(db.read(GROUP).bind(group).all().await?)
 }
 
+/// The payloads of a group's jobs, in the order of enqueuing.
+///
+/// # Errors
+/// Those of the database.
+pub async fn payloads(db: &Db, group: &str) -> Result<Vec<(JobId, String)>> {
+    let rows: Vec<PayloadRow> = db.read(PAYLOADS).bind(group).all().await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.payload)).collect())
+}
+
+db::row! {
+    struct PayloadRow { id: JobId, payload: String }
+}
+
 db::statements! {
     /// The ids come from the index alone, so that a rare kind among many jobs is found without reading them.
     LIST {
@@ -142,6 +155,7 @@ db::statements! {
          FROM jobs WHERE id = $1"
     }
     PAYLOAD { "SELECT payload FROM jobs WHERE id = $1" }
+    PAYLOADS { "SELECT id, payload FROM jobs WHERE job_group = $1 ORDER BY id" }
     GROUP {
         "SELECT id, queue, kind, owner, job_group, priority, state, attempt, max_attempts, failures, max_failures,
              units_done, units_total, error, worker, created_at, run_at, started_at, lease_until, finished_at

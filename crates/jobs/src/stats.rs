@@ -105,6 +105,14 @@ pub async fn group_of(tx: &mut Tx, id: JobId) -> Result<Option<String>> {
     Ok(tx.query(GROUP_OF).bind(id).first_value::<Option<String>>().await?.flatten())
 }
 
+/// Where a job is in its life, read inside a transaction; `None` when there is no such job.
+///
+/// # Errors
+/// Those of the database.
+pub async fn state(tx: &mut Tx, id: JobId) -> Result<Option<State>> {
+    Ok(tx.query(STATE).bind(id).first_value().await?)
+}
+
 /// How many jobs have not ended.
 ///
 /// # Errors
@@ -155,5 +163,6 @@ db::statements! {
     PAUSES { "SELECT queue, paused_at FROM job_pauses ORDER BY queue" }
     IN_HAND { "SELECT count(*) FROM jobs WHERE job_group = $1 AND lease_until > " NOW }
     GROUP_OF { "SELECT job_group FROM jobs WHERE id = $1" }
+    STATE { "SELECT state FROM jobs WHERE id = $1" }
     UNFINISHED { "SELECT count(*) FROM jobs WHERE state IN ('ready', 'running')" }
 }

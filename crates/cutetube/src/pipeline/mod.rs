@@ -92,6 +92,12 @@ impl StageError {
         })
     }
 
+    /// The end of what the program said that failed, where it was one.
+    pub(crate) fn stderr(&self) -> Option<&str> {
+        let Self::Retry { source, .. } = self else { return None };
+        source.downcast_ref::<ProcessError>()?.stderr()
+    }
+
     pub(crate) fn reject(sentence: impl Into<String>) -> Self {
         Self::Reject(Rejection::new(sentence))
     }

@@ -140,6 +140,7 @@ impl Stages {
             let delay = OUTAGE_BACKOFF.delay(job.attempt, jitter);
             hand.settle(|| endings::postpone(db, lease, &text, delay)).await?;
         } else {
+            let text = with_last_words(text, error);
             let delay = Backoff::default().delay(job.failures + 1, jitter);
             hand.settle(|| endings::retry(db, lease, &text, delay)).await?;
         }
@@ -415,6 +416,19 @@ impl JobError {
             Self::Catalog(error) => error.is_transient(),
         }
     }
+}
+
+/// What happened, and below it the last that the program said.
+fn with_last_words(mut text: String, error: &JobError) -> String {
+    const LINES: usize = 20;
+    let JobError::Stage(error) = error else { return text };
+    let said = error.stderr().unwrap_or_default();
+    let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+    for line in lines.iter().skip(lines.len().saturating_sub(LINES)) {
+        text.push('\n');
+        text.push_str(line);
+    }
+    text
 }
 
 /// An error with its causes, for operators.
