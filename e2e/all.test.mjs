@@ -5,5 +5,6 @@ import { shutDown } from "./platform.mjs";
 import "./suites/pages.mjs";
 import "./suites/uploading.mjs";
 import "./suites/playing.mjs";
+import "./suites/administering.mjs";
 
 after(shutDown);

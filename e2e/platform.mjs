@@ -14,6 +14,9 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const program = resolve(root, process.env.CARGO_TARGET_DIR ?? "target", "debug/cutetube");
 export const artifacts = join(root, "e2e/artifacts");
 
+/** Manages everything. */
+export const administrator = { username: "edith", email: "edith@example.org", password: "correct horse" };
+
 export const account = { username: "ada", email: "ada@example.org", password: "correct horse" };
 
 const BROWSERS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -61,6 +64,9 @@ async function start() {
   };
   try {
     const clip = await makeClip("clip.mp4", 12);
+    const { username, email, password } = administrator;
+    const words = ["user", "add", username, "--email", email, "--role", "admin", "--data", join(folder, "data")];
+    await run(program, words, { env: { ...process.env, CUTETUBE_PASSWORD: password } });
     const video = await publish(server.url, clip, "A clip with <markup> & more");
     return { url: server.url, clip, video, stop, newPage: (options) => newPage(browser, server.url, options) };
   } catch (error) {

@@ -115,7 +115,11 @@ impl Work {
         Self::parse(&job.kind, &job.payload)
     }
 
-    pub(crate) fn parse(kind: &str, payload: &str) -> Result<Self> {
+    /// The work that a job of this kind asks for with this payload.
+    ///
+    /// # Errors
+    /// [`Error::UnknownWork`], as for [`Work::of`].
+    pub fn parse(kind: &str, payload: &str) -> Result<Self> {
         match kind {
             "inspect" => parse(kind, payload).map(Self::Inspect),
             "encode" => parse(kind, payload).map(Self::Encode),

@@ -5,6 +5,7 @@
 //! handed down as values.
 
 mod accounts;
+mod admin;
 mod ambient;
 mod assets;
 pub mod blobs;

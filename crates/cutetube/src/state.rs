@@ -12,11 +12,13 @@ use transcode::{
 
 use crate::{
     accounts::{Passwords, Tokens},
+    admin::{self, actions::Overview},
     ambient,
     blobs::BlobStore,
     config::{self, Config, Role, Sandbox, Secret},
     http::Streams,
     journal::CatalogJournal,
+    live::Live,
     processes::actions::{self as processes, LiveProcesses},
 };
 
@@ -34,6 +36,8 @@ pub struct AppState {
     pub(crate) streams: Streams,
     /// What they tell of processes.
     pub(crate) processes: LiveProcesses,
+    /// And of the whole queue.
+    pub(crate) overview: Live<(), Overview>,
     /// ffmpeg and ffprobe, or the one that is missing: a process that serves only does without.
     pub(crate) toolchain: Result<Arc<Toolchain>, MissingProgram>,
 }
@@ -54,6 +58,7 @@ impl AppState {
             processes: processes::live(db.clone()),
             blobs: BlobStore::open(&config.storage_url(), &config.storage.s3)?
                 .remembered_by(Arc::new(CatalogJournal(db.clone()))),
+            overview: admin::actions::live(db.clone()),
             db,
             passwords: Passwords::new(cores)?,
             tokens: Arc::new(Tokens::new(&secret, &config.accounts)),

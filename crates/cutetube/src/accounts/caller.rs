@@ -24,6 +24,10 @@ pub(crate) struct Caller {
     pub(crate) session: SessionId,
 }
 
+/// Somebody who manages everything. As an extractor it refuses everybody else before the body is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Admin(pub(crate) Caller);
+
 /// Anybody. A token that is not good is as good as none.
 #[derive(Debug, Clone)]
 pub(crate) struct Visitor(pub(crate) Option<Caller>);
@@ -47,7 +51,12 @@ pub(crate) enum Unauthenticated {
 impl Caller {
     /// Whether this is the person themselves, or somebody who manages everything.
     pub(crate) fn may_manage(&self, owner: UserId) -> bool {
-        self.user.id == owner || self.user.role == Role::Admin
+        self.user.id == owner || self.is_admin()
+    }
+
+    /// Whether this is somebody who manages everything.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.user.role == Role::Admin
     }
 }
 
@@ -78,6 +87,18 @@ impl FromRequestParts<AppState> for Caller {
             Err(AccountError::Token(_) | AccountError::SessionEnded) => Err(Unauthenticated::Refused),
             Err(error) => Err(Unauthenticated::Internal(error)),
         }
+    }
+}
+
+impl FromRequestParts<AppState> for Admin {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
+        let caller = Caller::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)?;
+        if caller.is_admin() {
+            return Ok(Self(caller));
+        }
+        Err(Problem::new(StatusCode::FORBIDDEN, "this is for administrators").into_response())
     }
 }
 

@@ -8,7 +8,7 @@ mod signup;
 mod token;
 
 pub(crate) use api::device;
-pub(crate) use caller::{Caller, Unauthenticated, Visitor, refuse_foreign_forms, session_cookie};
+pub(crate) use caller::{Admin, Caller, Unauthenticated, Visitor, refuse_foreign_forms, session_cookie};
 pub(crate) use password::Passwords;
 pub(crate) use signup::{SignUp, parse_password};
 pub(crate) use token::{TokenKind, Tokens};

@@ -28,6 +28,7 @@ use crate::AppState;
         (name = "videos", description = "What there is to watch"),
         (name = "processes", description = "How far uploads are"),
         (name = "events", description = "What happens to videos, and telling others"),
+        (name = "administration", description = "Watching over the queue, and deciding about it"),
     )
 )]
 pub(super) struct ApiDoc;

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{AppState, accounts, assets, events, pages, playback, processes, uploads, videos};
+use crate::{AppState, accounts, admin, assets, events, pages, playback, processes, uploads, videos};
 
 pub(crate) use fields::Fields;
 pub(crate) use object::StoredObject;
@@ -58,6 +58,7 @@ fn quick_api() -> OpenApiRouter<AppState> {
         .merge(videos::api::routes())
         .merge(processes::api::routes())
         .merge(events::api::routes())
+        .merge(admin::api::routes())
 }
 
 /// Answers on `listener` until `stop`; then running requests get `server.drain_seconds` to finish.

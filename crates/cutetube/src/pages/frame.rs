@@ -7,13 +7,19 @@ use axum::{
 };
 
 use super::failure::Failure;
-use crate::{AppState, accounts::Visitor, assets};
+use crate::{
+    AppState,
+    accounts::{Caller, Visitor},
+    assets,
+};
 
 /// What the bar at the top of a page shows.
 #[derive(Debug, Clone)]
 pub(super) struct Frame {
     /// Name of who is signed in.
     pub(super) user: Option<String>,
+    /// Whether they manage everything.
+    pub(super) is_admin: bool,
     /// Whether there are styles and scripts.
     pub(super) has_assets: bool,
 }
@@ -21,7 +27,8 @@ pub(super) struct Frame {
 impl Frame {
     pub(super) fn new(visitor: &Visitor) -> Self {
         let user = visitor.0.as_ref().map(|caller| caller.user.username.to_string());
-        Self { user, has_assets: assets::are_built() }
+        let is_admin = visitor.0.as_ref().is_some_and(Caller::is_admin);
+        Self { user, is_admin, has_assets: assets::are_built() }
     }
 
     /// For answers where nobody was asked who they are.

@@ -4,6 +4,7 @@
 //! scripts.
 
 mod account;
+mod admin;
 mod failure;
 mod frame;
 mod home;
@@ -27,6 +28,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/login", get(account::log_in_form).post(account::log_in))
         .route("/signup", get(account::sign_up_form).post(account::sign_up))
         .route("/logout", post(account::log_out))
+        .merge(admin::routes())
 }
 
 /// The page that takes as long as an upload takes, with a body as long as uploads are.

@@ -40,6 +40,31 @@ pub(super) fn date(at: Timestamp) -> String {
     format!("{day} {month} {year}")
 }
 
+/// `7 Mar`, in UTC.
+pub(super) fn day(at: Timestamp) -> String {
+    let date = date(at);
+    let mut parts = date.split(' ');
+    let (day, month) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    format!("{day} {}", month.get(..3).unwrap_or(month))
+}
+
+/// `14:05`, in UTC.
+pub(super) fn clock(at: Timestamp) -> String {
+    let minutes = at.unix_millis().div_euclid(60_000).rem_euclid(24 * 60);
+    format!("{:02}:{:02}", minutes / 60, minutes % 60)
+}
+
+/// A span of time in its greatest unit: `0 s`, `90 s`, `5 min`, `2 h`, `3 d`.
+pub(super) fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 /// `10 GB`: the greatest unit of which there is at least one, rounded down, so that what is promised fits.
 pub(super) fn size(bytes: u64) -> String {
     let units = [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)];
@@ -73,6 +98,14 @@ mod tests {
         check(951_782_400, "29 February 2000");
         check(1_709_251_199, "29 February 2024");
         check(4_107_542_400, "1 March 2100");
+    }
+
+    #[test]
+    fn moments_and_spans_are_short() {
+        let at = Timestamp::from_unix_micros(951_782_400_000_000 + 50_700_000_000);
+        assert_eq!((day(at).as_str(), clock(at).as_str()), ("29 Feb", "14:05"));
+        let said = [0, 119, 120, 7199, 7200, 172_800].map(|seconds| span(Duration::from_secs(seconds)));
+        assert_eq!(said, ["0 s", "119 s", "2 min", "119 min", "2 h", "2 d"]);
     }
 
     #[test]

@@ -161,7 +161,7 @@ mod tests {
 
     fn check(stage: Stage) -> String {
         let page = WatchPage {
-            frame: Frame { user: Some("ada".to_owned()), has_assets: true },
+            frame: Frame { user: Some("ada".to_owned()), is_admin: false, has_assets: true },
             stage,
             urls: PublicUrls {
                 watch: "https://videos.example.org/watch/1".to_owned(),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it fails")]
 
 mod accounts;
+mod admin;
 mod app;
 mod clips;
 mod delivery;

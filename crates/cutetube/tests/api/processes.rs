@@ -21,13 +21,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An event as it came.
 #[derive(Debug, Clone, PartialEq)]
-struct Event {
-    id: String,
-    json: Value,
+pub(crate) struct Event {
+    pub(crate) id: String,
+    pub(crate) json: Value,
 }
 
 /// Reads events until one passes `wanted`; `None` when the stream ends before.
-async fn until(stream: &mut Response, wanted: impl Fn(&Value) -> bool) -> Option<Event> {
+pub(crate) async fn until(stream: &mut Response, wanted: impl Fn(&Value) -> bool) -> Option<Event> {
     let mut text = String::new();
     loop {
         let chunk = timeout(PATIENCE, stream.chunk()).await.expect("something comes").unwrap()?;
@@ -50,7 +50,7 @@ async fn until(stream: &mut Response, wanted: impl Fn(&Value) -> bool) -> Option
     }
 }
 
-async fn upload(app: &TestApp, token: &str) -> (String, String) {
+pub(crate) async fn upload(app: &TestApp, token: &str) -> (String, String) {
     let file = Part::bytes(clip(CLIP)).file_name("clip.mp4");
     let answer = app.upload(token, Form::new().text("title", "Clip").part("video", file)).await;
     assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
@@ -67,7 +67,7 @@ async fn follow(app: &TestApp, process: &str, last: Option<&str>) -> Response {
     request.send().await.unwrap()
 }
 
-async fn take(app: &TestApp) -> Job {
+pub(crate) async fn take(app: &TestApp) -> Job {
     let worker = WorkerId("w".to_owned());
     let lease = Duration::from_secs(20);
     let claim =

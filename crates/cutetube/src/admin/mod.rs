@@ -1,0 +1,5 @@
+//! Watching over the queue, and what administrators decide about it.
+
+pub(crate) mod actions;
+pub(crate) mod api;
+mod resources;
