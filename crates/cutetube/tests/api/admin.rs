@@ -74,7 +74,7 @@ async fn a_job_is_followed_through_the_decisions_about_it(database: Database) {
     assert_eq!(ask(&app, Method::POST, "queues/pipline/pause", &admin).await.0, StatusCode::NOT_FOUND);
     assert_eq!(ask(&app, Method::POST, "queues/pipeline/resume", &admin).await.0, StatusCode::NO_CONTENT);
 
-    let (_, page) = ask(&app, Method::GET, "jobs?state=ready", &admin).await;
+    let (_, page) = ask(&app, Method::GET, "jobs?state=ready&kind=inspect", &admin).await;
     let id = page["jobs"][0]["id"].as_i64().unwrap();
     assert_eq!((&page["jobs"][0]["video"], &page["next"]), (&video.clone().into(), &Value::Null));
     assert_eq!(ask(&app, Method::GET, "jobs?state=done", &admin).await.1["jobs"], Value::Array(Vec::new()));
