@@ -99,7 +99,7 @@ impl EventKind {
     }
 }
 
-/// One event of a scope.
+/// One event; `None` when there is none, or it is not kept any more.
 ///
 /// # Errors
 /// Those of the database.

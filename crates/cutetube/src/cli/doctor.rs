@@ -17,6 +17,7 @@ use super::{Advised, ConfigArgs, Environment, print, search_path};
 use crate::{
     blobs::BlobStore,
     config::{Config, Sandbox},
+    events::probe,
     state::{locate_toolchain, open_database},
 };
 
@@ -48,6 +49,8 @@ impl Doctor {
             ("database", database(&config).await),
             ("storage", storage(&config).await),
             ("disk", disk(&config.data)),
+            ("mail", probe::mail_server(&config).await),
+            ("broker", probe::broker(&config).await),
         ];
         let mut failed = 0;
         for (part, finding) in findings {

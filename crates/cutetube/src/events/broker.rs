@@ -59,6 +59,12 @@ impl Broker {
         outcome.map_err(Failure::again)
     }
 
+    /// Connects and declares the exchange.
+    pub(super) async fn probe(&self) -> anyhow::Result<()> {
+        timeout(self.patience, self.channel()).await.context("it does not answer")??;
+        Ok(())
+    }
+
     /// Nobody may be listening, which is no failure: the event is published, not addressed. So it is not `mandatory`.
     async fn try_publish(&self, message: &Message) -> lapin::Result<Confirmation> {
         let channel = self.channel().await?;

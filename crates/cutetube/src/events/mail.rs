@@ -99,6 +99,13 @@ impl Mailer {
         }
     }
 
+    /// Connects, and sends nothing.
+    pub(super) async fn probe(&self) -> anyhow::Result<()> {
+        let answered = self.transport.test_connection().await.context("the mail server cannot be used")?;
+        anyhow::ensure!(answered, "the mail server hangs up");
+        Ok(())
+    }
+
     fn write(
         &self,
         message: &Message,

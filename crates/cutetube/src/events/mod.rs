@@ -8,6 +8,7 @@ mod courier;
 mod mail;
 mod message;
 mod network;
+pub(crate) mod probe;
 mod resources;
 mod signature;
 mod webhook;

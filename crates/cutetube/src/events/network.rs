@@ -166,6 +166,8 @@ const fn v6([a, b, c, d, e, f, g, h]: [u16; 8], prefix: u8) -> Ipv6Net {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     async fn check(allowed: &PrivateNetworks, url: &str) -> Result<(), String> {
@@ -239,6 +241,21 @@ mod tests {
         ] {
             let said = check(&PrivateNetworks::Refused, &format!("https://{host}/hook")).await;
             assert!(said.is_err_and(|said| said.contains("public Internet")), "{host}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_address_is_judged_alike_in_whatever_it_is_wrapped(bits: u32) {
+            let plain = Ipv4Addr::from_bits(bits);
+            let translated = Ipv6Addr::from_bits(NAT64.addr().to_bits() | u128::from(bits));
+            let expected = is_public(plain.into());
+            prop_assert_eq!(is_public(plain.to_ipv6_mapped().into()), expected);
+            prop_assert_eq!(is_public(translated.into()), expected);
+            prop_assert!(!is_public(plain.to_ipv6_compatible().into()));
+            // The standard library knows some of the special networks.
+            prop_assert!(!expected || !(plain.is_private() || plain.is_loopback() || plain.is_link_local()));
+            prop_assert!(!expected || !(plain.is_multicast() || plain.is_broadcast() || plain.is_unspecified()));
         }
     }
 

@@ -109,7 +109,11 @@ async fn a_broker_that_is_away_gets_its_events_when_it_is_back() {
     let (mut server, wire) = start(Database::sqlite(), "outages", 5).await;
     let mut listener = Listener::start("outages", "#").await;
     server.sign_up("ada").await;
+    let well = "ok    broker: takes messages for the exchange `outages`";
+    assert_eq!(server.doctor("broker").await, well);
     wire.cut();
+    let ill = server.doctor("broker").await;
+    assert!(ill.starts_with("wrong broker: the broker cannot be used: "), "{ill}");
     server.upload("ada").await;
     until_failed(&server).await;
     wire.mend();

@@ -60,6 +60,8 @@ async fn owners_are_told_what_became_of_their_videos(database: Database) {
 #[tokio::test]
 async fn a_server_that_says_later_is_asked_again_and_one_that_says_never_is_not() {
     let (mut server, mailbox) = start(Database::sqlite()).await;
+    assert_eq!(server.doctor("mail").await, "ok    mail: 127.0.0.1 answers");
+    assert_eq!(server.doctor("broker").await, "ok    broker: not configured");
     server.sign_up("later").await;
     server.failed("later").await;
     let (_mailbox, mail) = next(mailbox).await;

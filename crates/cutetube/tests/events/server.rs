@@ -119,6 +119,14 @@ impl Server {
         program
     }
 
+    /// What `cutetube doctor` finds about a part.
+    pub(crate) async fn doctor(&self, part: &str) -> String {
+        let done = self.program().arg("doctor").output().await.unwrap();
+        let said = String::from_utf8(done.stdout).unwrap();
+        let line = said.lines().find(|line| line.contains(&format!(" {part}: ")));
+        line.unwrap_or_else(|| panic!("{said}")).to_owned()
+    }
+
     /// Makes an account with the address `{username}@example.org`, and answers its access token.
     pub(crate) async fn sign_up(&self, username: &str) -> String {
         let form = json!({
