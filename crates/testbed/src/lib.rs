@@ -7,6 +7,7 @@
 //! own in them. The servers end with the process, however that ends: a shell holds one end of a pipe, and when the
 //! other end closes it stops the server and removes its folder. A test that wants to see a server die starts its own.
 
+mod fault_proxy;
 mod forwarder;
 mod mailbox;
 mod peer;
@@ -20,6 +21,7 @@ use std::net::SocketAddr;
 
 use tempfile::TempDir;
 
+pub use fault_proxy::{Fault, FaultProxy};
 pub use forwarder::Forwarder;
 pub use mailbox::Mailbox;
 pub use peer::{Peer, peer_argument};

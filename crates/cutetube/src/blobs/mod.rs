@@ -15,7 +15,7 @@ pub use error::{BlobError, Refusal};
 pub use journal::{Journal, JournalFuture};
 pub use key::{Caching, KeyError, KeyPrefix, MediaObject, RenditionName, STORYBOARD, StorageKey};
 pub use packager::Flavour;
-pub use store::{BlobInfo, BlobStore, Listed};
+pub use store::{BlobInfo, BlobStore, ExamineError, Listed};
 pub use writer::{BlobWriter, Stored};
 
 #[cfg(test)]

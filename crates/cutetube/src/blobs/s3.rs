@@ -8,6 +8,8 @@ use object_store::{
     path::Path,
 };
 
+use tokio::time::Instant;
+
 use super::BlobError;
 use crate::config::S3;
 
@@ -15,12 +17,38 @@ use crate::config::S3;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long repetitions wait: from the first pause to the longest.
-pub(super) const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// A bucket, and where in it the objects lie.
 pub(super) struct Bucket {
     pub(super) client: Arc<AmazonS3>,
     pub(super) prefix: Path,
+}
+
+/// For how long what the client does not repeat is repeated: it repeats no request whose answer was lost on the way
+/// unless it knows that doing it twice leaves the same, and no answer whose end was lost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Persistence(pub(super) Duration);
+
+impl Persistence {
+    /// Makes attempts, each of which leaves the same when it is made twice.
+    pub(super) async fn run<T, F: Future<Output = Result<T, BlobError>>>(
+        self,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, BlobError> {
+        let end = Instant::now() + self.0;
+        let (mut pause, longest) = BACKOFF;
+        loop {
+            match attempt().await {
+                Err(error) if error.is_cut() && Instant::now() + pause < end => {
+                    tracing::debug!(%error, "the store is asked again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(longest);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
 }
 
 /// The bucket and prefix of `s3://bucket/prefix`.

@@ -14,22 +14,21 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use super::{
+    BlobError, BlobWriter, Journal, KeyPrefix, StorageKey, Stored,
+    error::{failure, of_place},
+    journal::NoJournal,
+    s3::{self, Persistence},
+    staged,
+    writer::{self, Open},
+};
+use crate::config::S3;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use object_store::{
     GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload, aws::AmazonS3, local::LocalFileSystem,
     path::Path,
 };
-use tokio::time::Instant;
-
-use super::{
-    BlobError, BlobWriter, Journal, KeyPrefix, StorageKey, Stored,
-    error::{failure, of_place},
-    journal::NoJournal,
-    s3, staged,
-    writer::{self, Open},
-};
-use crate::config::S3;
 
 /// Where objects are kept. Cheap to clone.
 #[derive(Clone)]
@@ -37,8 +36,7 @@ pub struct BlobStore {
     store: Arc<dyn ObjectStore>,
     place: Place,
     journal: Arc<dyn Journal>,
-    /// For how long what the store client does not repeat is repeated.
-    persistence: Duration,
+    persistence: Persistence,
 }
 
 #[derive(Clone)]
@@ -67,6 +65,14 @@ pub struct Listed {
     pub info: BlobInfo,
 }
 
+/// What a store cannot do.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {what}")]
+pub struct ExamineError {
+    what: &'static str,
+    source: BlobError,
+}
+
 /// Objects that are deleted by one request.
 const DELETED_AT_ONCE: usize = 1000;
 
@@ -80,7 +86,7 @@ impl BlobStore {
                 store: client.clone(),
                 place: Place::S3 { client, prefix },
                 journal: Arc::new(NoJournal),
-                persistence: Duration::from_secs(s3.retry_seconds),
+                persistence: Persistence(Duration::from_secs(s3.retry_seconds)),
             });
         }
         let bad = || BlobError::BadUrl { url: url.to_owned() };
@@ -113,7 +119,7 @@ impl BlobStore {
             store: Arc::new(set_up(folder)),
             place: Place::Local { root },
             journal: Arc::new(NoJournal),
-            persistence: Duration::ZERO,
+            persistence: Persistence(Duration::ZERO),
         })
     }
 
@@ -137,6 +143,7 @@ impl BlobStore {
                 client: client.clone(),
                 path: self.path(key),
                 journal: self.journal.clone(),
+                persistence: self.persistence,
                 begun: None,
             },
         };
@@ -230,13 +237,14 @@ impl BlobStore {
     /// Removes an object; one that is not there is fine.
     pub async fn delete(&self, key: &StorageKey) -> Result<(), BlobError> {
         let path = self.path(key);
-        self.persist(|| async {
-            match self.store.delete(&path).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-                Err(error) => Err(failure(key, error)),
-            }
-        })
-        .await
+        self.persistence
+            .run(|| async {
+                match self.store.delete(&path).await {
+                    Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+                    Err(error) => Err(failure(key, error)),
+                }
+            })
+            .await
     }
 
     /// Removes every object under `prefix` and tells how many there were.
@@ -253,19 +261,20 @@ impl BlobStore {
     /// Removes these objects, which a listing of `prefix` has named.
     pub async fn delete_listed(&self, prefix: &KeyPrefix, listed: &[Listed]) -> Result<(), BlobError> {
         for batch in listed.chunks(DELETED_AT_ONCE) {
-            self.persist(|| async {
-                let paths: Vec<_> = batch.iter().map(|object| Ok(self.path_of(&object.name))).collect();
-                let deleted = self.store.delete_stream(stream::iter(paths).boxed());
-                let mut outcomes = std::pin::pin!(deleted);
-                while let Some(outcome) = outcomes.next().await {
-                    match outcome {
-                        Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
-                        Err(error) => return Err(of_place(prefix.to_string(), error)),
+            self.persistence
+                .run(|| async {
+                    let paths: Vec<_> = batch.iter().map(|object| Ok(self.path_of(&object.name))).collect();
+                    let deleted = self.store.delete_stream(stream::iter(paths).boxed());
+                    let mut outcomes = std::pin::pin!(deleted);
+                    while let Some(outcome) = outcomes.next().await {
+                        match outcome {
+                            Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                            Err(error) => return Err(of_place(prefix.to_string(), error)),
+                        }
                     }
-                }
-                Ok(())
-            })
-            .await?;
+                    Ok(())
+                })
+                .await?;
         }
         if let Place::Local { root } = &self.place {
             let folder = root.join(prefix.to_string());
@@ -284,7 +293,8 @@ impl BlobStore {
     pub async fn folders(&self, prefix: &KeyPrefix) -> Result<Vec<String>, BlobError> {
         let path = self.path_of(&prefix.to_string());
         let found = self
-            .persist(|| async {
+            .persistence
+            .run(|| async {
                 let found = self.store.list_with_delimiter(Some(&path)).await;
                 found.map_err(|error| of_place(prefix.to_string(), error))
             })
@@ -303,7 +313,8 @@ impl BlobStore {
     async fn list_below(&self, prefix: &str) -> Result<Vec<Listed>, BlobError> {
         let path = self.path_of(prefix);
         let found: Vec<ObjectMeta> = self
-            .persist(|| async {
+            .persistence
+            .run(|| async {
                 let found = self.store.list(Some(&path)).try_collect().await;
                 found.map_err(|error| of_place(prefix.to_owned(), error))
             })
@@ -347,16 +358,45 @@ impl BlobStore {
     pub async fn abort_upload(&self, name: &str, id: &str) -> Result<(), BlobError> {
         let Place::S3 { client, .. } = &self.place else { return Ok(()) };
         let path = self.path_of(name);
-        self.persist(|| async {
-            let aborted = writer::abort(client, &path, id).await;
-            aborted.map_err(|error| of_place(name.to_owned(), error))
-        })
-        .await
+        self.persistence
+            .run(|| async {
+                let aborted = writer::abort(client, &path, id).await;
+                aborted.map_err(|error| of_place(name.to_owned(), error))
+            })
+            .await
     }
 
     /// Writes, reads back, cuts out of and deletes an object.
     pub async fn probe(&self) -> Result<(), BlobError> {
         self.clock().await.map(drop)
+    }
+
+    /// Tries everything that the program does with a store, and tells what did not work.
+    pub async fn examine(&self) -> Result<(), ExamineError> {
+        let step = |what| move |source| ExamineError { what, source };
+        let key = probe_key();
+        self.put(&key, vec![Bytes::from_static(b"probe")]).await.map_err(step("write an object"))?;
+        let rest = async {
+            self.fingerprint(&key).await.map_err(step("read an object"))?;
+            self.read(&key, 1..4).await.map_err(step("read a part of an object"))?;
+            self.objects(&KeyPrefix::Probes).await.map_err(step("list objects"))?;
+            self.write_in_parts(&key).await.map_err(step("upload an object in parts"))
+        };
+        let rest = rest.await;
+        let deleted = self.delete(&key).await.map_err(step("delete an object"));
+        rest.and(deleted)
+    }
+
+    async fn write_in_parts(&self, key: &StorageKey) -> Result<(), BlobError> {
+        let mut writer = self.writer(key, u64::MAX).await?;
+        for _ in 0..6 {
+            writer.write(Bytes::from(vec![0x5a; 1 << 20])).await?;
+        }
+        let written = writer.finish().await?;
+        match self.fingerprint(key).await? == written {
+            true => Ok(()),
+            false => Err(BlobError::Changed { key: key.to_string() }),
+        }
     }
 
     /// What time it is by the store's clock, found out with an object that is written, read and deleted.
@@ -372,26 +412,6 @@ impl BlobStore {
         let found = found.await;
         self.delete(&key).await?;
         Ok(found?.written)
-    }
-
-    /// Repeats what the store client does not repeat by itself, because not every such request may be: here each
-    /// leaves the same when it is done twice.
-    async fn persist<T, F: Future<Output = Result<T, BlobError>>>(
-        &self,
-        attempt: impl Fn() -> F,
-    ) -> Result<T, BlobError> {
-        let end = Instant::now() + self.persistence;
-        let (mut pause, longest) = s3::BACKOFF;
-        loop {
-            match attempt().await {
-                Err(error) if error.is_cut() && Instant::now() + pause < end => {
-                    tracing::debug!(%error, "the store is asked again");
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(longest);
-                }
-                outcome => return outcome,
-            }
-        }
     }
 
     /// Keys are made of characters that every store takes as they are.

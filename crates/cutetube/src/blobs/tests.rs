@@ -7,7 +7,7 @@ use catalog::{
 };
 use futures_util::TryStreamExt;
 use tempfile::TempDir;
-use testbed::{READ_ONLY, S3Bucket, S3Server};
+use testbed::{Fault, FaultProxy, READ_ONLY, S3Bucket, S3Server};
 
 use super::{BlobError, BlobStore, KeyPrefix, MediaObject, Refusal, StorageKey, Stored};
 use crate::config::{S3, Secret};
@@ -160,6 +160,7 @@ async fn many_objects_are_listed_and_deleted(store: BlobStore) {
 
 async fn the_probe_passes_and_cleans_up(store: BlobStore) {
     store.probe().await.unwrap();
+    store.examine().await.unwrap();
     assert_eq!(store.list().await.unwrap(), Vec::<String>::new());
 }
 
@@ -231,6 +232,78 @@ async fn a_refusal_says_why() {
     let nobody = S3 { endpoint: Some("http://127.0.0.1:9".to_owned()), retry_seconds: 0, ..right };
     let error = BlobStore::open(&bucket.url, &nobody).unwrap().probe().await.unwrap_err();
     assert!(matches!(error, BlobError::Unreachable { .. }), "{error:?}");
+}
+
+/// A store behind a server that spoils requests.
+async fn spoilt(retry_seconds: u64) -> (FaultProxy, BlobStore) {
+    let bucket = S3Bucket::shared();
+    let proxy = FaultProxy::start(bucket.endpoint.trim_start_matches("http://")).await;
+    let endpoint = Some(format!("http://{}", proxy.address()));
+    let settings = S3 { endpoint, timeout_seconds: 1, retry_seconds, ..settings(&bucket) };
+    let store = BlobStore::open(&bucket.url, &settings).unwrap();
+    (proxy, store)
+}
+
+/// Every kind of request is spoilt the first time it is made, in every way.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_wrong_once_is_repeated() {
+    let faults = [
+        Fault::Status(500),
+        Fault::Status(503),
+        Fault::Status(429),
+        Fault::CutRequest(0),
+        Fault::CutRequest(1000),
+        Fault::CutAnswer(0),
+        Fault::CutAnswer(40),
+        Fault::CutAnswer(400),
+        Fault::Stall,
+    ];
+    let rounds = faults.map(|fault| async move {
+        let (proxy, store) = spoilt(20).await;
+        // A request that is repeated passes.
+        proxy.spoil([Some(fault), None].repeat(100));
+        let content = content(6_000_000);
+        let mut writer = store.writer(&source(1), 6_000_000).await.unwrap();
+        writer.write(Bytes::from(content.clone())).await.unwrap();
+        let stored = writer.finish().await.unwrap_or_else(|error| panic!("{fault:?}: {error:?}"));
+        assert_eq!(store.fingerprint(&source(1)).await.unwrap(), stored, "{fault:?}");
+        assert_eq!(store.read(&source(1), 9..999_999).await.unwrap(), content[9..999_999], "{fault:?}");
+        store.put(&source(2), vec![Bytes::from_static(b"small")]).await.unwrap();
+        assert_eq!(store.get(&source(2)).await.unwrap(), "small", "{fault:?}");
+        assert_eq!(store.head(&source(2)).await.unwrap().len, 5, "{fault:?}");
+        assert_eq!(store.list().await.unwrap().len(), 2, "{fault:?}");
+        store.delete(&source(2)).await.unwrap();
+        assert_eq!(store.delete_prefix(&KeyPrefix::Source(video(1))).await.unwrap(), 1, "{fault:?}");
+        assert_eq!(store.list().await.unwrap(), Vec::<String>::new(), "{fault:?}");
+        assert!(proxy.spoilt() > 10, "{fault:?}: {}", proxy.spoilt());
+    });
+    futures_util::future::join_all(rounds).await;
+}
+
+/// Bounded, and told from what the object itself is like.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_goes_wrong_for_ever_ends_with_an_error() {
+    let rounds = [Fault::Status(503), Fault::CutAnswer(10), Fault::Stall].map(|fault| async move {
+        let (proxy, store) = spoilt(2).await;
+        proxy.spoil_all(Some(fault));
+        let began = tokio::time::Instant::now();
+        let mut writer = store.writer(&source(1), 6_000_000).await.unwrap();
+        let key = source(1);
+        let (put, get, list, delete, part) = tokio::join!(
+            store.put(&key, vec![Bytes::from_static(b"x")]),
+            store.get(&key),
+            store.list(),
+            store.delete(&key),
+            writer.write(Bytes::from(content(6_000_000))),
+        );
+        let errors = [put.err(), get.err(), list.err(), delete.err(), part.err()];
+        for error in errors {
+            let error = error.unwrap_or_else(|| panic!("{fault:?}"));
+            assert!(error.is_outage(), "{fault:?}: {error:?}");
+        }
+        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{fault:?}: {:?}", began.elapsed());
+    });
+    futures_util::future::join_all(rounds).await;
 }
 
 /// What the other tests that kill the server rely on.

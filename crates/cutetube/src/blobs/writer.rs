@@ -12,7 +12,7 @@ use object_store::{
 use sha2::{Digest, Sha256};
 use tokio::time::{Duration, Instant};
 
-use super::{BlobError, Journal, StorageKey, error::failure};
+use super::{BlobError, Journal, StorageKey, error::failure, s3::Persistence};
 
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,13 @@ pub(super) enum Open {
         folder: Option<PathBuf>,
     },
     /// A multipart upload, once there is more than one part.
-    S3 { client: Arc<AmazonS3>, path: Path, journal: Arc<dyn Journal>, begun: Option<Begun> },
+    S3 {
+        client: Arc<AmazonS3>,
+        path: Path,
+        journal: Arc<dyn Journal>,
+        persistence: Persistence,
+        begun: Option<Begun>,
+    },
 }
 
 /// A multipart upload that the server knows.
@@ -141,7 +147,8 @@ impl BlobWriter {
     pub async fn finish(mut self) -> Result<Stored, BlobError> {
         let rest: PutPayload = mem::take(&mut self.part).into_iter().collect();
         let key = self.key.clone();
-        self.open().finish(&key, rest).await?;
+        let len = self.len();
+        self.open().finish(&key, rest, len).await?;
         self.open = None;
         Ok(mem::take(&mut self.written).finish())
     }
@@ -187,10 +194,13 @@ impl Open {
         let failure = |error| failure(key, error);
         match self {
             Self::Local { upload, .. } => upload.put_part(part).await.map_err(failure),
-            Self::S3 { client, path, journal, begun } => {
+            Self::S3 { client, path, journal, persistence, begun } => {
                 let begun = match begun {
                     Some(begun) => begun,
-                    None => begun.insert(Begun::new(client, path, key, journal.as_ref()).await?),
+                    None => {
+                        let new = Begun::new(client, path, key, *persistence, journal.as_ref());
+                        begun.insert(new.await?)
+                    }
                 };
                 let id = client.put_part(path, &begun.id, begun.parts.len(), part).await.map_err(failure)?;
                 begun.parts.push(id);
@@ -203,8 +213,8 @@ impl Open {
         }
     }
 
-    /// Makes the object of what was written and this rest of it.
-    async fn finish(&mut self, key: &StorageKey, rest: PutPayload) -> Result<(), BlobError> {
+    /// Makes the object, of `len` bytes, of what was written and this rest of it.
+    async fn finish(&mut self, key: &StorageKey, rest: PutPayload, len: u64) -> Result<(), BlobError> {
         let failure = |error| failure(key, error);
         match self {
             // What fits into one part needs no multipart upload.
@@ -215,18 +225,27 @@ impl Open {
                 if rest.content_length() > 0 {
                     self.put_part(key, rest).await?;
                 }
-                self.complete(key).await
+                self.complete(key, len).await
             }
         }
     }
 
-    async fn complete(&mut self, key: &StorageKey) -> Result<(), BlobError> {
+    async fn complete(&mut self, key: &StorageKey, len: u64) -> Result<(), BlobError> {
         let failure = |error| failure(key, error);
         match self {
             Self::Local { upload, .. } => upload.complete().await.map(drop).map_err(failure),
             Self::S3 { begun: None, .. } => Ok(()),
-            Self::S3 { client, path, journal, begun: Some(begun) } => {
-                client.complete_multipart(path, &begun.id, begun.parts.clone()).await.map_err(failure)?;
+            Self::S3 { client, path, journal, persistence, begun: Some(begun) } => {
+                let complete = || async {
+                    let completed = client.complete_multipart(path, &begun.id, begun.parts.clone()).await;
+                    completed.map(drop).map_err(failure)
+                };
+                match persistence.run(complete).await {
+                    // An attempt whose answer was lost has done it, and the upload is no more.
+                    Err(BlobError::NotFound { .. })
+                        if client.head(path).await.is_ok_and(|object| object.size == len) => {}
+                    outcome => outcome?,
+                }
                 // An entry that stays is of an upload that does not exist: the sweeper finds out.
                 forget(journal.as_ref(), key, &begun.id).await;
                 Ok(())
@@ -245,8 +264,10 @@ impl Open {
                 given_up.map_err(|error| failure(key, error))
             }
             Self::S3 { begun: None, .. } => Ok(()),
-            Self::S3 { client, path, journal, begun: Some(begun) } => {
-                abort(&client, &path, &begun.id).await.map_err(|error| failure(key, error))?;
+            Self::S3 { client, path, journal, persistence, begun: Some(begun) } => {
+                let abort =
+                    || async { abort(&client, &path, &begun.id).await.map_err(|error| failure(key, error)) };
+                persistence.run(abort).await?;
                 forget(journal.as_ref(), key, &begun.id).await;
                 Ok(())
             }
@@ -260,9 +281,12 @@ impl Begun {
         client: &AmazonS3,
         path: &Path,
         key: &StorageKey,
+        persistence: Persistence,
         journal: &dyn Journal,
     ) -> Result<Self, BlobError> {
-        let id = client.create_multipart(path).await.map_err(|error| failure(key, error))?;
+        // One that was begun and whose answer was lost holds no byte.
+        let begin = || async { client.create_multipart(path).await.map_err(|error| failure(key, error)) };
+        let id = persistence.run(begin).await?;
         if let Err(source) = journal.begun(&key.to_string(), &id).await {
             if let Err(error) = abort(client, path, &id).await {
                 tracing::warn!(%key, %error, "the empty upload of `{key}` stays in the store");

@@ -1,6 +1,6 @@
 //! `cutetube doctor`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -13,10 +13,10 @@ use transcode::{
     toolchain::{MissingProgram, Toolchain},
 };
 
-use super::{Advised, ConfigArgs, Environment, print, search_path};
+use super::{Advised, ConfigArgs, Environment, hint_of, print, search_path};
 use crate::{
     blobs::BlobStore,
-    config::{Config, Sandbox},
+    config::{Config, S3, Sandbox},
     events::probe,
     state::{locate_toolchain, open_database},
 };
@@ -48,7 +48,7 @@ impl Doctor {
             ("sandbox", confinement(config.workers.sandbox)),
             ("database", database(&config).await),
             ("storage", storage(&config).await),
-            ("disk", disk(&config.data)),
+            ("disk", disk(&working_folder(&config))),
             ("mail", probe::mail_server(&config).await),
             ("broker", probe::broker(&config).await),
         ];
@@ -59,6 +59,9 @@ impl Doctor {
                 Err(error) => {
                     failed += 1;
                     print(&format!("wrong {part}: {error:#}"))?;
+                    if let Some(hint) = error.chain().find_map(hint_of) {
+                        print(&format!("      hint: {hint}"))?;
+                    }
                 }
             }
         }
@@ -103,8 +106,19 @@ async fn database(config: &Config) -> Finding {
 
 async fn storage(config: &Config) -> Finding {
     let url = config.storage_url();
-    BlobStore::open(&url, &config.storage.s3)?.probe().await?;
-    Ok(format!("writes, reads, cuts and deletes at {url}"))
+    // Who asks wants to know now.
+    let s3 = S3 { timeout_seconds: 10, retry_seconds: 3, ..config.storage.s3.clone() };
+    BlobStore::open(&url, &s3)?.examine().await?;
+    Ok(format!("writes, reads, cuts, lists, uploads in parts and deletes at {url}"))
+}
+
+/// The data folder; where everything is kept on other machines, that of temporary files, where sources are copied to
+/// that have to be rewritten.
+fn working_folder(config: &Config) -> PathBuf {
+    match config.storage.url.as_deref().is_some_and(|url| url.starts_with("s3://")) && !config.data.exists() {
+        true => std::env::temp_dir(),
+        false => config.data.clone(),
+    }
 }
 
 fn disk(folder: &Path) -> Finding {

@@ -73,6 +73,7 @@ fn sweep(platform: &Platform, flags: &[&str]) -> String {
     String::from_utf8(done.stdout).unwrap()
 }
 
+const FOREIGN: &str = "left alone 1 folders with names that are not cutetube's\n";
 const NOTHING: &str = "removed 0 objects, 0 unfinished files and 0 unfinished uploads: 0 bytes\n";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,6 +85,18 @@ async fn machines_share_nothing_but_their_servers() {
     let video = platform.upload(&web).await;
     platform.check_ready_with(&web, &video, async || store.objects().await).await;
     let kept = store.objects().await;
+    // What attempts and videos of other days have left.
+    let nobody = "00000000-0001-7000-8000-000000000000";
+    for orphan in [
+        format!("sources/{nobody}/source.mp4"),
+        format!("vod-media/{nobody}/1/poster.jpg"),
+        format!("vod-media/{video}/9/360p/1.m4s"),
+    ] {
+        store.blobs.put(&orphan.parse().unwrap(), vec![Bytes::from_static(b"orphan")]).await.unwrap();
+    }
+    assert_eq!(sweep(&platform, &[]), NOTHING, "they are young");
+    let told = sweep(&platform, &["--older-than", "0"]);
+    assert_eq!(told, "removed 3 objects, 0 unfinished files and 0 unfinished uploads: 18 bytes\n");
     assert_eq!(sweep(&platform, &["--older-than", "0"]), NOTHING);
     assert_eq!(store.objects().await, kept, "a sweep leaves what is needed");
     assert!(!platform.data().join("blobs").exists());
@@ -212,5 +225,9 @@ async fn an_upload_to_a_folder_of_a_killed_server_is_swept() {
     let told = sweep(&platform, &["--older-than", "0"]);
     assert!(told.starts_with("removed 0 objects, 1 unfinished files and 0 unfinished uploads: "), "{told}");
     assert_eq!(clip::objects_below(&blobs), clip::Objects::new());
-    assert_eq!(sweep(&platform, &["--older-than", "0"]), NOTHING);
+    let foreign = blobs.join("vod-media/not-a-video");
+    std::fs::create_dir_all(&foreign).unwrap();
+    std::fs::write(foreign.join("file"), "somebody else's").unwrap();
+    assert_eq!(sweep(&platform, &["--older-than", "0"]), format!("{NOTHING}{FOREIGN}"));
+    assert!(foreign.join("file").exists());
 }
