@@ -8,6 +8,7 @@ use jobs::{JobId, JobSummary, State};
 
 use crate::{
     Error, Result, endings,
+    events::deliveries,
     ids::VideoId,
     videos,
     work::{self, Class, Work},
@@ -34,13 +35,14 @@ pub async fn retry(db: &Db, id: JobId) -> Result<()> {
 }
 
 /// Ends a job that waits or runs. The video that it processes fails with `sentence`, which its uploader reads. A
-/// deletion cannot be cancelled: the video is gone for everybody already.
+/// deletion cannot be cancelled: the video is gone for everybody already. A delivery is skipped.
 ///
 /// # Errors
 /// [`Error::NoJob`]; [`Error::JobState`] when it has ended, or is a deletion; [`Error::Refused`] when its video is not
 /// being processed.
 pub async fn cancel(db: &Db, id: JobId, sentence: &str) -> Result<()> {
-    let (job, work) = find(db, id).await?;
+    let (job, payload) = jobs::find(db, id).await?.ok_or(Error::NoJob(id))?;
+    let work = Work::parse(&job.kind, &payload).ok();
     let is_open = matches!(job.state, State::Ready | State::Running);
     if !is_open || matches!(work, Some(Work::Delete(_))) {
         return Err(Error::JobState { job: id, state: job.state });
@@ -50,6 +52,7 @@ pub async fn cancel(db: &Db, id: JobId, sentence: &str) -> Result<()> {
     }
     let mut tx = db.begin().await?;
     changed(&mut tx, id, Change::Cancel).await?;
+    deliveries::cancelled(&mut tx, &job.kind, &payload).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -340,8 +340,7 @@ pub async fn record(
 pub async fn skip(db: &Db, lease: &Lease, job: &DeliverJob, reason: &str) -> Result<()> {
     let mut tx = db.begin().await?;
     jobs::settle(&mut tx, lease).await?;
-    let attempt = Attempt { at: 0, duration_ms: 0, status: None, error: Some(reason.to_owned()) };
-    add_attempt(&mut tx, job, attempt, DeliveryState::Skipped, None).await?;
+    add_attempt(&mut tx, job, Attempt::none(reason), DeliveryState::Skipped, None).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -370,11 +369,33 @@ pub async fn of_webhook(
 
 /// What the death of a job that only workers' ends have killed means for its delivery.
 pub(crate) async fn bury(tx: &mut Tx, dead: &DeadJob) -> Result<()> {
-    if let Ok(Errand::Deliver(job)) = Errand::parse(&dead.kind, &dead.payload) {
-        let attempt = Attempt { at: 0, duration_ms: 0, status: None, error: Some(dead.error.clone()) };
-        add_attempt(tx, &job, attempt, DeliveryState::Dead, None).await?;
+    end_without_attempt(tx, &dead.kind, &dead.payload, DeliveryState::Dead, &dead.error).await
+}
+
+/// What it means for its delivery that somebody cancelled a job.
+pub(crate) async fn cancelled(tx: &mut Tx, kind: &str, payload: &str) -> Result<()> {
+    end_without_attempt(tx, kind, payload, DeliveryState::Skipped, "an administrator stopped it").await
+}
+
+/// Does nothing for jobs that deliver nothing.
+async fn end_without_attempt(
+    tx: &mut Tx,
+    kind: &str,
+    payload: &str,
+    state: DeliveryState,
+    reason: &str,
+) -> Result<()> {
+    if let Ok(Errand::Deliver(job)) = Errand::parse(kind, payload) {
+        add_attempt(tx, &job, Attempt::none(reason), state, None).await?;
     }
     Ok(())
+}
+
+impl Attempt {
+    /// Nothing was sent, for this reason.
+    fn none(reason: &str) -> Self {
+        Self { at: 0, duration_ms: 0, status: None, error: Some(reason.to_owned()) }
+    }
 }
 
 /// Where a delivery goes, and in whose share of the queue.

@@ -8,13 +8,17 @@ use super::{inspect, open, process, take, take_one, upload, work_off};
 use crate::{
     Error, VideoState,
     administration::{cancel, expedite, retry},
-    endings,
+    endings, events,
     videos::video,
     work::{PIPELINE_QUEUE, UPKEEP_QUEUE},
 };
 
+/// Those that work on videos.
 async fn all(db: &Db, state: State) -> Vec<JobSummary> {
-    jobs::list(db, &Filter { state: Some(state), ..Filter::default() }, None, 100).await.unwrap()
+    let mut all =
+        jobs::list(db, &Filter { state: Some(state), ..Filter::default() }, None, 100).await.unwrap();
+    all.retain(|job| job.queue != events::QUEUE);
+    all
 }
 
 async fn ready(db: &Db) -> JobId {

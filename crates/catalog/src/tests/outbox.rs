@@ -12,6 +12,7 @@ use super::{
 use crate::{
     Error, VideoState,
     accounts::create_user,
+    administration,
     endings::{reap, reject, request_delete},
     events::{
         self, DeliverJob, Errand, Event, EventKind, Order, QUEUE, Scope,
@@ -345,6 +346,17 @@ async fn a_delivery_whose_workers_all_vanish_is_dead(database: Database) {
     assert_eq!(seen[0].attempts[0].error.as_deref(), Some("the worker stopped answering in every attempt"));
 }
 
+async fn a_delivery_that_is_cancelled_is_skipped(database: Database) {
+    let db = open(&database).await;
+    let owner = upload(&db, 1).await.owner;
+    let id = hook(&db, 1, Some(owner), &[]).await;
+    let went = spread(&db, &CHANNELS).await;
+    administration::cancel(&db, went[0].0.lease.id, "Nobody reads this.").await.unwrap();
+    let seen = deliveries::of_webhook(&db, id, None, 10).await.unwrap();
+    assert_eq!(seen[0].state, DeliveryState::Skipped);
+    assert_eq!(seen[0].attempts[0].error.as_deref(), Some("an administrator stopped it"));
+}
+
 async fn old_events_are_forgotten_with_their_deliveries(database: Database) {
     let db = open(&database).await;
     let owner = upload(&db, 1).await.owner;
@@ -372,6 +384,7 @@ testbed::on_both_databases!(
     a_test_goes_to_its_webhook_only,
     a_person_has_so_many_webhooks_and_no_more,
     a_delivery_whose_workers_all_vanish_is_dead,
+    a_delivery_that_is_cancelled_is_skipped,
     old_events_are_forgotten_with_their_deliveries,
 );
 

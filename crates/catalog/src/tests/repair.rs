@@ -2,7 +2,9 @@
 
 use testbed::Database;
 
-use super::{COUNT_OBJECTS, complete, inspect, object, open, rendition, take, take_one, upload, work_off};
+use super::{
+    COUNT_OBJECTS, complete, inspect, object, open, rendition, take, take_one, unfinished, upload, work_off,
+};
 use crate::{
     Error, VideoState,
     ids::Revision,
@@ -58,7 +60,7 @@ async fn what_is_lost_is_made_again(database: Database) {
     assert_eq!(objects().await, 18, "a refusal changes nothing");
     complete(&db, &publish, 1).await.unwrap();
     assert_eq!(video(&db, id).await.unwrap().state, VideoState::Ready);
-    assert_eq!(jobs::unfinished(&db).await.unwrap(), 0);
+    assert_eq!(unfinished(&db).await, 0);
 }
 
 async fn who_lost_the_job_takes_nothing_back(database: Database) {
