@@ -16,6 +16,7 @@ mod events;
 pub mod http;
 mod journal;
 mod live;
+mod metrics;
 mod pages;
 mod pipeline;
 mod playback;

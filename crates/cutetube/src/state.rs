@@ -19,6 +19,7 @@ use crate::{
     http::Streams,
     journal::CatalogJournal,
     live::Live,
+    metrics::Metrics,
     processes::actions::{self as processes, LiveProcesses},
 };
 
@@ -38,6 +39,8 @@ pub struct AppState {
     pub(crate) processes: LiveProcesses,
     /// And of the whole queue.
     pub(crate) overview: Live<(), Overview>,
+    /// What this process counts.
+    pub(crate) metrics: Metrics,
     /// ffmpeg and ffprobe, or the one that is missing: a process that serves only does without.
     pub(crate) toolchain: Result<Arc<Toolchain>, MissingProgram>,
 }
@@ -59,6 +62,7 @@ impl AppState {
             blobs: BlobStore::open(&config.storage_url(), &config.storage.s3)?
                 .remembered_by(Arc::new(CatalogJournal(db.clone()))),
             overview: admin::actions::live(db.clone()),
+            metrics: Metrics::new(),
             db,
             passwords: Passwords::new(cores)?,
             tokens: Arc::new(Tokens::new(&secret, &config.accounts)),

@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{ConfigArgs, Environment, role_flag, search_path};
-use crate::{AppState, config::Role, http, telemetry, workers};
+use crate::{AppState, config::Role, http, metrics, telemetry, workers};
 
 /// Serve pages, the API and media, and work on uploads.
 #[derive(Debug, Args)]
@@ -71,7 +71,8 @@ pub(super) async fn run(state: AppState) -> anyhow::Result<()> {
 async fn run_until(state: &AppState, stop: &CancellationToken) -> anyhow::Result<()> {
     let role = state.config.role;
     let web = async { if role == Role::Worker { Ok(()) } else { serve(state.clone(), stop.clone()).await } };
-    tokio::try_join!(web, workers::run(state.clone(), stop.clone()))?;
+    let metrics = metrics::server::serve(state.clone(), stop.clone());
+    tokio::try_join!(web, workers::run(state.clone(), stop.clone()), metrics)?;
     state.db.close().await;
     Ok(())
 }

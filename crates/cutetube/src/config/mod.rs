@@ -47,6 +47,8 @@ pub struct Config {
     pub smtp: Smtp,
     /// The message broker that events are published to.
     pub amqp: Amqp,
+    /// Who may read how much there is to do.
+    pub metrics: Metrics,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -207,6 +209,16 @@ pub enum Signup {
     Closed,
 }
 
+/// `metrics.*`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// A listener of its own for `/metrics`, e.g. `127.0.0.1:9464`: what processes need that only work.
+    pub listen: Option<SocketAddr>,
+    /// What a client sends as `Authorization: Bearer …`. Without it, only processes on this machine are answered.
+    pub token: Option<Secret>,
+}
+
 /// `log.*`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -266,6 +278,7 @@ impl Default for Config {
             events: Events::default(),
             smtp: Smtp::default(),
             amqp: Amqp::default(),
+            metrics: Metrics { listen: None, token: None },
             log: Log { format: LogFormat::Human, filter: "info".to_owned() },
         }
     }

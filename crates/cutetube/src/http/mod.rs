@@ -11,7 +11,7 @@ mod recall;
 mod stream;
 mod v3;
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{Router, routing::get};
 use tokio::net::TcpListener;
@@ -19,7 +19,9 @@ use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{AppState, accounts, admin, assets, events, pages, playback, processes, uploads, videos};
+use crate::{
+    AppState, accounts, admin, assets, events, metrics, pages, playback, processes, uploads, videos,
+};
 
 pub(crate) use fields::Fields;
 pub(crate) use object::StoredObject;
@@ -41,6 +43,7 @@ pub fn router(state: AppState) -> Router {
         .merge(playback::api::routes())
         .merge(pages::routes())
         .merge(assets::routes())
+        .merge(metrics::server::routes())
         .fallback(pages::not_found);
     let quick = layers::answer_within(quick, Duration::from_secs(state.config.limits.request_seconds));
     layers::around(quick.merge(slow_api).merge(pages::upload_routes())).with_state(state)
@@ -66,7 +69,8 @@ pub async fn serve(state: AppState, listener: TcpListener, stop: CancellationTok
     let drain = Duration::from_secs(state.config.server.drain_seconds);
     let streams = state.streams.clone();
     let app = router(state);
-    let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
     let deadline = async {
         stop.cancelled().await;
         // They would go on for as long as clients listen.

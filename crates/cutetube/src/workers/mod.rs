@@ -362,6 +362,7 @@ async fn take_over(state: &AppState, presence: &Presence) {
 async fn reap(state: &AppState) {
     match catalog::endings::reap(&state.db).await {
         Ok(reaped) if reaped.returned + reaped.dead > 0 => {
+            state.metrics.reaped(reaped.returned + reaped.dead);
             tracing::warn!(
                 returned = reaped.returned,
                 dead = reaped.dead,

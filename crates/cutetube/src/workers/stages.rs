@@ -6,11 +6,12 @@ use std::error::Error as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use catalog::Stage;
+use catalog::endings::{self, Ending};
 use catalog::ids::{RenditionId, Revision, VideoId};
 use catalog::outputs::{self, Contents, NewChunk, NewPlan, NewRendition, Output, RenditionKind};
 use catalog::videos::{self, Video};
 use catalog::work::{self, AudioJob, Class, DeleteJob, EncodeJob, InspectJob, PublishJob, Work};
-use catalog::{Stage, endings};
 use jobs::{Backoff, Job};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -25,6 +26,7 @@ use transcode::toolchain::Toolchain;
 
 use super::desk::InHand;
 use crate::blobs::{KeyPrefix, StorageKey};
+use crate::metrics::Attempt;
 use crate::pipeline::blob_source::BlobSource;
 use crate::pipeline::blueprint::{Blueprint, StoredBlueprint};
 use crate::pipeline::inspect::INDEX_LIMITS;
@@ -85,15 +87,22 @@ impl Stages {
 
     /// Runs a job to whatever end.
     pub(super) async fn perform(&self, job: &Job, hand: &InHand) {
+        let began = Instant::now();
         let outcome = match Work::of(job) {
             _ if job.kind == sweeping::KIND => self.sweep(job, hand).await,
             Ok(work) => self.work(&work, job, hand).await,
             Err(error) => Err(error.into()),
         };
-        let Err(error) = outcome else { return };
-        // A database that cannot be reached leaves the job to its lease.
-        if let Err(error) = self.end(job, error, hand).await {
-            tracing::error!(job.id = %job.lease.id, error = &error as &dyn std::error::Error, "job `{}` could not be ended", job.lease.id);
+        let ended = match outcome {
+            Ok(()) => Ok(Attempt::Done),
+            Err(error) => self.end(job, error, hand).await,
+        };
+        match ended {
+            Ok(attempt) => self.state.metrics.attempted(&job.kind, began.elapsed(), attempt),
+            // A database that cannot be reached leaves the job to its lease.
+            Err(error) => {
+                tracing::error!(job.id = %job.lease.id, error = &error as &dyn std::error::Error, "job `{}` could not be ended", job.lease.id);
+            }
         }
     }
 
@@ -108,18 +117,18 @@ impl Stages {
     }
 
     /// Tells the queue how the job ended.
-    async fn end(&self, job: &Job, error: JobError, hand: &InHand) -> catalog::Result<()> {
+    async fn end(&self, job: &Job, error: JobError, hand: &InHand) -> catalog::Result<Attempt> {
         let (db, lease) = (&self.state.db, &job.lease);
-        let let_go = || async { Ok(jobs::let_go(db, lease).await?) };
+        let let_go = || async { Ok(jobs::let_go(db, lease).await.map(|()| Attempt::LetGo)?) };
         let outcome = match error {
             JobError::Stage(StageError::Reject(rejection)) => {
                 tracing::info!(job.id = %lease.id, "job `{}` refuses its video: {rejection}", lease.id);
                 let sentence = rejection.to_string();
-                hand.settle(|| endings::reject(db, lease, &sentence)).await
+                hand.settle(|| endings::reject(db, lease, &sentence)).await.map(|()| Attempt::Dead)
             }
             JobError::Catalog(error) if error.lease_lost() => Err(error),
             error if error.says_nothing() && hand.stop.is_cancelled() => {
-                hand.settle(|| endings::release(db, lease)).await
+                hand.settle(|| endings::release(db, lease)).await.map(|()| Attempt::LetGo)
             }
             JobError::Stage(StageError::Cancelled) => hand.settle(let_go).await,
             error if error.says_nothing() && hand.cancel.is_cancelled() => hand.settle(let_go).await,
@@ -131,20 +140,23 @@ impl Stages {
         }
     }
 
-    async fn try_again(&self, job: &Job, error: &JobError, hand: &InHand) -> catalog::Result<()> {
+    async fn try_again(&self, job: &Job, error: &JobError, hand: &InHand) -> catalog::Result<Attempt> {
         let (db, lease) = (&self.state.db, &job.lease);
         let jitter = f64::from(u16::from_be_bytes(ambient::random())) / f64::from(u16::MAX);
         let text = chain(error);
         tracing::warn!(job.id = %lease.id, job.kind, attempt = job.attempt, "job `{}` failed: {text}", lease.id);
-        if matches!(error, JobError::Stage(stage) if stage.is_outage()) {
+        let ending = if matches!(error, JobError::Stage(stage) if stage.is_outage()) {
             let delay = OUTAGE_BACKOFF.delay(job.attempt, jitter);
-            hand.settle(|| endings::postpone(db, lease, &text, delay)).await?;
+            hand.settle(|| endings::postpone(db, lease, &text, delay)).await?
         } else {
             let text = with_last_words(text, error);
             let delay = Backoff::default().delay(job.failures + 1, jitter);
-            hand.settle(|| endings::retry(db, lease, &text, delay)).await?;
-        }
-        Ok(())
+            hand.settle(|| endings::retry(db, lease, &text, delay)).await?
+        };
+        Ok(match ending {
+            Ending::Later => Attempt::Retried,
+            Ending::Failed => Attempt::Dead,
+        })
     }
 
     fn runner<'a>(&'a self, priority: Priority, cancel: &'a CancellationToken) -> Runner<'a> {

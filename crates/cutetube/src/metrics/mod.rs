@@ -1,0 +1,115 @@
+//! What Prometheus reads: the queue as the database has it, and what this process has counted itself.
+//!
+//! Gauges of the queue say the same on every node, because they come from the database when they are asked for.
+//! Counters and histograms are those of one process: sum them over all.
+
+mod access;
+mod process;
+mod queue;
+pub(crate) mod server;
+
+use std::time::Duration;
+
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+use crate::AppState;
+
+/// What this process has counted since it started. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Metrics {
+    run_time: Family<OfKind, Histogram>,
+    retries: Family<OfKind, Counter>,
+    deaths: Family<OfKind, Counter>,
+    reaped: Counter,
+}
+
+/// How an attempt at a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// The job is done.
+    Done,
+    /// It runs again later.
+    Retried,
+    /// It was given up.
+    Dead,
+    /// Nothing was decided: the job was handed back, cancelled or lost.
+    LetGo,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfKind {
+    kind: String,
+}
+
+/// From what takes no time to what takes an hour.
+const BUCKETS: [f64; 14] =
+    [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        Self {
+            run_time: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            retries: Family::default(),
+            deaths: Family::default(),
+            reaped: Counter::default(),
+        }
+    }
+
+    /// Counts an attempt of this process.
+    pub(crate) fn attempted(&self, kind: &str, took: Duration, attempt: Attempt) {
+        let kind = OfKind { kind: kind.to_owned() };
+        if attempt == Attempt::LetGo {
+            return;
+        }
+        self.run_time.get_or_create(&kind).observe(took.as_secs_f64());
+        match attempt {
+            Attempt::Retried => drop(self.retries.get_or_create(&kind).inc()),
+            Attempt::Dead => drop(self.deaths.get_or_create(&kind).inc()),
+            Attempt::Done | Attempt::LetGo => {}
+        }
+    }
+
+    /// Counts jobs that this process took from workers which stopped answering.
+    pub(crate) fn reaped(&self, jobs: u64) {
+        self.reaped.inc_by(jobs);
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register_with_unit(
+            "cutetube_job_run",
+            "How long attempts at jobs took in this process, however they ended",
+            Unit::Seconds,
+            self.run_time.clone(),
+        );
+        registry.register(
+            "cutetube_job_retries",
+            "Attempts of this process that failed and are repeated",
+            self.retries.clone(),
+        );
+        registry.register(
+            "cutetube_job_deaths",
+            "Jobs that were given up after an attempt of this process",
+            self.deaths.clone(),
+        );
+        registry.register(
+            "cutetube_jobs_reaped",
+            "Jobs that this process took from workers which stopped answering",
+            self.reaped.clone(),
+        );
+    }
+}
+
+/// Everything, in the text format of OpenMetrics 1.0.
+async fn exposition(state: &AppState) -> Result<String, catalog::Error> {
+    let mut registry = Registry::default();
+    queue::register(&state.db, &mut registry).await?;
+    state.metrics.register(&mut registry);
+    process::register(&mut registry);
+    let mut text = String::new();
+    text::encode(&mut text, &registry).expect("writing into memory does not fail");
+    Ok(text)
+}
