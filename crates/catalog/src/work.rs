@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use db::Tx;
 use jobs::NewJob;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -91,6 +92,26 @@ pub const PIPELINE_QUEUE: &str = "pipeline";
 
 /// The queue of everything that nobody waits for.
 pub const UPKEEP_QUEUE: &str = "upkeep";
+
+/// How many jobs of one owner go before what others have plenty of: about the chunks of two minutes.
+const PROMPT_JOBS: usize = 12;
+
+/// The priority of these jobs: between ordinary ones and those that somebody is waiting for.
+const PROMPT: i64 = 50;
+
+/// The jobs of a plan for the queue. An owner with little to be done does not wait for one with a lot: the first few
+/// jobs that an owner has open at a time go before the many of others, whose turns come among themselves.
+pub(crate) async fn planned_jobs(tx: &mut Tx, work: Vec<Work>, owner: UserId) -> Result<Vec<NewJob>> {
+    let most = u32::try_from(PROMPT_JOBS).unwrap_or(u32::MAX);
+    let open = jobs::open_jobs(tx, PIPELINE_QUEUE, &owner.to_string(), most).await?;
+    let prompt = PROMPT_JOBS.saturating_sub(usize::try_from(open).unwrap_or(usize::MAX));
+    let new = work.into_iter().enumerate().map(|(index, work)| {
+        let raise = index < prompt && work.class() == Class::Normal;
+        let job = work.into_job(owner);
+        if raise { job.priority(PROMPT) } else { job }
+    });
+    Ok(new.collect())
+}
 
 impl Class {
     /// The priority of [`Class::Interactive`].

@@ -54,7 +54,9 @@ pub use listing::{Filter, JobSummary, find, group, list, payloads};
 pub use settle::{
     Retried, bury_exhausted, exhausted, expire, fail, let_go, postpone, reap, release, retry, settle,
 };
-pub use stats::{Depth, Ended, Pause, depths, ended, group_of, in_hand, pauses, state, unfinished};
+pub use stats::{
+    Depth, Ended, Pause, depths, ended, group_of, in_hand, open_jobs, pauses, state, unfinished,
+};
 
 /// The channel on which [`db::Db::listen`] hears that there may be something to claim.
 pub const CHANNEL: &str = "jobs";

@@ -113,6 +113,14 @@ pub async fn state(tx: &mut Tx, id: JobId) -> Result<Option<State>> {
     Ok(tx.query(STATE).bind(id).first_value().await?)
 }
 
+/// How many jobs an owner has in a queue that wait or run, as far as `most`: counting ends there for each of both.
+///
+/// # Errors
+/// Those of the database.
+pub async fn open_jobs(tx: &mut Tx, queue: &str, owner: &str, most: u32) -> Result<u32> {
+    Ok(tx.query(OPEN_JOBS).bind(queue).bind(owner).bind(most).value().await?)
+}
+
 /// How many jobs have not ended.
 ///
 /// # Errors
@@ -164,5 +172,13 @@ db::statements! {
     IN_HAND { "SELECT count(*) FROM jobs WHERE job_group = $1 AND lease_until > " NOW }
     GROUP_OF { "SELECT job_group FROM jobs WHERE id = $1" }
     STATE { "SELECT state FROM jobs WHERE id = $1" }
+    OPEN_JOBS {
+        "SELECT (SELECT count(*) FROM (
+                     SELECT id FROM jobs" [sqlite " INDEXED BY jobs_ready_owner" postgres ""] "
+                     WHERE state = 'ready' AND queue = $1 AND owner = $2 LIMIT $3) AS waiting)
+              + (SELECT count(*) FROM (
+                     SELECT id FROM jobs" [sqlite " INDEXED BY jobs_running_owner" postgres ""] "
+                     WHERE state = 'running' AND queue = $1 AND owner = $2 LIMIT $3) AS running)"
+    }
     UNFINISHED { "SELECT count(*) FROM jobs WHERE state IN ('ready', 'running')" }
 }

@@ -49,8 +49,8 @@ pub async fn record_plan<P: Serialize>(
     } else {
         jobs::counter::start(&mut tx, &work::publish_counter(video, revision), &work::group(video), waits)
             .await?;
-        jobs::enqueue_all(&mut tx, work.into_iter().map(|work| work.into_job(planned.owner_id)).collect())
-            .await?;
+        let new = work::planned_jobs(&mut tx, work, planned.owner_id).await?;
+        jobs::enqueue_all(&mut tx, new).await?;
     }
     events::log(&mut tx, EventKind::Processing, video).await?;
     tx.commit().await?;

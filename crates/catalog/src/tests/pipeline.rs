@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
+use jobs::Job;
 use serde_json::{Value, json};
 use testbed::Database;
 
 use super::{
-    COUNT_OBJECTS, LEASE, PASS_TIME, complete, inspect, object, open, output, plan, process, rendition, take,
-    take_one, unfinished, upload, work_off,
+    COUNT_OBJECTS, LEASE, PASS_TIME, complete, inspect, new_user, new_video, object, open, output, plan,
+    process, rendition, take, take_one, unfinished, upload, work_off,
 };
 use crate::{
     Error, Stage, VideoState,
-    ids::Revision,
-    outputs::{self, Contents, NewPlan, Part, publish, record, record_plan},
-    videos::video,
+    accounts::create_user,
+    ids::{Revision, VideoId},
+    outputs::{self, Contents, NewChunk, NewPlan, NewRendition, Part, publish, record, record_plan},
+    videos::{create, video},
     work::{Class, EncodeJob, PIPELINE_QUEUE, PublishJob, Work},
 };
 
@@ -82,6 +84,33 @@ async fn chunks_that_end_together_publish_once(database: Database) {
     }
     ending.join_all().await;
     assert_eq!(take(&db, PIPELINE_QUEUE, 100).await.len(), 1);
+}
+
+async fn a_short_video_does_not_wait_for_a_long_one_of_another_owner(database: Database) {
+    let db = open(&database).await;
+    let long = upload(&db, 1).await.id;
+    let job = take_one(&db).await;
+    let chunk = |first: u32| NewChunk { segments: first..first + 1, ..plan().chunks[0].clone() };
+    let renditions =
+        plan().renditions.into_iter().map(|rendition| NewRendition { segments: 1000, ..rendition });
+    let chunks = (0..1000).map(chunk).collect();
+    let many = NewPlan { renditions: renditions.collect(), chunks, ..plan() };
+    record_plan(&db, &job.lease, long, &many).await.unwrap();
+    // The first few are the owner's fair beginning; more of them are not prompt while these are open.
+    let first = take(&db, PIPELINE_QUEUE, 2).await;
+    let again = upload(&db, 2).await.id;
+    inspect(&db).await;
+
+    let other = create_user(&db, &new_user(2, "bob", "bob@example.org")).await.unwrap();
+    let short = create(&db, &new_video(&other, 3)).await.unwrap().id;
+    inspect(&db).await;
+    let next = take(&db, PIPELINE_QUEUE, 20).await;
+    let of = |video: VideoId, jobs: &[Job]| {
+        jobs.iter().filter(|job| Work::of(job).unwrap().video() == video).count()
+    };
+    assert_eq!((of(long, &first), of(short, &next), of(again, &next)), (2, 4, 0));
+    assert_eq!(of(short, &next[..12]), 4, "they take turns with the other owner's first ones");
+    assert!(next[14..].iter().all(|job| job.priority == 0), "the rest is ordinary");
 }
 
 async fn the_first_valid_result_wins(database: Database) {
@@ -191,6 +220,7 @@ async fn warnings_add_up(database: Database) {
 testbed::on_both_databases!(
     a_source_becomes_a_video,
     chunks_that_end_together_publish_once,
+    a_short_video_does_not_wait_for_a_long_one_of_another_owner,
     the_first_valid_result_wins,
     a_chunk_that_does_not_fit_changes_nothing,
     nothing_incomplete_is_published,
@@ -202,7 +232,7 @@ testbed::on_both_databases!(
 /// Jobs in a queue outlive the program that wrote them, so their form is a contract.
 #[test]
 fn payloads_keep_their_form() {
-    let video = crate::ids::VideoId::new(1, &[0; 10]);
+    let video = VideoId::new(1, &[0; 10]);
     let job = EncodeJob {
         video,
         revision: FIRST,
