@@ -25,8 +25,13 @@
 //! - A [`fan-in`](counter) is a counter that reaches zero in exactly one transaction.
 //!
 //! Within a queue the higher priority goes first, and within one priority the owners take turns, however many
-//! jobs each has (see [`enqueue_all`]); [`claim_limited`] also bounds how many of an owner's run at once. Priority never interrupts a running job; a worker that must answer fast
-//! keeps a slot that claims with [`Claim::min_priority`].
+//! jobs each has (see [`enqueue_all`]); [`claim_limited`] also bounds how many of an owner's run at once. Priority
+//! never interrupts a running job; a worker that must answer fast keeps a slot that claims with
+//! [`Claim::min_priority`]. What recurs is enqueued by [`enqueue_every`], and [`purge`] forgets what ended long ago.
+//!
+//! On PostgreSQL a transaction that ends a job may hold other locks too. So that nobody waits in a circle, whatever
+//! changes several jobs at once waits for none of them, and whoever ends a job and with it others ([`cancel_group`])
+//! first locks what their group stands for ([`group_of`]).
 
 mod backoff;
 mod claim;
