@@ -27,7 +27,7 @@ build: ## The pages' scripts and styles, and target/release/cutetube
 	@$(MAKE) --no-print-directory pages
 	cargo build --release --locked --package cutetube
 
-bench: ## Compare with the original's commands, a hand-written ffmpeg and Shaka Packager
+bench: ## Compare with the original's commands, a hand-written ffmpeg, Shaka Packager and graphile_worker
 	@scripts/setup bench
 	@$(MAKE) --no-print-directory build
 	@scripts/bench

@@ -5,6 +5,7 @@
 
 mod ladder;
 mod packaging;
+mod queue;
 mod run;
 
 use std::path::PathBuf;
@@ -50,15 +51,36 @@ enum What {
         #[arg(long, default_value_t = 600)]
         megabytes: u64,
     },
+    /// The job queue: ours on both databases, graphile_worker, faults.
+    Queue {
+        /// The program of `bench/peers`, for the comparison.
+        #[arg(long)]
+        peers: Option<PathBuf>,
+        /// What to do of it.
+        #[arg(long, value_enum, value_delimiter = ',', default_value = "speed,load,faults")]
+        parts: Vec<queue::Part>,
+    },
+    /// A process of the queue's bench.
+    #[command(hide = true)]
+    QueueProcess {
+        #[command(subcommand)]
+        order: queue::process::Order,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
     let mut cli = Cli::parse();
+    if let What::QueueProcess { order } = &cli.what {
+        // One of many: the scratch folder is not its own.
+        return queue::process::obey(order);
+    }
     cli.scratch.push("cutetube-bench");
     std::fs::create_dir_all(&cli.scratch)?;
     let outcome = match &cli.what {
         What::Ladder { preset, seconds } => ladder::bench(&cli, preset, *seconds),
         What::Packaging { shaka, megabytes } => packaging::bench(&cli, shaka.as_deref(), *megabytes),
+        What::Queue { peers, parts } => queue::bench(cli.rounds, peers.as_deref(), parts),
+        What::QueueProcess { order } => queue::process::obey(order),
     };
     std::fs::remove_dir_all(&cli.scratch)?;
     outcome

@@ -59,6 +59,12 @@ impl Database {
         Self { url: format!("postgres://postgres@{address}/postgres"), _folder: None }
     }
 
+    /// A fresh database on a [`PgServer`].
+    pub fn on(server: &PgServer) -> Self {
+        let bin = find_postgres().expect("a server runs, so it is installed");
+        Self { url: postgres::create_database_at(&bin, server.address().port()), _folder: None }
+    }
+
     /// Where the server of a PostgreSQL database listens.
     ///
     /// # Panics

@@ -47,16 +47,21 @@ pub fn find_postgres() -> Option<PathBuf> {
     Some(newest.join("bin")).filter(|bin| bin.join("initdb").exists())
 }
 
-/// Makes an empty database and answers its address.
+/// Makes an empty database on the server of this process and answers its address.
 pub(crate) fn create_database() -> String {
     let server = SERVER.get_or_init(Server::start);
+    create_database_at(&server.bin, server.port)
+}
+
+/// Makes an empty database on a server and answers its address.
+pub(crate) fn create_database_at(bin: &Path, port: u16) -> String {
     let name = format!("test_{}", CREATED.fetch_add(1, Ordering::Relaxed));
-    let made = command(&server.bin.join("createdb"))
-        .args(["-h", "127.0.0.1", "-U", "postgres", "-p", &server.port.to_string(), &name])
+    let made = command(&bin.join("createdb"))
+        .args(["-h", "127.0.0.1", "-U", "postgres", "-p", &port.to_string(), &name])
         .status()
         .expect("createdb comes with the server");
     assert!(made.success(), "createdb failed: {made}");
-    format!("postgres://postgres@127.0.0.1:{}/{name}", server.port)
+    format!("postgres://postgres@127.0.0.1:{port}/{name}")
 }
 
 impl Server {
