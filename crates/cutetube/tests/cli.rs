@@ -80,3 +80,30 @@ fn the_doctor_looks_at_everything() {
     let parts: Vec<_> = said.lines().filter_map(|line| line.split(':').next()).collect();
     insta::assert_snapshot!(parts.join("\n"));
 }
+
+#[test]
+fn the_doctor_says_what_is_wrong_with_a_store() {
+    let bucket = testbed::S3Bucket::shared();
+    let about_the_store = |change: (&str, &str)| {
+        let right = bucket.environment();
+        let mut env: Vec<_> = right.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        env.push(change);
+        let said = check(&["doctor"], &env);
+        let lines = said.lines().skip_while(|line| !line.contains(" storage: "));
+        lines.take_while(|line| !line.contains(" disk: ")).collect::<Vec<_>>().join("\n")
+    };
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter("probe/[0-9a-f]{16}", "probe/[name]");
+    settings.add_filter(r"s3://test/\d+", "s3://test/[prefix]");
+    let _hidden = settings.bind_to_scope();
+    insta::assert_snapshot!(
+        [
+            about_the_store(("NOTHING", "changed")),
+            about_the_store(("CUTETUBE_STORAGE__S3__SECRET_ACCESS_KEY", "wrong")),
+            about_the_store(("CUTETUBE_STORAGE__S3__ACCESS_KEY_ID", "nobody")),
+            about_the_store(("CUTETUBE_STORAGE__URL", "s3://missing")),
+            about_the_store(("CUTETUBE_STORAGE__URL", "s3://")),
+        ]
+        .join("\n")
+    );
+}

@@ -13,7 +13,7 @@ use transcode::{
     toolchain::{MissingProgram, Toolchain},
 };
 
-use super::{Advised, ConfigArgs, Environment, hint_of, print, search_path};
+use super::{Advised, ConfigArgs, Environment, hint_of, print, search_path, sentence};
 use crate::{
     blobs::BlobStore,
     config::{Config, S3, Sandbox},
@@ -58,7 +58,7 @@ impl Doctor {
                 Ok(words) => print(&format!("ok    {part}: {words}"))?,
                 Err(error) => {
                     failed += 1;
-                    print(&format!("wrong {part}: {error:#}"))?;
+                    print(&format!("wrong {part}: {}", sentence(&error)))?;
                     if let Some(hint) = error.chain().find_map(hint_of) {
                         print(&format!("      hint: {hint}"))?;
                     }

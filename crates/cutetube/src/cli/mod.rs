@@ -139,12 +139,23 @@ fn run(command: Command, env: Environment) -> anyhow::Result<()> {
 
 /// One sentence, then what to do about it.
 fn report(error: &anyhow::Error, to: &mut impl Write) {
-    let sentence = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    let sentence = sentence(error);
     let hint = error.chain().find_map(hint_of);
     let _ = writeln!(to, "error: {sentence}");
     if let Some(hint) = hint {
         let _ = writeln!(to, "hint: {hint}");
     }
+}
+
+/// An error with its causes, those left out that it has told already.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut sentence = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !sentence.contains(&cause) {
+            sentence = format!("{sentence}: {cause}");
+        }
+    }
+    sentence
 }
 
 fn hint_of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
