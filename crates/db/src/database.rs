@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use sqlx::{
-    ConnectOptions as _, Executor as _, PgPool, SqlSafeStr as _, SqlitePool,
+    ConnectOptions as _, Connection as _, Executor as _, PgPool, SqlSafeStr as _, SqlitePool,
     postgres::PgConnectOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -273,6 +273,11 @@ async fn connect_sqlite(options: &SqliteConnectOptions, readers: u32) -> Result<
         .idle_timeout(None)
         .max_lifetime(None)
         .acquire_timeout(Duration::from_secs(30))
+        // SQLite rolls back by itself what meets a full disk; the driver then takes the connection to be in a
+        // transaction for ever.
+        .after_release(|connection, _| {
+            Box::pin(async move { connection.ping().await.map(|()| !connection.is_in_transaction()) })
+        })
         .connect_with(file.clone())
         .await?;
     let read = SqlitePoolOptions::new()

@@ -168,8 +168,10 @@ fn violated(reported: &(dyn DatabaseError + 'static)) -> Option<Error> {
 fn situation(error: &sqlx::Error) -> Situation {
     match error {
         sqlx::Error::Database(reported) => situation_of_code(&reported.code().unwrap_or_default()),
+        // What is cut off in the middle of a greeting is not understood.
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => Situation::Unreachable,

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use testbed::{Database, Forwarder, PgServer};
-use tokio::time::timeout;
+use tokio::{io::AsyncReadExt as _, net::TcpListener, time::timeout};
 
-use super::{ADD_NUMBER, ADD_WITH_ID, COUNT, FILL, KEEP_SMALL, SET_NUMBER, THINGS, connect, open};
+use super::{ADD_NUMBER, ADD_WITH_ID, COUNT, FILL, KEEP_SMALL, SET_NUMBER, THINGS, open};
 use crate::{Db, Error, Settings};
 
 /// Longer than anything here takes.
@@ -126,9 +126,30 @@ async fn a_full_disk_is_told_from_a_mistake() {
     let db = open(&database).await;
     // A file that may not grow is to SQLite what a full disk is.
     db.write(KEEP_SMALL).first_value::<i64>().await.unwrap();
-    let full = db.write(FILL).bind(vec![0; 200_000]).execute().await.unwrap_err();
+    let mut tx = db.begin().await.unwrap();
+    let full = tx.query(FILL).bind(vec![0; 200_000]).execute().await.unwrap_err();
     assert!(matches!(full, Error::Full(_)) && full.is_transient(), "{full:?}");
-    connect(&database).await.write(FILL).bind(vec![0; 200_000]).execute().await.unwrap();
+    drop(tx);
+    // The limit was the connection's, and that has been replaced.
+    let mut tx = db.begin().await.unwrap();
+    tx.query(FILL).bind(vec![0; 200_000]).execute().await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(db.read(COUNT).value::<i64>().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn who_is_cut_off_in_the_middle_of_a_greeting_may_come_back() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://postgres@{}/none", listener.local_addr().unwrap());
+    let greeting = async {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut request = [0; 8];
+        client.read_exact(&mut request).await.unwrap();
+    };
+    let settings = Settings::new(url.parse().unwrap());
+    let (cut_off, ()) = tokio::join!(Db::connect(&settings), greeting);
+    let cut_off = cut_off.unwrap_err();
+    assert!(matches!(cut_off, Error::Unreachable(_)) && crate::is_transient(&cut_off), "{cut_off:?}");
 }
 
 #[tokio::test]
