@@ -5,6 +5,7 @@ use std::{ffi::OsStr, fmt, path::Path, sync::Arc, time::Duration};
 use anyhow::Context;
 use db::{Backend, Db};
 use tokio::{sync::Semaphore, time::Instant};
+use tokio_util::sync::CancellationToken;
 use transcode::{
     sandbox::SandboxMode,
     toolchain::{MissingProgram, Toolchain},
@@ -31,6 +32,8 @@ pub struct AppState {
     pub(crate) blobs: BlobStore,
     pub(crate) passwords: Passwords,
     pub(crate) tokens: Arc<Tokens>,
+    /// Cancelled when requests that still run are not waited for any longer.
+    pub(crate) cut_off: CancellationToken,
     /// One permit for each upload that is received at once.
     pub(crate) upload_slots: Arc<Semaphore>,
     /// Event streams of this process.
@@ -66,6 +69,7 @@ impl AppState {
             db,
             passwords: Passwords::new(cores)?,
             tokens: Arc::new(Tokens::new(&secret, &config.accounts)),
+            cut_off: CancellationToken::new(),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),
             toolchain: locate_toolchain(&config, search_path).map(Arc::new),
             config: Arc::new(config),

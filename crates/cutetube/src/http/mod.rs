@@ -67,7 +67,7 @@ fn quick_api() -> OpenApiRouter<AppState> {
 /// Answers on `listener` until `stop`; then running requests get `server.drain_seconds` to finish.
 pub async fn serve(state: AppState, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
     let drain = Duration::from_secs(state.config.server.drain_seconds);
-    let streams = state.streams.clone();
+    let (streams, cut_off) = (state.streams.clone(), state.cut_off.clone());
     let app = router(state);
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
@@ -76,12 +76,15 @@ pub async fn serve(state: AppState, listener: TcpListener, stop: CancellationTok
         // They would go on for as long as clients listen.
         streams.close();
         tokio::time::sleep(drain).await;
+        tracing::warn!("requests still running after {} s are cut off", drain.as_secs());
+        cut_off.cancel();
+        tokio::time::sleep(LAST_WORDS).await;
     };
     tokio::select! {
         ended = serving.into_future() => Ok(ended?),
-        () = deadline => {
-            tracing::warn!("requests still running after {} s are cut off", drain.as_secs());
-            Ok(())
-        }
+        () = deadline => Ok(()),
     }
 }
+
+/// How long what is cut off may take to remove what it has begun, and to say so.
+const LAST_WORDS: Duration = Duration::from_secs(2);

@@ -55,18 +55,24 @@ pub(crate) async fn receive(
     }
     let id = ambient::id(VideoId::new);
     let limits = &state.config.limits;
-    let form = form::receive(parts, Duration::from_secs(limits.upload_stall_seconds), |extension| {
+    let receiving = form::receive(parts, Duration::from_secs(limits.upload_stall_seconds), |extension| {
         let key = StorageKey::Source { video: id, extension };
         async move { state.blobs.writer(&key, limits.upload_bytes).await }
-    })
-    .await?;
+    });
+    let form = tokio::select! {
+        form = receiving => form?,
+        () = state.cut_off.cancelled() => {
+            let sentence = "The server is restarting, and kept nothing of this file. Upload it again in a minute.";
+            return Err(Rejection::new(StatusCode::SERVICE_UNAVAILABLE, sentence));
+        }
+    };
     let key = StorageKey::Source { video: id, extension: form.file.extension };
     // Whoever hangs up from here on still gets what they uploaded, or nothing: never a file without its row.
     let keep = keep(state.clone(), id, owner.clone(), key, form);
     tokio::spawn(keep).await.expect("recording an upload does not panic and is not cancelled")
 }
 
-/// Makes the file exist, looks at it, and records it; the file goes again when one of these fails.
+/// Makes the file exist, looks at it, and records it; the file goes again when one of these fails for certain.
 async fn keep(
     state: AppState,
     id: VideoId,
@@ -103,6 +109,11 @@ async fn keep(
         ),
         Err(rejection) => {
             tracing::info!(user.id = %owner.id, bytes = stored.len, "an upload was refused: {rejection}");
+            // A database that went away in the middle may have recorded it.
+            let may_be_recorded = rejection.status == StatusCode::SERVICE_UNAVAILABLE;
+            if may_be_recorded {
+                return recorded;
+            }
             if let Err(error) = state.blobs.delete_prefix(&crate::blobs::KeyPrefix::Source(id)).await {
                 log_internal(&error);
             }
@@ -124,7 +135,7 @@ async fn record(db: &Db, new: &NewVideo) -> catalog::Result<Video> {
                 tokio::time::sleep(PAUSE).await;
             }
             // An attempt whose answer was lost has done it: nobody else has this id.
-            Err(catalog::Error::Db(error)) if error.unique_constraint() == Some("videos_pkey") => {
+            Err(catalog::Error::Db(error)) if error.unique_constraint().is_some() => {
                 return videos::video(db, new.id).await;
             }
             recorded => return recorded,

@@ -294,6 +294,7 @@ async fn look_after_others(state: &AppState, presence: Option<&Presence>, stop: 
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut purge = interval(PURGE);
     // Not while everything else starts too.
+    let mut database = Database::Answers;
     let mut sweep = interval_at(Instant::now() + LOOK_AT_SWEEP, LOOK_AT_SWEEP);
     loop {
         tokio::select! {
@@ -302,7 +303,11 @@ async fn look_after_others(state: &AppState, presence: Option<&Presence>, stop: 
                 if let Some(presence) = presence {
                     take_over(state, presence).await;
                 }
-                reap(state).await;
+                // Who could not be heard of while the database was away has one beat to be heard of again.
+                database = match database {
+                    Database::Answers => reap(state).await,
+                    Database::WasAway => state.db.ping().await.into(),
+                };
             }
             _ = sweep.tick() => {
                 let job = NewJob::new(UPKEEP_QUEUE, sweeping::KIND, &Value::Null)
@@ -359,8 +364,22 @@ async fn take_over(state: &AppState, presence: &Presence) {
     }
 }
 
-async fn reap(state: &AppState) {
-    match catalog::endings::reap(&state.db).await {
+/// What the last look at the database met.
+#[derive(Debug, Clone, Copy)]
+enum Database {
+    Answers,
+    WasAway,
+}
+
+impl<E> From<Result<(), E>> for Database {
+    fn from(asked: Result<(), E>) -> Self {
+        if asked.is_ok() { Self::Answers } else { Self::WasAway }
+    }
+}
+
+async fn reap(state: &AppState) -> Database {
+    let reaped = catalog::endings::reap(&state.db).await;
+    match &reaped {
         Ok(reaped) if reaped.returned + reaped.dead > 0 => {
             state.metrics.reaped(reaped.returned + reaped.dead);
             tracing::warn!(
@@ -370,6 +389,7 @@ async fn reap(state: &AppState) {
             );
         }
         Ok(_) => {}
-        Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "no job could be taken over"),
+        Err(error) => tracing::warn!(error = error as &dyn std::error::Error, "no job could be taken over"),
     }
+    reaped.map(drop).into()
 }
