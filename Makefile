@@ -1,7 +1,7 @@
 # The names people type. The work is in scripts/, web/, e2e/ and `cargo xtask`; CI calls the same names.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check build bench clean pages
+.PHONY: help demo run test soak check build bench clean pages
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +19,12 @@ run: ## Start the platform on http://127.0.0.1:8080 with its data in ./data
 test: ## Every test: unit, end to end, browser (installs what it needs, and says so)
 	@scripts/setup test
 	@scripts/test
+
+soak: ## Videos while everything is killed, frozen and cut off (VIDEOS=30 FAULTS=20 SEED=n)
+	@scripts/setup test
+	@CUTETUBE_SOAK_VIDEOS="$(or $(VIDEOS),30)" CUTETUBE_SOAK_FAULTS="$(or $(FAULTS),20)" \
+		CUTETUBE_SOAK_SEED="$(or $(SEED),$(shell date +%s))" \
+		cargo test --locked --package cutetube --test resilience soak:: -- --nocapture --test-threads 1
 
 check: pages ## The fast part: format, lints, the repository's own rules, unit tests
 	@scripts/check

@@ -8,7 +8,7 @@ use std::{
 /// Below the ports that the kernel gives to connections: a server that is down finds its own free when it is back.
 const RANGE: std::ops::Range<u16> = 12_000..32_000;
 
-/// As many as the hungriest server takes.
+/// As many as SeaweedFS takes: master, volumes, filer and gateway, each with one for gRPC.
 const APART: u16 = 8;
 
 /// The first of eight ports in a row that are free now, and that nobody else in this process is given.

@@ -2,16 +2,16 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
-    net::TcpListener,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Stdio},
     sync::{
         Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU16, AtomicU32, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
 };
 
-use crate::postgres::command;
+use crate::{ports, postgres::command};
 
 /// An S3 server of a test's own. It ends, and its folder goes, with this value or with the process.
 ///
@@ -98,11 +98,6 @@ while read -r order; do
 done
 "#;
 
-/// Ports of one server: master, volumes, filer and gateway, each with one for gRPC.
-const PORTS: u16 = 8;
-/// Below the ports that the kernel gives to connections: a server that is down finds its own free when it is back.
-const PORT_RANGE: std::ops::Range<u16> = 12_000..32_000;
-
 impl S3Bucket {
     /// A fresh prefix on this process's server, which the first call starts.
     ///
@@ -111,6 +106,11 @@ impl S3Bucket {
     pub fn shared() -> Self {
         static SERVER: OnceLock<S3Server> = OnceLock::new();
         SERVER.get_or_init(S3Server::start).bucket()
+    }
+
+    /// The same bucket, reached at the address of a [`Forwarder`](crate::Forwarder) before its server.
+    pub fn behind(&self, address: SocketAddr) -> Self {
+        Self { endpoint: format!("http://{address}"), ..self.clone() }
     }
 
     /// The variables that point the program at this bucket.
@@ -145,12 +145,17 @@ impl S3Server {
         let prefix = self.prefixes.fetch_add(1, Ordering::Relaxed);
         S3Bucket {
             url: format!("s3://test/{prefix}"),
-            endpoint: format!("http://127.0.0.1:{}", self.port + 6),
+            endpoint: format!("http://{}", self.address()),
             region: "us-east-1",
             access_key_id: ADMIN.0,
             secret_access_key: ADMIN.1,
             listing: format!("http://127.0.0.1:{}/buckets/test/.uploads/", self.port + 4),
         }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port + 6))
     }
 
     /// Ends it with SIGKILL. What it keeps stays.
@@ -183,7 +188,7 @@ impl S3Server {
     }
 
     fn try_start(weed: &Path) -> Option<Self> {
-        let port = free_ports();
+        let port = ports::free();
         let mut keeper = Keeper::new(weed, port);
         (keeper.hear() == "ready").then(|| Self {
             port,
@@ -258,16 +263,4 @@ fn identities() -> String {
     let all = identity(ADMIN, r#""Admin", "Read", "Write", "List", "Tagging""#);
     let some = identity(READ_ONLY, r#""Read", "List""#);
     format!(r#"{{"identities": [{all}, {some}]}}"#)
-}
-
-/// The first of [`PORTS`] ports in a row that are free now, and that nobody else in this process is given.
-fn free_ports() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let places = (PORT_RANGE.end - PORT_RANGE.start) / PORTS;
-    // Test processes begin in different places.
-    let own = u16::try_from(std::process::id() % u32::from(places)).expect("a remainder of 16 bits");
-    (0..places)
-        .map(|_| PORT_RANGE.start + (own + NEXT.fetch_add(1, Ordering::Relaxed)) % places * PORTS)
-        .find(|first| (*first..first + PORTS).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()))
-        .expect("some ports are free")
 }

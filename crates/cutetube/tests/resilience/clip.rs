@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 /// Frames of the clip: 40 s, which is five chunks.
-pub(crate) const FRAMES: usize = 480;
+const FRAMES: usize = 480;
 
 /// Two rungs as small as they get, so that a whole video takes seconds.
 pub(crate) const SETTINGS: &str = "
@@ -23,14 +23,18 @@ rungs = [{ short_side = 90, max_rate = 100000 }, { short_side = 180, max_rate = 
 rate = 'off'
 ";
 
-/// Names and SHA-256 of objects.
-pub(crate) type Objects = BTreeMap<String, [u8; 32]>;
+/// Names of objects, their lengths, and their SHA-256.
+pub(crate) type Objects = BTreeMap<String, (u64, [u8; 32])>;
 
 static CLIP: LazyLock<Clip> = LazyLock::new(Clip::make);
+
+/// When the frames of each picture are shown, in the ticks of the decoder.
+pub(crate) type Times = Vec<Vec<i64>>;
 
 struct Clip {
     file: Vec<u8>,
     made: BTreeSet<String>,
+    times: [Times; 2],
 }
 
 /// The uploaded file. Its sound is mono, so that it has to be encoded.
@@ -42,6 +46,11 @@ pub(crate) fn file() -> Vec<u8> {
 /// x264 with a VBV and several threads is not deterministic.
 pub(crate) fn made() -> &'static BTreeSet<String> {
     &CLIP.made
+}
+
+/// When the frames of an undisturbed run are shown, by its DASH and by its HLS manifest.
+pub(crate) fn times() -> &'static [Times; 2] {
+    &CLIP.times
 }
 
 impl Clip {
@@ -56,7 +65,12 @@ impl Clip {
         std::fs::write(&settings, SETTINGS).unwrap();
         let out = folder.path().join("out");
         run(program().arg("transcode").arg(&path).arg("--out").arg(&out).arg("--config").arg(settings));
-        Self { file: std::fs::read(path).unwrap(), made: objects_below(&out).into_keys().collect() }
+        let times = ["mp4/manifest.mpd", "master.m3u8"]
+            .map(|manifest| decoded_times(out.join(manifest).to_str().unwrap()));
+        for picture in times.iter().flatten() {
+            assert_eq!(picture.len(), FRAMES);
+        }
+        Self { file: std::fs::read(path).unwrap(), made: objects_below(&out).into_keys().collect(), times }
     }
 }
 
@@ -64,9 +78,14 @@ impl Clip {
 pub(crate) fn objects_below(folder: &Path) -> Objects {
     let hash = |path: PathBuf| {
         let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
-        (name, Sha256::digest(std::fs::read(path).unwrap()).into())
+        (name, fingerprint(&std::fs::read(path).unwrap()))
     };
     files_below(folder).into_iter().map(hash).collect()
+}
+
+/// Length and SHA-256.
+pub(crate) fn fingerprint(bytes: &[u8]) -> (u64, [u8; 32]) {
+    (bytes.len().try_into().unwrap(), Sha256::digest(bytes).into())
 }
 
 fn files_below(folder: &Path) -> Vec<PathBuf> {
@@ -75,17 +94,19 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }
 
-/// What ffmpeg decodes from a manifest: frames of each picture. It must have nothing to say.
-pub(crate) fn decoded_frames(manifest: &str) -> Vec<usize> {
+/// What ffmpeg decodes from a manifest: when the frames of each picture are shown. It must have nothing to say.
+pub(crate) fn decoded_times(manifest: &str) -> Times {
     let arguments = ["-v", "warning", "-i", manifest, "-map", "0:v", "-f", "framecrc", "-"];
     let said = run(tool("ffmpeg").args(arguments));
-    let mut frames = Vec::new();
+    let mut times = Times::new();
     for line in said.lines().filter(|line| !line.starts_with('#')) {
-        let stream: usize = line.split(',').next().unwrap().parse().unwrap();
-        frames.resize(frames.len().max(stream + 1), 0);
-        frames[stream] += 1;
+        // Stream, decoding time, presentation time, duration, size, checksum.
+        let fields: Vec<&str> = line.split(',').map(str::trim).collect();
+        let picture: usize = fields[0].parse().unwrap();
+        times.resize_with(times.len().max(picture + 1), Vec::new);
+        times[picture].push(fields[2].parse().unwrap());
     }
-    frames
+    times
 }
 
 /// The program under test, with none of the tester's own settings.

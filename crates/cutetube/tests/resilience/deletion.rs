@@ -1,15 +1,16 @@
 //! Deleting a video that is in the making leaves nothing of it.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use jobs::State;
 use reqwest::{Method, StatusCode};
+use tempfile::TempDir;
 use testbed::Database;
 use tokio::time::timeout;
 
 use crate::{
     clip,
-    platform::{Platform, Process, count, until},
+    platform::{Platform, Process, Role, count, until},
 };
 
 /// ffmpeg ends at the next heartbeat, which is 5 s away at most.
@@ -20,6 +21,10 @@ async fn delete(platform: &Platform, process: &Process, video: &str) -> StatusCo
 }
 
 async fn until_nothing_is_left(platform: &Platform) {
+    until_nothing_is_left_in(platform, &platform.data().join("blobs")).await;
+}
+
+async fn until_nothing_is_left_in(platform: &Platform, blobs: &Path) {
     let mut listener = platform.db.listen(jobs::CHANNEL).await.unwrap();
     let waiting = async {
         while jobs::unfinished(&platform.db).await.unwrap() > 0 {
@@ -27,11 +32,10 @@ async fn until_nothing_is_left(platform: &Platform) {
         }
     };
     timeout(Duration::from_secs(60), waiting).await.expect("the deletion ends");
-    let blobs = platform.data().join("blobs");
-    assert_eq!(clip::objects_below(&blobs), clip::Objects::new());
+    assert_eq!(clip::objects_below(blobs), clip::Objects::new());
     // Nothing that was still on its way when the deletion ended comes back.
     tokio::task::yield_now().await;
-    assert_eq!(clip::objects_below(&blobs), clip::Objects::new());
+    assert_eq!(clip::objects_below(blobs), clip::Objects::new());
 }
 
 async fn a_video_in_the_making_can_be_deleted(database: Database) {
@@ -58,6 +62,37 @@ async fn a_video_in_the_making_can_be_deleted(database: Database) {
 }
 
 testbed::on_both_databases!(a_video_in_the_making_can_be_deleted);
+
+/// Who deletes talks to one machine, others are at work, and nothing but the database and the store is between them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_reaches_the_workers_of_other_machines() {
+    let store = TempDir::new().unwrap();
+    let settings = [
+        ("CUTETUBE_STORAGE__URL", format!("file://{}", store.path().display())),
+        ("CUTETUBE_ACCOUNTS__SIGNING_SECRET", "the same on every machine of a site".to_owned()),
+        ("CUTETUBE_WORKERS__SLOTS", "1".to_owned()),
+    ];
+    let mut platform = Platform::with(Database::postgres(), &settings).await;
+    let web = platform.start_on(Role::Web, clip::program(), &platform.data_of("web")).await;
+    let workers = [
+        platform.start_on(Role::Worker, clip::program(), &platform.data_of("one")).await,
+        platform.start_on(Role::Worker, clip::program(), &platform.data_of("two")).await,
+    ];
+    let video = platform.upload(&web).await;
+    platform
+        .until(&video, |jobs| {
+            count(jobs, "encode", State::Running) > 1
+                && workers.iter().all(|worker| !worker.children().is_empty())
+        })
+        .await;
+    assert_eq!(delete(&platform, &web, &video).await, StatusCode::NO_CONTENT);
+    let ended = until(|| workers.iter().all(|worker| worker.children().is_empty()));
+    timeout(HEARTBEAT * 2, ended).await.expect("ffmpeg ends");
+    until_nothing_is_left_in(&platform, store.path()).await;
+    for process in workers.into_iter().chain([web]) {
+        process.stop().await;
+    }
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_what_exists_and_has_failed_can_be_changed() {

@@ -1,14 +1,17 @@
-//! Programs that do not do what they should, and a store that is full: a sentence, and never a stuck video.
+//! Programs that do not do what they should, a machine that runs out of what it has: a retry or a sentence, and never a
+//! stuck video.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
 
+use jobs::{JobSummary, State};
 use reqwest::{Method, StatusCode};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use tempfile::TempDir;
 use testbed::Database;
 
 use crate::{
     clip,
-    platform::{Platform, Role},
+    platform::{Platform, Role, count, until},
 };
 
 /// Writes to every pipe that it is told to write to.
@@ -91,6 +94,106 @@ async fn a_full_store_fails_what_does_not_fit_and_nothing_else() {
     let retry = platform.ask(&process, Method::POST, &format!("/api/v5/videos/{video}/retry")).await;
     assert_eq!(retry, StatusCode::ACCEPTED);
     platform.check_ready_in(&process, &video, store.as_ref()).await;
+    process.stop().await;
+}
+
+/// An ffmpeg that somebody stops, that the kernel kills, or that gets no memory: its job is tried again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ffmpeg_that_is_hurt_is_replaced() {
+    let stall = ("CUTETUBE_WORKERS__STALL_SECONDS", "1".to_owned());
+    let slots = ("CUTETUBE_WORKERS__SLOTS", "1".to_owned());
+    let mut platform = Platform::with(Database::sqlite(), &[stall, slots]).await;
+    let process = platform.start().await;
+    let video = platform.upload(&process).await;
+    let group = catalog::work::group(video.parse().unwrap());
+    for (number, hurt) in [freeze, kill, starve].into_iter().enumerate() {
+        platform
+            .until(&video, |jobs| {
+                count(jobs, "encode", State::Done) >= number && !process.children().is_empty()
+            })
+            .await;
+        // One that has just ended by itself cannot be hurt.
+        while !process.children().into_iter().any(hurt) {
+            tokio::task::yield_now().await;
+        }
+        let failed = |jobs: &[JobSummary]| {
+            jobs.iter().map(|job| job.failures).sum::<u32>() > number.try_into().unwrap()
+        };
+        platform.until(&video, failed).await;
+    }
+    platform.check_ready(&process, &video).await;
+    for job in jobs::group(&platform.db, &group).await.unwrap() {
+        assert_eq!(job.state, State::Done, "{job:?}");
+    }
+    process.stop().await;
+}
+
+fn freeze(program: u32) -> bool {
+    signal(program, Signal::STOP)
+}
+
+/// As the kernel does when a machine has no memory left.
+fn kill(program: u32) -> bool {
+    signal(program, Signal::KILL)
+}
+
+/// As in a machine or a container without memory to spare.
+fn starve(program: u32) -> bool {
+    limit(program, Resource::As, 1 << 20)
+}
+
+fn signal(process: u32, signal: Signal) -> bool {
+    kill_process(Pid::from_raw(process.try_into().unwrap()).unwrap(), signal).is_ok()
+}
+
+fn limit(process: u32, resource: Resource, to: u64) -> bool {
+    let process = Pid::from_raw(process.try_into().unwrap());
+    let Rlimit { maximum, .. } = getrlimit(resource);
+    prlimit(process, resource, Rlimit { current: Some(to), maximum }).is_ok()
+}
+
+/// A server that may not open another file refuses or waits, and goes on by itself as soon as it may.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_without_descriptors_goes_on_when_it_has_some() {
+    let mut platform = Platform::new(Database::sqlite()).await;
+    let process = platform.start().await;
+    let video = platform.upload(&process).await;
+    platform.until(&video, |jobs| count(jobs, "encode", State::Running) > 0).await;
+    assert!(limit(process.id(), Resource::Nofile, 8), "the limit can be set");
+    until(|| platform.logged("Too many open files")).await;
+    assert!(limit(process.id(), Resource::Nofile, 1024));
+    platform.check_ready(&process, &video).await;
+    assert_eq!(platform.ask(&process, Method::GET, "/readyz").await, StatusCode::OK);
+    process.stop().await;
+}
+
+/// SQLite's own disk is full: nothing is lost, people are told, and work goes on by itself when there is room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_of_the_database_is_waited_for() {
+    let disk = TempDir::new().unwrap();
+    let Some(mount) = small_file_system(disk.path().to_str().unwrap()) else {
+        #[expect(clippy::print_stderr, reason = "a test that could not be made says so")]
+        let () = eprintln!("no file system can be mounted here, and so none can be full");
+        return;
+    };
+    // Seen by the server alone, whose mount it is; the platform's own database stays empty.
+    let url = format!("sqlite://{}/cutetube.db", disk.path().display());
+    let mut platform = Platform::with(Database::sqlite(), &[("CUTETUBE_DATABASE__URL", url)]).await;
+    let process = platform.start_through(Role::All, mount).await;
+    let ballast = format!("/proc/{}/root{}/ballast", process.id(), disk.path().display());
+    let video = platform.upload(&process).await;
+    // It ends when there is no byte left.
+    let full = fs::write(&ballast, vec![0; usize::try_from(STORE_BYTES).unwrap()]).unwrap_err();
+    assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+    until(|| platform.logged("the disk of the database is full")).await;
+    assert_eq!(platform.ask(&process, Method::GET, "/healthz").await, StatusCode::OK);
+    assert_eq!(
+        platform.ask(&process, Method::DELETE, &format!("/api/v5/videos/{video}")).await,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    fs::remove_file(&ballast).unwrap();
+    let seen = platform.ended(&process, &video).await;
+    assert_eq!(seen.state, "ready", "{}", seen.json);
     process.stop().await;
 }
 

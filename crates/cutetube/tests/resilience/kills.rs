@@ -7,7 +7,7 @@ use crate::platform::{Platform, Process, count};
 
 /// When the process is killed.
 #[derive(Debug, Clone, Copy)]
-enum Moment {
+pub(crate) enum Moment {
     /// The upload was answered, and nothing else is known.
     Uploaded,
     Inspecting,
@@ -34,7 +34,7 @@ const MOMENTS: [Moment; 8] = [
 
 impl Moment {
     /// Whether it is now, or was missed.
-    fn is_here(self, jobs: &[JobSummary], process: &Process) -> bool {
+    pub(crate) fn is_here(self, jobs: &[JobSummary], process: &Process) -> bool {
         let encoded = count(jobs, "encode", State::Done);
         let over = count(jobs, "publish", State::Done) > 0;
         over || match self {

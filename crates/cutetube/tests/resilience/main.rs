@@ -8,5 +8,7 @@ mod deletion;
 mod faults;
 mod kills;
 mod object_storage;
+mod outages;
 mod platform;
+mod soak;
 mod stops;

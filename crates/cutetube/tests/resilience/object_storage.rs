@@ -5,7 +5,7 @@ use std::{path::Path, process::Command, time::Duration};
 use bytes::Bytes;
 use catalog::storage::stale_uploads;
 use cutetube::{
-    blobs::{BlobStore, StorageKey},
+    blobs::{BlobStore, StorageKey, Stored},
     config::{S3, Secret},
 };
 use futures_util::stream;
@@ -47,7 +47,8 @@ impl Store {
         let mut objects = clip::Objects::new();
         for name in self.blobs.list().await.unwrap() {
             let key: StorageKey = name.parse().unwrap();
-            objects.insert(name, self.blobs.fingerprint(&key).await.unwrap().sha256);
+            let Stored { len, sha256 } = self.blobs.fingerprint(&key).await.unwrap();
+            objects.insert(name, (len, sha256));
         }
         objects
     }
@@ -65,7 +66,7 @@ async fn worker_without_a_folder(platform: &Platform) -> Process {
 }
 
 /// Runs `cutetube sweep` beside everything else, and answers what it says.
-fn sweep(platform: &Platform, flags: &[&str]) -> String {
+pub(crate) fn sweep(platform: &Platform, flags: &[&str]) -> String {
     let mut command: Command = platform.command();
     let done = command.arg("sweep").args(flags).output().unwrap();
     let complaints = String::from_utf8_lossy(&done.stderr);

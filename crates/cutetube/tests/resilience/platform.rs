@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{ExitStatus, Stdio},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -93,6 +93,11 @@ impl Platform {
         self.folder.path().join("data")
     }
 
+    /// The data folder of another machine.
+    pub(crate) fn data_of(&self, machine: &str) -> PathBuf {
+        self.folder.path().join(machine)
+    }
+
     /// From here on processes start without this variable.
     pub(crate) fn unset(&mut self, variable: &str) {
         self.settings.retain(|(name, _)| *name != variable);
@@ -175,18 +180,38 @@ impl Platform {
     /// The request that uploads a file.
     pub(crate) async fn send(&mut self, process: &Process, file: reqwest::Body) -> reqwest::RequestBuilder {
         if self.token.is_empty() {
-            let form = json!({
-                "username": "ada", "email": "ada@example.org", "password": "correct horse",
-                "password2": "correct horse", "first_name": "Ada", "last_name": "Lovelace",
-            });
-            let url = format!("{}/api/v3/auth/signup/", process.url);
-            let answer: Value = self.client.post(url).json(&form).send().await.unwrap().json().await.unwrap();
-            self.token = answer["user"]["token"]["access"].as_str().unwrap().to_owned();
+            self.sign_up(&process.url).await;
         }
+        self.request_to_upload(&process.url, file)
+    }
+
+    fn request_to_upload(&self, server: &str, file: reqwest::Body) -> reqwest::RequestBuilder {
         let clip = multipart::Part::stream(file).file_name("clip.mp4");
         let form = multipart::Form::new().text("title", "Clip").part("video", clip);
-        let url = format!("{}/api/v3/vod/initiate-task/upload/", process.url);
+        let url = format!("{server}/api/v3/vod/initiate-task/upload/");
         self.client.post(url).bearer_auth(&self.token).multipart(form)
+    }
+
+    /// Makes the account that owns everything.
+    pub(crate) async fn sign_up(&mut self, server: &str) {
+        let form = json!({
+            "username": "ada", "email": "ada@example.org", "password": "correct horse",
+            "password2": "correct horse", "first_name": "Ada", "last_name": "Lovelace",
+        });
+        let url = format!("{server}/api/v3/auth/signup/");
+        let answer: Value = self.client.post(url).json(&form).send().await.unwrap().json().await.unwrap();
+        self.token = answer["user"]["token"]["access"].as_str().unwrap().to_owned();
+    }
+
+    /// Who the owner is.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Tries to upload the clip.
+    pub(crate) async fn send_clip(&self, server: &str) -> reqwest::Result<reqwest::Response> {
+        let request = self.request_to_upload(server, clip::file().into());
+        request.timeout(Duration::from_secs(30)).send().await?.error_for_status()
     }
 
     /// Sends a request without a body as the owner.
@@ -256,23 +281,28 @@ impl Platform {
         video: &str,
         look: impl AsyncFnOnce() -> clip::Objects,
     ) {
-        let seen = self.ended(process, video).await;
+        self.ended(process, video).await;
+        self.check_made(process, video, &look().await).await;
+        self.until_idle().await;
+        assert_eq!(process.children(), Vec::<u32>::new());
+    }
+
+    /// The video plays, exactly, and of all that is stored it has what an undisturbed run makes, and no more.
+    pub(crate) async fn check_made(&self, process: &Process, video: &str, objects: &clip::Objects) {
+        let seen = self.see(process, video).await;
         assert_eq!(seen.state, "ready", "{}", seen.json);
         let revision = seen.json["playback"]["hls"].as_str().unwrap().rsplit('/').nth(1).unwrap().to_owned();
-        let objects = look().await;
         let folder = format!("vod-media/{video}/{revision}/");
         let made = clip::made().iter().map(|name| format!("{folder}{name}"));
         let expected: BTreeSet<String> = made.chain([format!("sources/{video}/source.mp4")]).collect();
         let found = objects.keys().filter(|name| name.contains(video)).cloned().collect();
-        assert_eq!(expected, found, "what an undisturbed run makes, and no more");
-        self.check_recorded(video, &revision, &objects).await;
-        for manifest in ["dash", "hls"] {
+        assert_eq!(expected, found);
+        self.check_recorded(video, &revision, objects).await;
+        for (manifest, times) in ["dash", "hls"].into_iter().zip(clip::times()) {
             let url = seen.json["playback"][manifest].as_str().unwrap().to_owned();
-            let frames = tokio::task::spawn_blocking(move || clip::decoded_frames(&url)).await.unwrap();
-            assert_eq!(frames, [clip::FRAMES; 2], "{manifest}");
+            let decoded = tokio::task::spawn_blocking(move || clip::decoded_times(&url)).await.unwrap();
+            assert_eq!(&decoded, times, "{manifest}");
         }
-        self.until_idle().await;
-        assert_eq!(process.children(), Vec::<u32>::new());
     }
 
     /// Every object that the catalogue has is the one that is stored.
@@ -281,9 +311,10 @@ impl Platform {
         let contents: Contents<Value> =
             outputs::contents(&self.db, video.parse().unwrap(), revision).await.unwrap();
         let media = contents.renditions.iter().flat_map(|rendition| &rendition.objects);
-        let images = contents.images.iter().map(|image| (&image.key, image.sha256));
-        for (key, sha256) in media.map(|object| (&object.key, object.sha256)).chain(images) {
-            assert_eq!(objects[key], sha256, "`{key}` is not what was recorded");
+        let media = media.map(|object| (&object.key, (object.bytes, object.sha256)));
+        let images = contents.images.iter().map(|image| (&image.key, (image.bytes, image.sha256)));
+        for (key, recorded) in media.chain(images) {
+            assert_eq!(objects[key], recorded, "`{key}` is not what was recorded");
         }
     }
 }
@@ -315,10 +346,20 @@ impl Process {
     }
 
     /// SIGTERM; answers when it has ended, in order.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(self) {
         self.signal(Signal::TERM);
-        let ended = timeout(PATIENCE, self.child.wait()).await.expect("it ends").unwrap();
+        self.ended().await;
+    }
+
+    /// Waits until it has ended, in order.
+    pub(crate) async fn ended(mut self) {
+        let ended = timeout(PATIENCE, self.wait()).await.expect("it ends");
         assert!(ended.success(), "{ended}");
+    }
+
+    /// Waits until it has ended, however it does.
+    pub(crate) async fn wait(&mut self) -> ExitStatus {
+        self.child.wait().await.unwrap()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -344,6 +385,15 @@ pub(crate) async fn until(mut happened: impl FnMut() -> bool) {
         }
     };
     timeout(Duration::from_secs(30), waiting).await.expect("it happens");
+}
+
+/// Programs that have outlived the process that started them, and run. Where this process is their reaper they are its
+/// children.
+pub(crate) fn orphaned_programs() -> Vec<u32> {
+    let name = |process: &u32| fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
+    let mut children = children_of(std::process::id());
+    children.retain(|child| ["ffmpeg", "ffprobe"].contains(&name(child).trim_end()));
+    children
 }
 
 fn children_of(parent: u32) -> Vec<u32> {
