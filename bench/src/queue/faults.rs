@@ -56,7 +56,7 @@ pub(super) async fn table(places: &[Place]) -> anyhow::Result<String> {
     for ((name, _), answers) in TRIALS.iter().zip(answers.chunks(places.len())) {
         lines.push(format!("| {name} | {} |", answers.join(" | ")));
     }
-    lines.push(format!("\nLeases of {} s, heartbeats and reaping every 5 s.", LEASE.as_secs()));
+    lines.push(format!("\nLeases of {} s, heartbeats and reaping every 4 s.", LEASE.as_secs()));
     Ok(lines.join("\n") + "\n")
 }
 

@@ -16,7 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 /// How long a job is a worker's own without a heartbeat, as in the program.
 pub(crate) const LEASE: Duration = Duration::from_secs(20);
-const HEARTBEAT: Duration = Duration::from_secs(5);
+const HEARTBEAT: Duration = Duration::from_secs(4);
 const QUEUE: &str = "bench";
 
 /// The commands, which a peer's program has as well.

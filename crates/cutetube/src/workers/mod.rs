@@ -39,7 +39,7 @@ use stages::Stages;
 
 /// How long a job is a worker's own without a heartbeat.
 const LEASE: Duration = Duration::from_secs(20);
-const HEARTBEAT: Duration = Duration::from_secs(5);
+const HEARTBEAT: Duration = Duration::from_secs(4);
 /// Slots beyond the configured ones, for what somebody waits for.
 const SPARE_SLOTS: usize = 1;
 /// How long a claim waits when nobody says that there is something to do; delayed jobs are found by it.
