@@ -59,7 +59,7 @@ fn report_ratio(name: &str, over: &[Cost], under: &[Cost], to_hold: &str) {
 }
 
 /// A camera recording and an animation, enlarged to 1080p30 and repeated, with their sound.
-fn make_clip(cli: &Cli, clip: &Path, seconds: u32) -> anyhow::Result<()> {
+pub(crate) fn make_clip(cli: &Cli, clip: &Path, seconds: u32) -> anyhow::Result<()> {
     progress("making the clip");
     let camera = cli.samples.join("camera-720p.mp4");
     let animation = cli.samples.join("bigbuckbunny-720p.mp4");
@@ -234,6 +234,6 @@ fn fresh(path: std::path::PathBuf) -> anyhow::Result<std::path::PathBuf> {
     Ok(path)
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("scratch and sample paths are given as UTF-8 on the command line")
 }

@@ -3,10 +3,13 @@
 //! What it deliberately does not do: judge. It prints the table that goes into `bench/RESULTS.md`, with the commands
 //! that made it. Absolute times of a shared machine mean little; the ratios of runs taken in turns do.
 
+mod crowd;
 mod ladder;
 mod packaging;
+mod platform;
 mod queue;
 mod run;
+mod scaling;
 
 use std::path::PathBuf;
 
@@ -60,6 +63,14 @@ enum What {
         #[arg(long, value_enum, value_delimiter = ',', default_value = "speed,load,faults")]
         parts: Vec<queue::Part>,
     },
+    /// One video and 1, 2 and 4 workers, beside one process that does all.
+    Scaling {
+        /// Seconds of the clip.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
+    /// A short video of somebody behind a thousand chunks of somebody else.
+    Crowd,
     /// A process of the queue's bench.
     #[command(hide = true)]
     QueueProcess {
@@ -80,6 +91,8 @@ fn main() -> anyhow::Result<()> {
         What::Ladder { preset, seconds } => ladder::bench(&cli, preset, *seconds),
         What::Packaging { shaka, megabytes } => packaging::bench(&cli, shaka.as_deref(), *megabytes),
         What::Queue { peers, parts } => queue::bench(cli.rounds, peers.as_deref(), parts),
+        What::Scaling { seconds } => scaling::bench(&cli, *seconds),
+        What::Crowd => crowd::bench(&cli),
         What::QueueProcess { order } => queue::process::obey(order),
     };
     std::fs::remove_dir_all(&cli.scratch)?;

@@ -1,6 +1,7 @@
 //! Runs whole commands and asks the operating system what they cost.
 
 use std::ffi::OsStr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -27,20 +28,30 @@ impl std::ops::Add for Cost {
 
 /// Runs a program to its end; its output is read and dropped unless it fails.
 pub(crate) fn run<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: &[S]) -> anyhow::Result<Cost> {
-    let program = program.as_ref();
     let cpu_before = children_cpu_seconds()?;
     let start = Instant::now();
+    run_with(Path::new(program.as_ref()), args, &[])?;
+    let wall_seconds = start.elapsed().as_secs_f64();
+    Ok(Cost { wall_seconds, cpu_seconds: children_cpu_seconds()? - cpu_before })
+}
+
+/// The same with variables of its environment; answers what it has said.
+pub(crate) fn run_with<S: AsRef<OsStr>>(
+    program: &Path,
+    args: &[S],
+    variables: &[(&str, &str)],
+) -> anyhow::Result<String> {
     #[expect(clippy::disallowed_methods, reason = "a benchmark compares whole processes")]
     let output = Command::new(program)
         .args(args)
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("cannot start `{}`", program.display()))?;
-    let wall_seconds = start.elapsed().as_secs_f64();
     if !output.status.success() {
         bail!("`{}` failed: {}", program.display(), String::from_utf8_lossy(&output.stderr));
     }
-    Ok(Cost { wall_seconds, cpu_seconds: children_cpu_seconds()? - cpu_before })
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// Time of all children that have ended and been waited for, theirs included.

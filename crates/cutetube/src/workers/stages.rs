@@ -120,6 +120,7 @@ impl Stages {
     async fn end(&self, job: &Job, error: JobError, hand: &InHand) -> catalog::Result<Attempt> {
         let (db, lease) = (&self.state.db, &job.lease);
         let let_go = || async { Ok(jobs::let_go(db, lease).await.map(|()| Attempt::LetGo)?) };
+        let is_stopping = hand.stop.is_cancelled() || hand.cancel.is_cancelled();
         let outcome = match error {
             JobError::Stage(StageError::Reject(rejection)) => {
                 tracing::info!(job.id = %lease.id, "job `{}` refuses its video: {rejection}", lease.id);
@@ -127,11 +128,10 @@ impl Stages {
                 hand.settle(|| endings::reject(db, lease, &sentence)).await.map(|()| Attempt::Dead)
             }
             JobError::Catalog(error) if error.lease_lost() => Err(error),
-            error if error.says_nothing() && hand.stop.is_cancelled() => {
+            // Back at once, if it is still this worker's: what is cancelled or somebody else's by now is let go below.
+            error if error.is_stop() || (error.is_outage() && is_stopping) => {
                 hand.settle(|| endings::release(db, lease)).await.map(|()| Attempt::LetGo)
             }
-            JobError::Stage(StageError::Cancelled) => hand.settle(let_go).await,
-            error if error.says_nothing() && hand.cancel.is_cancelled() => hand.settle(let_go).await,
             error => self.try_again(job, &error, hand).await,
         };
         match outcome {
@@ -421,10 +421,15 @@ fn chunk_of(job: &EncodeJob, blueprint: &Blueprint) -> Result<ChunkSpec, StageEr
 }
 
 impl JobError {
-    /// Whether the work was interrupted, or something else was away: nothing is known about the work itself.
-    fn says_nothing(&self) -> bool {
+    /// Whether the work was interrupted.
+    fn is_stop(&self) -> bool {
+        matches!(self, Self::Stage(StageError::Cancelled))
+    }
+
+    /// Whether something else was away: nothing is known about the work itself.
+    fn is_outage(&self) -> bool {
         match self {
-            Self::Stage(stage) => matches!(stage, StageError::Cancelled) || stage.is_outage(),
+            Self::Stage(stage) => stage.is_outage(),
             Self::Catalog(error) => error.is_transient(),
         }
     }
