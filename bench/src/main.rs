@@ -42,7 +42,7 @@ enum What {
         #[arg(long, default_value = "veryfast")]
         preset: String,
         /// Seconds of the clip.
-        #[arg(long, default_value_t = 15)]
+        #[arg(long, default_value_t = 30)]
         seconds: u32,
     },
     /// Packaging of a ready ladder: ours and Shaka Packager.
@@ -66,7 +66,7 @@ enum What {
     /// One video and 1, 2 and 4 workers, beside one process that does all.
     Scaling {
         /// Seconds of the clip.
-        #[arg(long, default_value_t = 60)]
+        #[arg(long, default_value_t = 30)]
         seconds: u32,
     },
     /// A short video of somebody behind a thousand chunks of somebody else.
