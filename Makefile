@@ -26,7 +26,9 @@ soak: ## Videos while everything is killed, frozen and cut off (VIDEOS=30 FAULTS
 		CUTETUBE_SOAK_SEED="$(or $(SEED),$(shell date +%s))" \
 		cargo test --locked --package cutetube --test resilience soak:: -- --nocapture --test-threads 1
 
-check: pages ## The fast part: format, lints, the repository's own rules, unit tests
+check: ## The fast part: format, lints, the repository's own rules, unit tests
+	@scripts/setup test
+	@$(MAKE) --no-print-directory pages
 	@scripts/check
 
 build: ## The pages' scripts and styles, and target/release/cutetube
