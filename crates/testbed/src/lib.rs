@@ -9,6 +9,7 @@
 
 mod fault_proxy;
 mod forwarder;
+mod keeper;
 mod mailbox;
 mod peer;
 mod pg_server;

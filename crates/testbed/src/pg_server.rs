@@ -1,13 +1,9 @@
 //! A PostgreSQL server of a test's own, which it may kill, freeze and replace by its standby.
 
-use std::{
-    io::{BufRead as _, BufReader, Write as _},
-    net::SocketAddr,
-    process::{Child, ChildStdin, ChildStdout, Stdio},
-    sync::{Mutex, PoisonError},
-};
+use std::net::SocketAddr;
 
 use crate::{
+    keeper::Keeper,
     ports,
     postgres::{as_ordinary_user, find_postgres},
 };
@@ -17,7 +13,7 @@ use crate::{
 #[derive(Debug)]
 pub struct PgServer {
     port: u16,
-    keeper: Mutex<Keeper>,
+    keeper: Keeper,
 }
 
 /// Runs the server and does what it is told, one word a line; each is answered with a line when it is done. When the
@@ -70,10 +66,9 @@ else
   "$bin/pg_basebackup" -h 127.0.0.1 -p "$of" -U postgres -D cluster -R -X stream -c fast --no-sync >log 2>&1 || fail
 fi
 start
-echo "done"
+echo ready
 while read -r order; do
   case $order in
-    exit) exit ;;
     start) start ;;
     synchronous) synchronous ;;
     promote) "$bin/pg_ctl" -D cluster -w -t 60 promote >>log 2>&1 || fail ;;
@@ -99,7 +94,7 @@ impl PgServer {
     /// When it does not start.
     pub fn start_standby(&self) -> Self {
         let standby = Self::start_as(&self.port.to_string());
-        self.order("synchronous");
+        self.keeper.order("synchronous");
         standby
     }
 
@@ -113,12 +108,12 @@ impl PgServer {
     /// # Panics
     /// When it was none.
     pub fn promote(&self) {
-        self.order("promote");
+        self.keeper.order("promote");
     }
 
     /// Ends it with SIGKILL, all of its processes at once. What it has committed stays.
     pub fn kill(&self) {
-        self.order("KILL");
+        self.keeper.order("KILL");
     }
 
     /// Starts it again after [`kill`](Self::kill), on the same port with the same data; returns when it answers.
@@ -126,64 +121,28 @@ impl PgServer {
     /// # Panics
     /// When it does not start.
     pub fn restart(&self) {
-        self.order("start");
+        self.keeper.order("start");
     }
 
     /// Lets it answer nothing (SIGSTOP, all of its processes) until [`thaw`](Self::thaw).
     pub fn freeze(&self) {
-        self.order("STOP");
+        self.keeper.order("STOP");
     }
 
     /// Lets it go on.
     pub fn thaw(&self) {
-        self.order("CONT");
+        self.keeper.order("CONT");
     }
 
     fn start_as(standby_of: &str) -> Self {
         let bin = find_postgres().expect("tests need PostgreSQL: apt-get install postgresql");
         let port = ports::free();
-        let mut process = as_ordinary_user()
-            .args(["bash", "-c", KEEPER, "postgres-keeper"])
-            .arg(bin)
-            .args([&port.to_string(), standby_of])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the shell starts");
-        let orders = process.stdin.take().expect("the input is piped");
-        let answers = BufReader::new(process.stdout.take().expect("the output is piped"));
-        let mut keeper = Keeper { orders, answers, process };
-        keeper.hear_of("start");
-        Self { port, keeper: Mutex::new(keeper) }
-    }
-
-    fn order(&self, order: &str) {
-        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        writeln!(keeper.orders, "{order}").expect("the keeper listens as long as this process lives");
-        keeper.hear_of(order);
-    }
-}
-
-#[derive(Debug)]
-struct Keeper {
-    orders: ChildStdin,
-    answers: BufReader<ChildStdout>,
-    process: Child,
-}
-
-impl Keeper {
-    fn hear_of(&mut self, order: &str) {
-        let mut line = String::new();
-        self.answers.read_line(&mut line).expect("the shell answers in text");
-        assert_eq!(line.trim_end(), "done", "`{order}` was not done; the log is above");
-    }
-}
-
-impl Drop for PgServer {
-    fn drop(&mut self) {
-        let keeper = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // The end of its input would do, but only this can be waited for.
-        let _ = writeln!(keeper.orders, "exit");
-        let _ = keeper.process.wait();
+        let keeper = Keeper::start(
+            as_ordinary_user()
+                .args(["bash", "-c", KEEPER, "postgres-keeper"])
+                .arg(bin)
+                .args([&port.to_string(), standby_of]),
+        );
+        Self { port, keeper: keeper.expect("PostgreSQL starts; its log is above") }
     }
 }

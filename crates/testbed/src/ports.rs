@@ -1,4 +1,4 @@
-//! Ports for servers that are stopped and started again.
+//! Ports for servers, those included that are stopped and started again.
 
 use std::{
     net::TcpListener,

@@ -1,16 +1,16 @@
 //! One PostgreSQL server for the test process.
 
 use std::{
-    io::{BufRead as _, BufReader},
-    net::TcpListener,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
     },
 };
+
+use crate::{keeper::Keeper, ports};
 
 /// Starts the server, says `ready`, and stops it when its input ends, which is when the test process ends.
 const KEEPER: &str = r#"
@@ -32,8 +32,7 @@ cat >/dev/null
 struct Server {
     bin: PathBuf,
     port: u16,
-    /// Its input is the pipe whose closing ends the server.
-    _keeper: Child,
+    _keeper: Keeper,
 }
 
 static SERVER: OnceLock<Server> = OnceLock::new();
@@ -72,25 +71,11 @@ impl Server {
     }
 
     fn try_start(bin: &Path) -> Option<Self> {
-        let probe = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-        let port = probe.local_addr().expect("a bound socket has an address").port();
-        drop(probe);
-        let mut keeper = as_ordinary_user()
-            .args(["sh", "-c", KEEPER, "postgres-keeper"])
-            .arg(bin)
-            .arg(port.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the shell starts");
-        let mut answer = String::new();
-        let output = keeper.stdout.take().expect("the output is piped");
-        BufReader::new(output).read_line(&mut answer).expect("the shell answers in text");
-        if answer.trim() == "ready" {
-            return Some(Self { bin: bin.to_owned(), port, _keeper: keeper });
-        }
-        keeper.wait().expect("the shell ends after it has failed");
-        None
+        let port = ports::free();
+        let keeper = Keeper::start(
+            as_ordinary_user().args(["sh", "-c", KEEPER, "postgres-keeper"]).arg(bin).arg(port.to_string()),
+        )?;
+        Some(Self { bin: bin.to_owned(), port, _keeper: keeper })
     }
 }
 

@@ -1,13 +1,8 @@
 //! One RabbitMQ broker for the test process.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    path::Path,
-    process::{Child, Stdio},
-    sync::OnceLock,
-};
+use std::{path::Path, sync::OnceLock};
 
-use crate::{ports, postgres::command};
+use crate::{keeper::Keeper, ports, postgres::command};
 
 /// Starts the broker on the ports that it is given (for clients, for nodes, for the register), says `ready`, and stops it when its input ends, which is when the test process ends. Erlang's
 /// register of nodes (epmd) is one of its own, so that no other broker on this machine hears of it.
@@ -51,8 +46,7 @@ const SERVER: &str = "/usr/lib/rabbitmq/bin/rabbitmq-server";
 
 struct Broker {
     port: u16,
-    /// Its input is the pipe whose closing ends the broker.
-    _keeper: Child,
+    _keeper: Keeper,
 }
 
 /// The port of this process's broker, on 127.0.0.1, which the first call starts. `guest` with the password `guest` may do
@@ -74,21 +68,12 @@ impl Broker {
 
     fn try_start() -> Option<Self> {
         let port = ports::free();
-        let mut keeper = command(Path::new("/bin/bash"))
-            .args(["-c", KEEPER, "rabbitmq-keeper"])
-            .args([port, port + 1, port + 2].map(|port| port.to_string()))
-            .arg(format!("cookie-{}-{port}", std::process::id()))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the shell starts");
-        let mut answer = String::new();
-        let output = keeper.stdout.take().expect("the output is piped");
-        BufReader::new(output).read_line(&mut answer).expect("the shell answers in text");
-        if answer.trim() == "ready" {
-            return Some(Self { port, _keeper: keeper });
-        }
-        keeper.wait().expect("the shell ends after it has failed");
-        None
+        let keeper = Keeper::start(
+            command(Path::new("/bin/bash"))
+                .args(["-c", KEEPER, "rabbitmq-keeper"])
+                .args([port, port + 1, port + 2].map(|port| port.to_string()))
+                .arg(format!("cookie-{}-{port}", std::process::id())),
+        )?;
+        Some(Self { port, _keeper: keeper })
     }
 }

@@ -1,17 +1,15 @@
 //! SeaweedFS as an S3 server: one for the test process, or one of a test's own that it may kill.
 
 use std::{
-    io::{BufRead as _, BufReader, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Stdio},
     sync::{
-        Mutex, OnceLock, PoisonError,
+        OnceLock,
         atomic::{AtomicU32, Ordering},
     },
 };
 
-use crate::{ports, postgres::command};
+use crate::{keeper::Keeper, ports, postgres::command};
 
 /// An S3 server of a test's own. It ends, and its folder goes, with this value or with the process.
 ///
@@ -21,7 +19,7 @@ use crate::{ports, postgres::command};
 pub struct S3Server {
     port: u16,
     prefixes: AtomicU32,
-    keeper: Mutex<Keeper>,
+    keeper: Keeper,
 }
 
 /// A place for the objects of one test, empty at first.
@@ -89,7 +87,6 @@ filer POST /buckets/test/ "" || { tail -n 50 log >&2; echo failed; exit 1; }
 echo ready
 while read -r order; do
   case $order in
-    exit) exit ;;
     start) start ;;
     STOP | CONT) kill -s "$order" "$server" ;;
     *) kill -s "$order" "$server"; kill -s CONT "$server"; wait "$server"; server= ;;
@@ -160,12 +157,12 @@ impl S3Server {
 
     /// Ends it with SIGKILL. What it keeps stays.
     pub fn kill(&self) {
-        self.order("KILL");
+        self.keeper.order("KILL");
     }
 
     /// Ends it in order.
     pub fn stop(&self) {
-        self.order("TERM");
+        self.keeper.order("TERM");
     }
 
     /// Starts it again after [`kill`](Self::kill) or [`stop`](Self::stop), on the same port with what it kept;
@@ -174,72 +171,29 @@ impl S3Server {
     /// # Panics
     /// When it does not start.
     pub fn restart(&self) {
-        self.order("start");
+        self.keeper.order("start");
     }
 
     /// Lets it answer nothing (SIGSTOP) until [`thaw`](Self::thaw).
     pub fn freeze(&self) {
-        self.order("STOP");
+        self.keeper.order("STOP");
     }
 
     /// Lets it go on.
     pub fn thaw(&self) {
-        self.order("CONT");
+        self.keeper.order("CONT");
     }
 
     fn try_start(weed: &Path) -> Option<Self> {
         let port = ports::free();
-        let mut keeper = Keeper::new(weed, port);
-        (keeper.hear() == "ready").then(|| Self {
-            port,
-            prefixes: AtomicU32::new(1),
-            keeper: Mutex::new(keeper),
-        })
-    }
-
-    fn order(&self, order: &str) {
-        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        writeln!(keeper.orders, "{order}").expect("the keeper listens as long as this process lives");
-        assert_eq!(keeper.hear(), "done", "`{order}` was not done; the log is above");
-    }
-}
-
-#[derive(Debug)]
-struct Keeper {
-    orders: ChildStdin,
-    answers: BufReader<ChildStdout>,
-    process: Child,
-}
-
-impl Keeper {
-    fn new(weed: &Path, port: u16) -> Self {
-        let mut process = command(Path::new("/bin/bash"))
-            .args(["-c", KEEPER, "s3-keeper"])
-            .arg(weed)
-            .arg(port.to_string())
-            .arg(identities())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the shell starts");
-        let orders = process.stdin.take().expect("the input is piped");
-        let answers = BufReader::new(process.stdout.take().expect("the output is piped"));
-        Self { orders, answers, process }
-    }
-
-    fn hear(&mut self) -> String {
-        let mut line = String::new();
-        self.answers.read_line(&mut line).expect("the shell answers in text");
-        line.trim_end().to_owned()
-    }
-}
-
-impl Drop for S3Server {
-    fn drop(&mut self) {
-        let keeper = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner);
-        // The end of its input would do, but only this can be waited for.
-        let _ = writeln!(keeper.orders, "exit");
-        let _ = keeper.process.wait();
+        let keeper = Keeper::start(
+            command(Path::new("/bin/bash"))
+                .args(["-c", KEEPER, "s3-keeper"])
+                .arg(weed)
+                .arg(port.to_string())
+                .arg(identities()),
+        )?;
+        Some(Self { port, prefixes: AtomicU32::new(1), keeper })
     }
 }
 
