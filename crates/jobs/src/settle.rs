@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use db::{Db, Tx};
+use db::{Db, Statement, Tx};
 
 use crate::{
     CHANNEL, DeadJob, Error, JobId, Lease, Result, WorkerId,
@@ -35,22 +35,7 @@ pub async fn settle(tx: &mut Tx, lease: &Lease) -> Result<()> {
 /// # Errors
 /// [`Error::LeaseLost`] when it is not this worker's any more.
 pub async fn retry(tx: &mut Tx, lease: &Lease, error: &str, delay: Duration) -> Result<Retried> {
-    let dead: Option<DeadJob> =
-        tx.query(BURY_LAST).bind(lease.id).bind(lease.fence).bind(stored_error(error)).first().await?;
-    if let Some(dead) = dead {
-        return Ok(Retried::Dead(dead));
-    }
-    let returned = tx
-        .query(RETURN)
-        .bind(lease.id)
-        .bind(lease.fence)
-        .bind(stored_error(error))
-        .bind(micros(delay))
-        .execute()
-        .await?;
-    held(returned, lease)?;
-    tx.notify(CHANNEL);
-    Ok(Retried::Later)
+    later_or_dead(tx, lease, (BURY_LAST, RETURN), error, delay).await
 }
 
 /// The attempt failed because of something outside of the job that will pass: a store or a machine. It may be repeated
@@ -59,22 +44,7 @@ pub async fn retry(tx: &mut Tx, lease: &Lease, error: &str, delay: Duration) -> 
 /// # Errors
 /// [`Error::LeaseLost`] when it is not this worker's any more.
 pub async fn postpone(tx: &mut Tx, lease: &Lease, error: &str, delay: Duration) -> Result<Retried> {
-    let dead: Option<DeadJob> =
-        tx.query(BURY_SPENT).bind(lease.id).bind(lease.fence).bind(stored_error(error)).first().await?;
-    if let Some(dead) = dead {
-        return Ok(Retried::Dead(dead));
-    }
-    let returned = tx
-        .query(POSTPONE)
-        .bind(lease.id)
-        .bind(lease.fence)
-        .bind(stored_error(error))
-        .bind(micros(delay))
-        .execute()
-        .await?;
-    held(returned, lease)?;
-    tx.notify(CHANNEL);
-    Ok(Retried::Later)
+    later_or_dead(tx, lease, (BURY_SPENT, POSTPONE), error, delay).await
 }
 
 /// The job cannot succeed, however often it is tried.
@@ -148,6 +118,25 @@ pub async fn exhausted(db: &Db, limit: u32) -> Result<Vec<JobId>> {
 /// Those of the database.
 pub async fn bury_exhausted(tx: &mut Tx, id: JobId) -> Result<Option<DeadJob>> {
     Ok(tx.query(BURY_EXHAUSTED).bind(id).first().await?)
+}
+
+/// Ends the job with the first statement when that finds that it may not run again, else gives it back with the second.
+async fn later_or_dead(
+    tx: &mut Tx,
+    lease: &Lease,
+    (bury, give_back): (Statement, Statement),
+    error: &str,
+    delay: Duration,
+) -> Result<Retried> {
+    let error = stored_error(error);
+    let dead: Option<DeadJob> = tx.query(bury).bind(lease.id).bind(lease.fence).bind(&error).first().await?;
+    if let Some(dead) = dead {
+        return Ok(Retried::Dead(dead));
+    }
+    let back = tx.query(give_back).bind(lease.id).bind(lease.fence).bind(&error).bind(micros(delay));
+    held(back.execute().await?, lease)?;
+    tx.notify(CHANNEL);
+    Ok(Retried::Later)
 }
 
 fn held(changed: u64, lease: &Lease) -> Result<()> {
