@@ -20,6 +20,11 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
     rand::random()
 }
 
+/// A number in `0.0..=1.0`, so that what failed together does not come back together.
+pub(crate) fn jitter() -> f64 {
+    f64::from(u16::from_be_bytes(random())) / f64::from(u16::MAX)
+}
+
 /// A new id of the kind that `make` makes, for instance `VideoId::new`.
 pub(crate) fn id<T>(make: impl FnOnce(u64, &[u8; 10]) -> T) -> T {
     let millis = u64::try_from(unix_time().as_millis()).unwrap_or(u64::MAX);

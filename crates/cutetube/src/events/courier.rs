@@ -53,8 +53,6 @@ enum Outlook {
 
 impl Courier {
     pub(crate) fn new(state: AppState) -> anyhow::Result<Self> {
-        // Whoever came first has installed the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let config = &state.config;
         let patience = Duration::from_secs(config.events.timeout_seconds);
         let mailer = Mailer::new(&config.smtp, patience)?;
@@ -155,13 +153,13 @@ impl Courier {
         let waits = &self.state.config.events.retry_seconds;
         let position = usize::try_from(failures).unwrap_or(usize::MAX);
         let wait = Duration::from_secs(waits.get(position).or(waits.last()).copied().unwrap_or_default());
-        wait.saturating_add(wait.mul_f64(jitter() / 10.0))
+        wait.saturating_add(wait.mul_f64(ambient::jitter() / 10.0))
     }
 
     /// The database, or another version's job: nothing that a receiver has to do with.
     async fn put_off(&self, job: &Job, error: &catalog::Error) -> catalog::Result<()> {
         tracing::warn!(job.id = %job.lease.id, job.kind, "job `{}` failed: {error}", job.lease.id);
-        let delay = Backoff::default().delay(job.failures + 1, jitter());
+        let delay = Backoff::default().delay(job.failures + 1, ambient::jitter());
         endings::retry(&self.state.db, &job.lease, &error.to_string(), delay).await.map(drop)
     }
 }
@@ -175,10 +173,6 @@ pub(super) fn channels(state: &AppState) -> Channels {
         amqp: config.amqp.url.is_some(),
         failures: retries.saturating_add(1),
     }
-}
-
-fn jitter() -> f64 {
-    f64::from(u16::from_be_bytes(ambient::random())) / f64::from(u16::MAX)
 }
 
 impl Failure {

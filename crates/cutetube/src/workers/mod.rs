@@ -293,8 +293,8 @@ async fn look_after_others(state: &AppState, presence: Option<&Presence>, stop: 
     let mut look = interval(HEARTBEAT);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut purge = interval(PURGE);
-    // Not while everything else starts too.
     let mut database = Database::Answers;
+    // Not while everything else starts too.
     let mut sweep = interval_at(Instant::now() + LOOK_AT_SWEEP, LOOK_AT_SWEEP);
     loop {
         tokio::select! {

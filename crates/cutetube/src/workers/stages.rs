@@ -142,7 +142,7 @@ impl Stages {
 
     async fn try_again(&self, job: &Job, error: &JobError, hand: &InHand) -> catalog::Result<Attempt> {
         let (db, lease) = (&self.state.db, &job.lease);
-        let jitter = f64::from(u16::from_be_bytes(ambient::random())) / f64::from(u16::MAX);
+        let jitter = ambient::jitter();
         let text = chain(error);
         tracing::warn!(job.id = %lease.id, job.kind, attempt = job.attempt, "job `{}` failed: {text}", lease.id);
         let ending = if matches!(error, JobError::Stage(stage) if stage.is_outage()) {
