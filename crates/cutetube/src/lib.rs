@@ -25,6 +25,7 @@ mod progress;
 mod state;
 mod sweeping;
 mod telemetry;
+mod tls;
 mod uploads;
 mod videos;
 mod workers;

@@ -11,7 +11,7 @@ use object_store::{
 use tokio::time::Instant;
 
 use super::BlobError;
-use crate::config::S3;
+use crate::{config::S3, tls};
 
 /// Connecting takes milliseconds or fails.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -92,8 +92,7 @@ pub(super) fn open(url: &str, settings: &S3) -> Result<Bucket, BlobError> {
         (Some(_), None) => return Err(bad_settings("`secret_access_key` is missing".to_owned())),
         (None, Some(_)) => return Err(bad_settings("`access_key_id` is missing".to_owned())),
     };
-    // Whoever sets another provider has done so before; both speak the same TLS.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    tls::provide();
     let client = builder.build().map_err(|error| bad_settings(error.to_string()))?;
     Ok(Bucket { client: Arc::new(client), prefix })
 }

@@ -14,6 +14,13 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use object_store::{
+    GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload, aws::AmazonS3, local::LocalFileSystem,
+    path::Path,
+};
+
 use super::{
     BlobError, BlobWriter, Journal, KeyPrefix, StorageKey, Stored,
     error::{failure, of_place},
@@ -23,12 +30,6 @@ use super::{
     writer::{self, Open},
 };
 use crate::config::S3;
-use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use object_store::{
-    GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload, aws::AmazonS3, local::LocalFileSystem,
-    path::Path,
-};
 
 /// Where objects are kept. Cheap to clone.
 #[derive(Clone)]

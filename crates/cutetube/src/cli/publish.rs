@@ -13,7 +13,10 @@ use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
 
 use super::{Advised, print};
-use crate::progress::{Progress, Unit};
+use crate::{
+    progress::{Progress, Unit},
+    tls,
+};
 
 /// Upload a video to a running server.
 #[derive(Debug, Args)]
@@ -48,8 +51,7 @@ const POLL: Duration = Duration::from_millis(500);
 
 impl Publish {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        // A second installation finds the provider there, which is the same one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        tls::provide();
         let server = Server { client: Client::new(), url: self.server.clone() };
         let token = self.token(&server).await?;
         let id = self.upload(&server, &token).await?;

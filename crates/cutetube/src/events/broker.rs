@@ -15,7 +15,7 @@ use super::{
     courier::{Failure, Sent},
     message::Message,
 };
-use crate::config::Amqp;
+use crate::{config::Amqp, tls};
 
 /// Publishes over one connection, which is made when it is needed and made again when it broke.
 pub(super) struct Broker {
@@ -39,6 +39,7 @@ impl Broker {
     /// `None` when no broker is configured.
     pub(super) fn new(config: &Amqp, patience: Duration) -> anyhow::Result<Option<Self>> {
         let Some(url) = &config.url else { return Ok(None) };
+        tls::provide();
         // The parser's own words may repeat the password.
         let uri = url.expose().parse().ok().context("`amqp.url` cannot be read")?;
         Ok(Some(Self { uri, exchange: config.exchange.clone(), patience, open: Mutex::default() }))

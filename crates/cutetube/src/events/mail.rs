@@ -24,7 +24,10 @@ use super::{
     courier::{Failure, Sent},
     message::{Data, Message, VideoMessage},
 };
-use crate::config::{Smtp, SmtpTls};
+use crate::{
+    config::{Smtp, SmtpTls},
+    tls,
+};
 
 /// Sends mails through one server.
 pub(super) struct Mailer {
@@ -57,6 +60,7 @@ impl Mailer {
     /// `None` when no mail server is configured.
     pub(super) fn new(config: &Smtp, patience: Duration) -> anyhow::Result<Option<Self>> {
         let (Some(host), Some(from)) = (&config.host, &config.from) else { return Ok(None) };
+        tls::provide();
         let from: Mailbox = from.parse().context("`smtp.from` is no address")?;
         let tls = |host: &String| TlsParameters::new(host.clone()).context("TLS cannot be used for mails");
         let tls = match config.tls {

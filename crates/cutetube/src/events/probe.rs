@@ -26,7 +26,5 @@ pub(crate) async fn broker(config: &Config) -> anyhow::Result<String> {
 }
 
 fn patience(config: &Config) -> Duration {
-    // Whoever came first has installed the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     Duration::from_secs(config.events.timeout_seconds)
 }

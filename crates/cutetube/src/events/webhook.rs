@@ -11,7 +11,7 @@ use super::{
     network::Border,
     signature,
 };
-use crate::config::Events;
+use crate::{config::Events, tls};
 
 /// Posts events, and nothing into networks that are not allowed.
 #[derive(Debug, Clone)]
@@ -24,6 +24,7 @@ const USER_AGENT: &str = concat!("CuteTube/", env!("CARGO_PKG_VERSION"), " (webh
 
 impl Poster {
     pub(super) fn new(config: &Events) -> reqwest::Result<Self> {
+        tls::provide();
         let border = Border::new(&config.allow_private_networks);
         let client = Client::builder()
             .dns_resolver(border.clone())
