@@ -62,14 +62,15 @@ pub fn normalise_args(how: Normalise, pipe: i32, settings: &EncodeSettings) -> V
     args.extend(strings(&["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS]));
     // AVI and MPEG program streams state no presentation times.
     args.extend(strings(&["-fflags", "+genpts"]));
-    args.extend(strings(&["-threads", &settings.threads.to_string(), "-i", SEEKABLE_STDIN]));
+    let threads = settings.threads_for(1).to_string();
+    args.extend(strings(&["-threads", &threads, "-i", SEEKABLE_STDIN]));
     args.extend(strings(&["-map", "0:V:0", "-map", "0:a:0?", "-sn", "-dn"]));
     args.extend(strings(&["-map_metadata", "-1", "-map_chapters", "-1"]));
     match how {
         Normalise::Remux => args.extend(strings(&["-c:v", "copy"])),
         Normalise::Reencode => {
             args.extend(strings(&["-c:v", "libx264", "-preset", "ultrafast", "-crf", "12", "-g", "50"]));
-            args.extend(strings(&["-threads", &settings.threads.to_string()]));
+            args.extend(strings(&["-threads", &threads]));
             args.extend(strings(&["-fps_mode", "passthrough", "-enc_time_base", "1/90000"]));
             args.extend(strings(&["-video_track_timescale", "90000"]));
         }
@@ -155,7 +156,7 @@ impl HeadStart {
 impl ChunkGraph<'_> {
     /// The recipe: one decode, exact trim by absolute times, a branch for each output.
     pub(crate) fn args(&self, branches: &[Branch<'_>]) -> ChunkArgs {
-        let threads = self.settings.threads.to_string();
+        let threads = self.settings.threads_for(1).to_string();
         let mut input = strings(&["-hide_banner", "-nostdin", "-loglevel", "warning"]);
         input.extend(limits(self.settings));
         input.extend(strings(&["-filter_complex_threads", &threads]));
@@ -262,7 +263,7 @@ impl ChunkGraph<'_> {
             Reordering::None => params.push_str(":bframes=0"),
         }
         args.extend(strings(&["-x264-params", &params]));
-        args.extend(strings(&["-threads", &settings.threads.to_string()]));
+        args.extend(strings(&["-threads", &settings.threads_for(1).to_string()]));
         args.extend(self.exact_times());
         args.extend(strings(&["-f", "mp4", "-video_track_timescale", &self.timescale.to_string()]));
         let flags = "frag_keyframe+empty_moov+default_base_moof+negative_cts_offsets+frag_discont";

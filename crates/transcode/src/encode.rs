@@ -300,7 +300,7 @@ impl Attempt<'_> {
         let display = self.plan.picture.display;
         let pixels = u64::from(display.width).saturating_mul(u64::from(display.height));
         let codecs = u32::try_from(job.outputs.len()).unwrap_or(u32::MAX).saturating_add(1);
-        let threads = u32::from(self.plan.settings.threads).saturating_mul(codecs);
+        let threads = u32::from(self.plan.settings.threads_for(1)).saturating_mul(codecs);
         // The measured figures are for a ladder of four: one decoder and four encoders.
         Limits::for_pictures(pixels, threads.div_ceil(LADDER_CODECS))
     }

@@ -46,7 +46,7 @@ pub async fn normalise(
         arguments: normalise_args(how, pipe, settings),
         limits: Limits {
             cpu_seconds: LONGEST_CPU_SECONDS,
-            ..Limits::for_pictures(settings.max_pixels, u32::from(settings.threads))
+            ..Limits::for_pictures(settings.max_pixels, u32::from(settings.threads_for(1)))
         },
         stdin: Stdin::File(file.try_clone().map_err(open)?),
         outputs,

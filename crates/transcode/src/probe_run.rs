@@ -70,7 +70,7 @@ async fn probe(
 ) -> Result<Probe, ProbeRunError> {
     let outputs = OutputPipes::standard_output()
         .map_err(|source| RunError::from(runner.pipe_error(Program::Ffprobe, source)))?;
-    let limits = Limits::for_pictures(settings.max_pixels, u32::from(settings.threads));
+    let limits = Limits::for_pictures(settings.max_pixels, u32::from(settings.threads_for(1)));
     let task = Task { program: Program::Ffprobe, arguments, limits, stdin, outputs };
     let (written, mut answer) = mpsc::channel::<Bytes>(1);
     let collect = async {

@@ -12,8 +12,9 @@ pub struct EncodeSettings {
     pub rate_control: RateControl,
     /// Constant rate factor under [`RateControl::CappedCrf`], 0–51.
     pub crf: u8,
-    /// Threads of the decoder and of each encoder. Part of the result: other counts give other bytes, and with more than
-    /// one the bytes differ from run to run where the VBV binds.
+    /// Threads of the decoder and of each encoder; 0 takes what the number of chunks asks for, see
+    /// [`EncodeSettings::threads_for`]. Part of the result: other counts give other bytes, and with more than one the
+    /// bytes differ from run to run where the VBV binds.
     pub threads: u16,
     /// AAC bit/s; a source's AAC-LC stereo at or below it passes through untouched.
     pub audio_bitrate: u32,
@@ -32,7 +33,7 @@ impl Default for EncodeSettings {
             preset: Preset::Veryfast,
             rate_control: RateControl::CappedCrf,
             crf: 23,
-            threads: 2,
+            threads: 0,
             audio_bitrate: 128_000,
             rungs: vec![
                 step(360, 800_000),
@@ -45,6 +46,23 @@ impl Default for EncodeSettings {
         }
     }
 }
+
+impl EncodeSettings {
+    /// How many threads each codec gets when there are `chunks` chunks to work on side by side. A plan holds the answer.
+    ///
+    /// Where there are enough of them, chunks keep the cores busy, and a second thread only costs: threads of one encoder
+    /// wait for each other. A short video has not enough, and would leave cores idle.
+    pub fn threads_for(&self, chunks: usize) -> u16 {
+        match self.threads {
+            0 if chunks >= MANY_CHUNKS => 1,
+            0 => 2,
+            threads => threads,
+        }
+    }
+}
+
+/// From here on the last chunk, which a single core may be busy with while the others are idle, is a small part of a video.
+const MANY_CHUNKS: usize = 8;
 
 /// One step of the ladder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,5 +124,17 @@ impl Preset {
             Self::Slower => 8,
             Self::Veryslow => 16,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_chunks_need_no_threads() {
+        let threads = |set, chunks| EncodeSettings { threads: set, ..Default::default() }.threads_for(chunks);
+        assert_eq!([1, 7, 8, 900].map(|chunks| threads(0, chunks)), [2, 2, 1, 1]);
+        assert_eq!([1, 900].map(|chunks| threads(6, chunks)), [6, 6]);
     }
 }

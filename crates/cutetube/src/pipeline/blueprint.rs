@@ -78,7 +78,7 @@ pub(crate) enum PlanError {
 
 impl Blueprint {
     /// The plan for a source that was just inspected.
-    pub(crate) fn new(inspection: Inspection, settings: EncodeSettings) -> Result<Self, PlanError> {
+    pub(crate) fn new(inspection: Inspection, mut settings: EncodeSettings) -> Result<Self, PlanError> {
         let Inspection { movie, video, audio } = inspection;
         let track = movie.track(video.track_id).expect("the inspection chose a track of this movie");
         let picture = Picture::new(track, &video.probe, settings.max_pixels)
@@ -93,6 +93,7 @@ impl Blueprint {
             _ => AudioPlan::None,
         };
         let chunks = plan_chunks(track, &timeline, rung_count(&ladder));
+        settings.threads = settings.threads_for(chunks.len());
         let stored = StoredBlueprint {
             timeline: timeline.stored(),
             settings,
@@ -106,10 +107,11 @@ impl Blueprint {
         Ok(Self::complete(movie, stored, timeline))
     }
 
-    /// The same plan in chunks of `segments` segments each.
-    pub(crate) fn in_chunks_of(mut self, segments: NonZeroU32) -> Self {
+    /// The same plan in chunks of `segments` segments each, with the threads that `settings` give to so many.
+    pub(crate) fn in_chunks_of(mut self, segments: NonZeroU32, settings: &EncodeSettings) -> Self {
         let rungs = rung_count(&self.stored.ladder);
         self.stored.chunks = plan_equal_chunks(self.video_track(), &self.timeline, rungs, segments);
+        self.stored.settings.threads = settings.threads_for(self.stored.chunks.len());
         self
     }
 

@@ -53,7 +53,7 @@ pub(crate) async fn export(
     let prepared =
         prepare(runner, &original, open, &options.settings, &store, &StorageKey::Rewritten).await?;
     let blueprint = match options.segments_per_chunk {
-        Some(segments) => prepared.blueprint.in_chunks_of(segments),
+        Some(segments) => prepared.blueprint.in_chunks_of(segments, &options.settings),
         None => prepared.blueprint,
     };
     let source: &dyn ReadRange = match &prepared.rewritten {
