@@ -180,7 +180,12 @@ async fn drain(db: &Db, slots: usize, count: usize) -> anyhow::Result<()> {
             running.spawn(async move { end_well(&db, &job.lease).await });
         }
         match running.join_next().await {
-            Some(ended) => ended??,
+            Some(ended) => {
+                ended??;
+                while let Some(ended) = running.try_join_next() {
+                    ended??;
+                }
+            }
             // What others are just claiming is stepped over, and may come back.
             None if nothing_left && jobs::unfinished(db).await? == 0 => break,
             None if nothing_left => tokio::time::sleep(Duration::from_millis(2)).await,

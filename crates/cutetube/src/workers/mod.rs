@@ -213,6 +213,10 @@ impl<P: Performer> Crew<P> {
 
     /// Fills the free slots, and answers whether anything was found.
     async fn claim(&mut self) -> Result<bool, jobs::Error> {
+        // What has ended at the same moment is replaced by one claim.
+        while let Some(ended) = self.running.try_join_next() {
+            report_panic(ended);
+        }
         let mut found = false;
         for &(queue, min_priority, spare) in self.lanes {
             let free = (self.slots + spare).saturating_sub(self.running.len());
