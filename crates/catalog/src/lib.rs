@@ -28,6 +28,7 @@ pub mod ids;
 pub mod names;
 pub mod outputs;
 pub mod processes;
+pub mod rates;
 pub mod sessions;
 mod stages;
 mod state;
@@ -47,6 +48,7 @@ pub const MIGRATIONS: &[db::Migration] = &[
     jobs::WORKERS_MIGRATION,
     db::Migration { name: "catalog/0004_storage", sql: include_str!("../migrations/0004_storage.sql") },
     db::Migration { name: "catalog/0003_events", sql: include_str!("../migrations/0003_events.sql") },
+    db::Migration { name: "catalog/0030_rates", sql: include_str!("../migrations/0030_rates.sql") },
 ];
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod history;
 mod outbox;
 mod pipeline;
 mod processes;
+mod rates;
 mod repair;
 mod storage;
 mod videos;
@@ -32,7 +33,7 @@ use crate::{
         RenditionOutput,
     },
     processes::Process,
-    videos::{NewVideo, Source, Video, Visibility, create},
+    videos::{NewVideo, Protection, Source, Video, Visibility, create},
     work::{Class, EncodeJob, PIPELINE_QUEUE, UPKEEP_QUEUE, Work},
 };
 
@@ -83,6 +84,7 @@ fn new_video(owner: &User, number: u64) -> NewVideo {
         description: Description::parse("Two\nlines").unwrap(),
         claimed_duration: Some(ClaimedDuration::parse("00:00:20").unwrap()),
         visibility: Visibility::Public,
+        protection: Protection::None,
         source: Source {
             name: SourceName::of_file("holiday.mp4"),
             extension: SourceExtension::Mp4,
@@ -266,6 +268,7 @@ async fn every_statement_can_be_prepared(database: Database) {
         events::STATEMENTS,
         deliveries::STATEMENTS,
         webhooks::STATEMENTS,
+        crate::rates::STATEMENTS,
         crate::sessions::STATEMENTS,
         crate::stages::STATEMENTS,
         crate::storage::STATEMENTS,

@@ -31,6 +31,8 @@ pub struct NewVideo {
     pub claimed_duration: Option<ClaimedDuration>,
     /// Who may see it.
     pub visibility: Visibility,
+    /// How its media are to be protected.
+    pub protection: Protection,
     /// The uploaded file.
     pub source: Source,
 }
@@ -116,6 +118,10 @@ db::text_enum! {
 pub enum Listing {
     /// Those that everybody may see and that play.
     Public,
+    /// Those of them whose media are not protected.
+    PublicUnprotected,
+    /// Those of them whose media are protected.
+    PublicProtected,
     /// Those of one person, in every state.
     Owner(UserId),
     /// All.
@@ -158,7 +164,7 @@ pub async fn create(db: &Db, new: &NewVideo) -> Result<Video> {
         .bind(new.source.bytes)
         .bind(new.source.sha256)
         .bind(new.visibility)
-        .bind(Protection::None)
+        .bind(new.protection)
         .one()
         .await
         .map_err(|error| match error {
@@ -217,6 +223,8 @@ pub async fn page(db: &Db, listing: Listing, number: u32, size: u32) -> Result<P
     let videos = select(db, listing, None, size, skip).await?;
     let total = match listing {
         Listing::Public => db.read(COUNT_PUBLIC),
+        Listing::PublicUnprotected => db.read(COUNT_UNPROTECTED),
+        Listing::PublicProtected => db.read(COUNT_PROTECTED),
         Listing::Owner(owner) => db.read(COUNT_OF_OWNER).bind(owner),
         Listing::All => db.read(COUNT_ALL),
     };
@@ -278,13 +286,15 @@ async fn select(
     let Cursor { created_at, id } = cursor.unwrap_or(Cursor::START);
     let query = match listing {
         Listing::Public => db.read(PAGE_PUBLIC),
+        Listing::PublicUnprotected => db.read(PAGE_UNPROTECTED),
+        Listing::PublicProtected => db.read(PAGE_PROTECTED),
         Listing::Owner(_) => db.read(PAGE_OF_OWNER),
         Listing::All => db.read(PAGE_ALL),
     };
     let query = query.bind(created_at).bind(id).bind(limit).bind(skip);
     let query = match listing {
         Listing::Owner(owner) => query.bind(owner),
-        Listing::Public | Listing::All => query,
+        _ => query,
     };
     Ok(query.all().await?)
 }
@@ -324,6 +334,16 @@ db::statements! {
          WHERE (created_at, id) < ($1, $2) AND state = 'ready' AND visibility = 'public'
          ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4"
     }
+    PAGE_UNPROTECTED {
+        "SELECT * FROM videos
+         WHERE (created_at, id) < ($1, $2) AND state = 'ready' AND visibility = 'public' AND protection = 'none'
+         ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4"
+    }
+    PAGE_PROTECTED {
+        "SELECT * FROM videos
+         WHERE (created_at, id) < ($1, $2) AND state = 'ready' AND visibility = 'public' AND protection <> 'none'
+         ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4"
+    }
     PAGE_OF_OWNER {
         "SELECT * FROM videos
          WHERE (created_at, id) < ($1, $2) AND owner_id = $5 AND state <> 'deleting'
@@ -335,6 +355,12 @@ db::statements! {
          ORDER BY created_at DESC, id DESC LIMIT $3 OFFSET $4"
     }
     COUNT_PUBLIC { "SELECT count(*) FROM videos WHERE state = 'ready' AND visibility = 'public'" }
+    COUNT_UNPROTECTED {
+        "SELECT count(*) FROM videos WHERE state = 'ready' AND visibility = 'public' AND protection = 'none'"
+    }
+    COUNT_PROTECTED {
+        "SELECT count(*) FROM videos WHERE state = 'ready' AND visibility = 'public' AND protection <> 'none'"
+    }
     COUNT_OF_OWNER { "SELECT count(*) FROM videos WHERE owner_id = $1 AND state <> 'deleting'" }
     COUNT_ALL { "SELECT count(*) FROM videos WHERE state <> 'deleting'" }
 }

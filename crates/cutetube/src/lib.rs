@@ -15,6 +15,7 @@ pub mod config;
 mod events;
 pub mod http;
 mod journal;
+mod limits;
 mod live;
 mod metrics;
 mod pages;

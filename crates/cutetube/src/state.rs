@@ -19,6 +19,7 @@ use crate::{
     config::{self, Config, Role, Sandbox, Secret},
     http::Streams,
     journal::CatalogJournal,
+    limits::Limiter,
     live::Live,
     metrics::Metrics,
     processes::actions::{self as processes, LiveProcesses},
@@ -36,6 +37,8 @@ pub struct AppState {
     pub(crate) cut_off: CancellationToken,
     /// One permit for each upload that is received at once.
     pub(crate) upload_slots: Arc<Semaphore>,
+    /// Counts the requests of clients.
+    pub(crate) limiter: Limiter,
     /// Event streams of this process.
     pub(crate) streams: Streams,
     /// What they tell of processes.
@@ -66,6 +69,7 @@ impl AppState {
                 .remembered_by(Arc::new(CatalogJournal(db.clone()))),
             overview: admin::actions::live(db.clone()),
             metrics: Metrics::new(),
+            limiter: Limiter::new(&config, &db),
             db,
             passwords: Passwords::new(cores)?,
             tokens: Arc::new(Tokens::new(&secret, &config.accounts)),

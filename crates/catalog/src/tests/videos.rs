@@ -50,9 +50,14 @@ async fn lists_show_what_they_should(database: Database) {
     let waiting = create(&db, &new_video(&bob, 26)).await.unwrap();
     request_delete(&db, VideoId::new(5, &[2; 10])).await.unwrap();
 
-    for (listing, total) in
-        [(Listing::Public, 23), (Listing::Owner(owner), 23), (Listing::Owner(bob.id), 2), (Listing::All, 25)]
-    {
+    for (listing, total) in [
+        (Listing::Public, 23),
+        (Listing::PublicUnprotected, 23),
+        (Listing::PublicProtected, 0),
+        (Listing::Owner(owner), 23),
+        (Listing::Owner(bob.id), 2),
+        (Listing::All, 25),
+    ] {
         let mut paged = Vec::new();
         for number in 1..=4 {
             let page = videos::page(&db, listing, number, 10).await.unwrap();

@@ -5,7 +5,9 @@
 //! exist is refused with the nearest one that does.
 
 mod load;
+mod networks;
 mod outbound;
+mod rates;
 mod secret;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -14,7 +16,9 @@ use serde::{Deserialize, Serialize};
 use transcode::settings::EncodeSettings;
 
 pub use load::{ConfigError, RESERVED_VARIABLES, Sources, load};
+pub use networks::Networks;
 pub use outbound::{Amqp, Events, PrivateNetworks, Smtp, SmtpTls};
+pub use rates::{Rate, Rates};
 pub use secret::{Secret, signing_secret};
 
 /// The whole configuration.
@@ -35,6 +39,8 @@ pub struct Config {
     pub delivery: Delivery,
     /// What a request or a video may cost.
     pub limits: Limits,
+    /// How many requests one client may send.
+    pub rates: Rates,
     /// What renditions are made.
     pub ladder: EncodeSettings,
     /// How much work is done at once, and with what.
@@ -73,6 +79,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// What URLs in answers start with, e.g. `https://videos.example.org`. Without it, the request's `Host`.
     pub public_url: Option<String>,
+    /// Proxies whose `X-Forwarded-For` and `Forwarded` say where a request comes from. Nobody else is believed.
+    pub trusted_proxies: Networks,
     /// How long running requests may take to finish after a signal to stop.
     pub drain_seconds: u64,
 }
@@ -247,6 +255,7 @@ impl Default for Config {
             server: Server {
                 listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
                 public_url: None,
+                trusted_proxies: Networks::default(),
                 drain_seconds: 20,
             },
             database: Database { url: None, wait_seconds: 60 },
@@ -260,6 +269,7 @@ impl Default for Config {
                 upload_stall_seconds: 60,
                 request_seconds: 30,
             },
+            rates: Rates::default(),
             ladder: EncodeSettings::default(),
             workers: Workers {
                 slots: 0,

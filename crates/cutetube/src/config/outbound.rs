@@ -11,7 +11,7 @@ use serde::{
     de::{Error, SeqAccess, Visitor},
 };
 
-use super::{Config, Secret};
+use super::{Config, Secret, networks::network};
 
 /// `events.*`
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -226,8 +226,4 @@ impl<'de> Visitor<'de> for PrivateNetworksVisitor {
         }
         Ok(PrivateNetworks::Only(networks))
     }
-}
-
-fn network<E: Error>(text: &str) -> Result<IpNet, E> {
-    text.parse().map_err(|_| E::custom(format!("`{text}` is no network like `10.0.0.0/8`")))
 }

@@ -1,5 +1,6 @@
 //! The HTTP server: one router, the layers every request passes, and an orderly end.
 
+mod client_address;
 mod docs;
 mod fields;
 mod health;
@@ -13,16 +14,17 @@ mod v3;
 
 use std::{net::SocketAddr, time::Duration};
 
-use axum::{Router, routing::get};
+use axum::{Router, middleware::from_fn_with_state, routing::get};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    AppState, accounts, admin, assets, events, metrics, pages, playback, processes, uploads, videos,
+    AppState, accounts, admin, assets, events, limits, metrics, pages, playback, processes, uploads, videos,
 };
 
+pub(crate) use client_address::{ClientAddress, ClientNetwork};
 pub(crate) use fields::Fields;
 pub(crate) use object::StoredObject;
 pub use problem::Problem;
@@ -46,7 +48,9 @@ pub fn router(state: AppState) -> Router {
         .merge(metrics::server::routes())
         .fallback(pages::not_found);
     let quick = layers::answer_within(quick, Duration::from_secs(state.config.limits.request_seconds));
-    layers::around(quick.merge(slow_api).merge(pages::upload_routes())).with_state(state)
+    let routes = quick.merge(slow_api).merge(pages::upload_routes());
+    let counted = routes.layer(from_fn_with_state(state.clone(), limits::limit));
+    layers::around(counted).with_state(state)
 }
 
 /// The API's description, as `cutetube openapi` prints it.

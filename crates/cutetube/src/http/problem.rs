@@ -7,23 +7,77 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use catalog::names::FieldErrors;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A problem-details answer (RFC 9457); `type` is always `about:blank`, so `title` is the status' phrase.
+/// A problem-details answer (RFC 9457). `docs/errors.md` lists every `type`.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
     #[serde(skip)]
     status_code: StatusCode,
+    /// Which kind of problem; stable, for programs.
+    #[serde(rename = "type")]
+    #[schema(value_type = String, format = "uri", example = "urn:cutetube:error:not-found")]
+    kind: ProblemType,
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
     title: &'static str,
     /// A sentence for the caller.
     #[schema(value_type = String)]
     detail: Cow<'static, str>,
-    /// The field of the request that is at fault.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'static str>,
+    /// The fields of the request that are at fault.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldProblem>,
+    /// The limits of `RateLimit-Policy` that were exceeded.
+    #[serde(rename = "violated-policies", skip_serializing_if = "Vec::is_empty")]
+    violated_policies: Vec<&'static str>,
+}
+
+/// A field of a body, or a parameter of a query, and what is wrong with it.
+#[derive(Debug, Serialize, ToSchema)]
+struct FieldProblem {
+    #[schema(value_type = String)]
+    field: Cow<'static, str>,
+    /// A sentence.
+    #[schema(value_type = String)]
+    detail: Cow<'static, str>,
+}
+
+/// Every `type` there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+enum ProblemType {
+    #[serde(rename = "urn:cutetube:error:bad-request")]
+    BadRequest,
+    #[serde(rename = "urn:cutetube:error:unauthenticated")]
+    Unauthenticated,
+    #[serde(rename = "urn:cutetube:error:forbidden")]
+    Forbidden,
+    #[serde(rename = "urn:cutetube:error:not-found")]
+    NotFound,
+    #[serde(rename = "urn:cutetube:error:method-not-allowed")]
+    MethodNotAllowed,
+    #[serde(rename = "urn:cutetube:error:timeout")]
+    Timeout,
+    #[serde(rename = "urn:cutetube:error:conflict")]
+    Conflict,
+    #[serde(rename = "urn:cutetube:error:changed")]
+    Changed,
+    #[serde(rename = "urn:cutetube:error:too-large")]
+    TooLarge,
+    #[serde(rename = "urn:cutetube:error:unsupported-media-type")]
+    UnsupportedMediaType,
+    #[serde(rename = "urn:cutetube:error:invalid")]
+    Invalid,
+    /// The one that the draft of the `RateLimit` fields registers (§5.1).
+    #[serde(rename = "https://iana.org/assignments/http-problem-types#quota-exceeded")]
+    QuotaExceeded,
+    #[serde(rename = "urn:cutetube:error:internal")]
+    Internal,
+    #[serde(rename = "urn:cutetube:error:unavailable")]
+    Unavailable,
+    #[serde(rename = "urn:cutetube:error:no-space")]
+    NoSpace,
 }
 
 impl Problem {
@@ -31,16 +85,30 @@ impl Problem {
     pub fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self {
             status_code: status,
+            kind: ProblemType::of(status),
             status: status.as_u16(),
             title: status.canonical_reason().unwrap_or("Error"),
             detail: detail.into(),
-            field: None,
+            errors: Vec::new(),
+            violated_policies: Vec::new(),
         }
     }
 
     /// 404
     pub fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// 422: the request was understood, and these fields of it are refused.
+    pub fn invalid(errors: &FieldErrors) -> Self {
+        let named = |(field, sentences): (&str, &[String])| FieldProblem {
+            field: field.to_owned().into(),
+            detail: sentences.join(" ").into(),
+        };
+        let mut problem =
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Some fields are refused; `errors` says why.");
+        problem.errors = errors.iter().map(named).collect();
+        problem
     }
 
     /// 500, or 503 when it may well go better soon: the cause goes to the log, never to the caller.
@@ -53,10 +121,39 @@ impl Problem {
         }
     }
 
-    /// Names the field at fault.
+    /// Names the field that the sentence is about.
     pub fn field(mut self, field: &'static str) -> Self {
-        self.field = Some(field);
+        self.errors.push(FieldProblem { field: field.into(), detail: self.detail.clone() });
         self
+    }
+
+    /// Names the limit that was exceeded.
+    pub(crate) fn violating(mut self, policy: &'static str) -> Self {
+        self.violated_policies.push(policy);
+        self
+    }
+}
+
+impl ProblemType {
+    /// Statuses and types go together, so that whoever looks at one of them knows the other.
+    fn of(status: StatusCode) -> Self {
+        match status {
+            StatusCode::UNAUTHORIZED => Self::Unauthenticated,
+            StatusCode::FORBIDDEN => Self::Forbidden,
+            StatusCode::NOT_FOUND => Self::NotFound,
+            StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
+            StatusCode::REQUEST_TIMEOUT => Self::Timeout,
+            StatusCode::CONFLICT => Self::Conflict,
+            StatusCode::PRECONDITION_FAILED => Self::Changed,
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            StatusCode::UNPROCESSABLE_ENTITY => Self::Invalid,
+            StatusCode::TOO_MANY_REQUESTS => Self::QuotaExceeded,
+            StatusCode::INSUFFICIENT_STORAGE => Self::NoSpace,
+            StatusCode::SERVICE_UNAVAILABLE => Self::Unavailable,
+            status if status.is_server_error() => Self::Internal,
+            _ => Self::BadRequest,
+        }
     }
 }
 
@@ -84,4 +181,20 @@ pub(crate) fn log_internal(error: &(dyn std::error::Error + 'static)) -> StatusC
     }
     tracing::error!(error = causes.join(": "), "a request failed");
     if db::is_transient(error) { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever adds a type tells what it means.
+    #[test]
+    fn every_type_is_documented() {
+        let documented = include_str!("../../../../docs/errors.md");
+        for status in (400..600).map(|code| StatusCode::from_u16(code).unwrap()) {
+            let kind = serde_json::to_value(ProblemType::of(status)).unwrap();
+            let kind = kind.as_str().unwrap();
+            assert!(documented.contains(&format!("`{kind}`")), "docs/errors.md does not know {kind}");
+        }
+    }
 }

@@ -40,6 +40,16 @@ pub(crate) async fn not_found(headers: HeaderMap) -> Response {
     }
 }
 
+/// A page for people who ask too often; `sentence` says when to come back.
+pub(crate) fn too_many(sentence: String) -> Response {
+    Failure {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        heading: "That was a bit fast",
+        sentence: sentence.into(),
+    }
+    .into_response()
+}
+
 impl Failure {
     /// Also for what exists but is not this visitor's to see.
     pub(super) fn not_found() -> Self {

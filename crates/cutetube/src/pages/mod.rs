@@ -16,7 +16,7 @@ use axum::{Router, extract::DefaultBodyLimit, routing::get, routing::post};
 
 use crate::AppState;
 
-pub(crate) use failure::not_found;
+pub(crate) use failure::{not_found, too_many};
 
 /// Pages that are answered at once.
 pub(crate) fn routes() -> Router<AppState> {

@@ -3,4 +3,4 @@
 pub(crate) mod api;
 mod urls;
 
-pub(crate) use urls::{BaseUrl, PlaybackUrls};
+pub(crate) use urls::{BaseUrl, Original, PlaybackUrls};

@@ -24,6 +24,13 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BaseUrl(String);
 
+/// The two generations of the original's API that list videos.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Original {
+    V3,
+    V4,
+}
+
 /// Where a video plays from. Everything is absent until it is published.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct PlaybackUrls {
@@ -92,9 +99,13 @@ impl BaseUrl {
         config.delivery.cdn_base_url.as_deref().unwrap_or(&self.0)
     }
 
-    /// A page of the v3 list.
-    pub(crate) fn v3_page(&self, number: u32) -> String {
-        format!("{self}/api/v3/vod/videos/all/?page={number}")
+    /// A page of a list of the original's API.
+    pub(crate) fn list_page(&self, original: Original, number: u32) -> String {
+        let videos = match original {
+            Original::V3 => "/api/v3/vod/videos",
+            Original::V4 => "/api/v4/drm/vod/videos",
+        };
+        format!("{self}{videos}/all/?page={number}")
     }
 }
 

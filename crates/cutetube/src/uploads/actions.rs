@@ -92,6 +92,7 @@ async fn keep(
             description: form.description,
             claimed_duration: form.duration,
             visibility: Visibility::Public,
+            protection: form.protection,
             source: Source {
                 name: form.file.name,
                 extension: form.file.extension,

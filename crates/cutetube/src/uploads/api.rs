@@ -1,4 +1,4 @@
-//! `POST /api/v3/vod/initiate-task/upload/`
+//! Uploads in the original's shapes: `POST /api/v3/vod/initiate-task/upload/`, and the same of v4.
 
 use axum::{
     body::Body,
@@ -19,16 +19,21 @@ use crate::{
     AppState,
     accounts::Caller,
     http::{Problem, RecallableBody, V3, V3Error, V3ErrorBody, log_internal},
+    limits::V3TooMany,
 };
 
 /// Routes that may take as long as an upload takes, with bodies as long as uploads are.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(upload)).layer(DefaultBodyLimit::disable())
+    OpenApiRouter::new()
+        .routes(routes!(v3_upload))
+        .routes(routes!(v4_upload))
+        .layer(DefaultBodyLimit::disable())
 }
 
 /// Upload a video.
 ///
-/// Whoever is signed in and may upload. Everybody else is answered before the file is read.
+/// Whoever is signed in and may upload. Everybody else is answered before the file is read. Each client may send one
+/// video in 20 minutes here; `POST /api/v5/videos` has room for more.
 #[utoipa::path(
     post, path = "/api/v3/vod/initiate-task/upload/", tag = "uploads", security(("bearer" = [])),
     request_body(content = UploadForm, content_type = "multipart/form-data"),
@@ -39,11 +44,39 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         (status = 403, description = "This account may not upload", body = V3<V3ErrorBody>),
         (status = 408, description = "Nothing came for too long", body = V3<V3ErrorBody>),
         (status = 413, description = "The file is larger than allowed", body = V3<V3ErrorBody>),
+        (status = 429, description = "Too many requests", body = V3TooMany),
         (status = 503, description = "Too many uploads at once: come back later", body = V3<V3ErrorBody>),
         (status = 507, description = "The server has no space left", body = V3<V3ErrorBody>),
     )
 )]
-async fn upload(State(state): State<AppState>, request: Request) -> Response {
+async fn v3_upload(State(state): State<AppState>, request: Request) -> Response {
+    upload(state, request).await
+}
+
+/// Upload a video that is to be protected.
+///
+/// Whoever is signed in and may upload. Everybody else is answered before the file is read. Each client may send one
+/// video in 20 minutes here; `POST /api/v5/videos` has room for more.
+#[utoipa::path(
+    post, path = "/api/v4/drm/vod/initiate-task/upload/", tag = "uploads", security(("bearer" = [])),
+    request_body(content = V4UploadForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, description = "The file is complete, and is being processed", body = V3<Started>),
+        (status = 400, description = "A field or the file was refused; nothing is kept", body = V3<V3ErrorBody>),
+        (status = 401, description = "Not signed in", body = Problem),
+        (status = 403, description = "This account may not upload", body = V3<V3ErrorBody>),
+        (status = 408, description = "Nothing came for too long", body = V3<V3ErrorBody>),
+        (status = 413, description = "The file is larger than allowed", body = V3<V3ErrorBody>),
+        (status = 429, description = "Too many requests", body = V3TooMany),
+        (status = 503, description = "Too many uploads at once: come back later", body = V3<V3ErrorBody>),
+        (status = 507, description = "The server has no space left", body = V3<V3ErrorBody>),
+    )
+)]
+async fn v4_upload(State(state): State<AppState>, request: Request) -> Response {
+    upload(state, request).await
+}
+
+async fn upload(state: AppState, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     // Who asks first whether to send is told no, and sends nothing.
     let sends_unasked = !parts.headers.contains_key(header::EXPECT);
@@ -95,6 +128,25 @@ struct UploadForm {
     /// `HH:MM:SS`, as the uploader believes; what is measured wins.
     #[schema(example = "00:01:30")]
     duration: Option<String>,
+    /// The file, named `.mp4` or `.mov`.
+    #[schema(format = Binary)]
+    video: String,
+}
+
+/// The same, and how the video is to be protected.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents a form that is read as it comes")]
+struct V4UploadForm {
+    #[schema(max_length = 200)]
+    title: String,
+    #[schema(max_length = 5000)]
+    description: Option<String>,
+    /// `HH:MM:SS`, as the uploader believes; what is measured wins.
+    #[schema(example = "00:01:30")]
+    duration: Option<String>,
+    /// `none`, `cenc` or `cbcs`; a server without keys refuses the last two.
+    #[schema(example = "none")]
+    protection: Option<String>,
     /// The file, named `.mp4` or `.mov`.
     #[schema(format = Binary)]
     video: String,

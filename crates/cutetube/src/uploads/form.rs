@@ -7,7 +7,10 @@ use axum::{
     http::StatusCode,
 };
 use bytes::Bytes;
-use catalog::names::{ClaimedDuration, Description, Refusal, SourceExtension, SourceName, Title};
+use catalog::{
+    names::{ClaimedDuration, Description, Refusal, SourceExtension, SourceName, Title},
+    videos::Protection,
+};
 
 use super::sniff;
 use crate::{
@@ -21,6 +24,7 @@ pub(super) struct Form {
     pub(super) title: Title,
     pub(super) description: Description,
     pub(super) duration: Option<ClaimedDuration>,
+    pub(super) protection: Protection,
     pub(super) file: ReceivedFile,
 }
 
@@ -58,6 +62,7 @@ pub(super) async fn receive<F: Future<Output = Result<BlobWriter, BlobError>>>(
     let mut reading = Reading { parts, patience };
     let mut open = Some(open);
     let (mut title, mut description, mut duration, mut file) = (None, None, None, None);
+    let mut chosen_protection = Protection::None;
     let mut fields = 0;
     while let Some(mut field) = reading.next_field().await? {
         fields += 1;
@@ -78,6 +83,10 @@ pub(super) async fn receive<F: Future<Output = Result<BlobWriter, BlobError>>>(
                 let typed = text("duration", &mut field, patience).await?;
                 duration = Some(parse("duration", &typed, ClaimedDuration::parse)?);
             }
+            "protection" => {
+                let typed = text("protection", &mut field, patience).await?;
+                chosen_protection = parse("protection", &typed, protection)?;
+            }
             "video" => {
                 let open = open.take().ok_or_else(|| Rejection::video("There is more than one file."))?;
                 file = Some(receive_file(field, patience, open).await?);
@@ -92,6 +101,7 @@ pub(super) async fn receive<F: Future<Output = Result<BlobWriter, BlobError>>>(
         title: title.ok_or_else(|| missing("title"))?,
         description: description.map_or_else(|| parse("description", "", Description::parse), Ok)?,
         duration,
+        protection: chosen_protection,
         file,
     })
 }
@@ -196,6 +206,18 @@ async fn receive_file<F: Future<Output = Result<BlobWriter, BlobError>>>(
         Ok(()) => Rejection::video("The file ends before it begins."),
     })?;
     Ok(ReceivedFile { name: SourceName::of_file(&file_name), extension, writer })
+}
+
+/// How the media are to be protected; nothing typed is no protection.
+fn protection(typed: &str) -> Result<Protection, Refusal> {
+    match typed.trim() {
+        "" | "none" => Ok(Protection::None),
+        scheme @ ("cenc" | "cbcs") => Err(Refusal(format!(
+            "This server cannot protect videos with `{scheme}`: it has no keys to encrypt with and no licences to give \
+             out. Choose `none`."
+        ))),
+        _ => Err(Refusal("Choose `none`, `cenc` or `cbcs`.".to_owned())),
+    }
 }
 
 fn parse<T>(field: &'static str, typed: &str, parse: fn(&str) -> Result<T, Refusal>) -> Result<T, Rejection> {

@@ -118,12 +118,16 @@ impl From<catalog::Error> for ManageError {
     }
 }
 
-/// A page of the videos that everybody may see, newest first; `None` for a page that does not exist. The first does.
-pub(crate) async fn public_page(state: &AppState, number: u32) -> Result<Option<Page>, catalog::Error> {
+/// A numbered page of a list, newest first; `None` for a page that does not exist. The first does.
+pub(crate) async fn numbered_page(
+    state: &AppState,
+    listing: Listing,
+    number: u32,
+) -> Result<Option<Page>, catalog::Error> {
     if number == 0 {
         return Ok(None);
     }
-    let page = videos::page(&state.db, Listing::Public, number, PAGE_SIZE).await?;
+    let page = videos::page(&state.db, listing, number, PAGE_SIZE).await?;
     let exists = number == 1 || !page.videos.is_empty();
     Ok(exists.then_some(page))
 }

@@ -2,5 +2,6 @@
 
 pub(crate) mod actions;
 pub(crate) mod api;
+mod original;
 mod v3;
 mod v5;

@@ -45,6 +45,7 @@ impl TestApp {
         let mut config = Config { data: folder.path().to_owned(), ..Config::default() };
         config.database.url = Some(cutetube::config::Secret::new(database.url().to_owned()));
         config.role = cutetube::config::Role::Web;
+        config.limits.rate = cutetube::config::RateLimits::Off;
         change(&mut config);
         Self::serve(config, folder, Arc::new(database)).await
     }

@@ -8,6 +8,7 @@ mod app;
 mod clips;
 mod delivery;
 mod documentation;
+mod limits;
 mod metrics;
 mod processes;
 mod uploads;

@@ -8,7 +8,7 @@ use catalog::{
     ids::{ProcessId, VideoId},
     names::{Description, SourceExtension, SourceName, Title},
     outputs::{self, NewPlan},
-    videos::{self, NewVideo, Source, Visibility},
+    videos::{self, NewVideo, Protection, Source, Visibility},
     work::{PIPELINE_QUEUE, Work},
 };
 use db::{Db, Settings};
@@ -115,6 +115,7 @@ impl Server {
         }
         program.current_dir(self.folder.path()).env("CUTETUBE_DATABASE__URL", self.database.url());
         program.env("CUTETUBE_DATA", self.folder.path().join("data"));
+        program.env("CUTETUBE_LIMITS__RATE", "off");
         program.envs(self.settings.iter().map(|(name, value)| (name, value)));
         program
     }
@@ -194,6 +195,7 @@ impl Server {
             description: Description::parse("").unwrap(),
             claimed_duration: None,
             visibility: Visibility::Public,
+            protection: Protection::None,
             source: Source {
                 name: SourceName::of_file("clip.mp4"),
                 extension: SourceExtension::Mp4,

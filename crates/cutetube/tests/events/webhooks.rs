@@ -275,7 +275,7 @@ async fn nothing_is_sent_into_private_networks() {
         let (status, said) =
             server.ask(Method::POST, "/api/v5/webhooks", &ada, Some(json!({ "url": url }))).await;
         assert_eq!(
-            (status, &said["field"]),
+            (status, &said["errors"][0]["field"]),
             (StatusCode::UNPROCESSABLE_ENTITY, &json!("url")),
             "{url}: {said}"
         );
