@@ -239,7 +239,7 @@ async fn spoilt(retry_seconds: u64) -> (FaultProxy, BlobStore) {
     let bucket = S3Bucket::shared();
     let proxy = FaultProxy::start(bucket.endpoint.trim_start_matches("http://")).await;
     let endpoint = Some(format!("http://{}", proxy.address()));
-    let settings = S3 { endpoint, timeout_seconds: 1, retry_seconds, ..settings(&bucket) };
+    let settings = S3 { endpoint, timeout_seconds: 3, retry_seconds, ..settings(&bucket) };
     let store = BlobStore::open(&bucket.url, &settings).unwrap();
     (proxy, store)
 }
@@ -259,7 +259,7 @@ async fn what_goes_wrong_once_is_repeated() {
         Fault::Stall,
     ];
     let rounds = faults.map(|fault| async move {
-        let (proxy, store) = spoilt(20).await;
+        let (proxy, store) = spoilt(90).await;
         // A request that is repeated passes.
         proxy.spoil([Some(fault), None].repeat(100));
         let content = content(6_000_000);
