@@ -29,7 +29,7 @@ const SEGMENT: FragmentSpec<'_> = FragmentSpec {
     entry: 1,
     base_decode_time: 0,
     samples: &SAMPLES,
-    extra: &[],
+    encryption: None,
 };
 
 /// Four seconds at 60 pictures a second.

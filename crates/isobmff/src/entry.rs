@@ -1,6 +1,6 @@
 //! Sample entries: kept verbatim, with what the box structure alone tells about them.
 
-use crate::boxes::{RawBox, boxes};
+use crate::boxes::{Boxes, boxes};
 use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::fourcc::FourCc;
@@ -82,7 +82,7 @@ impl SampleEntry {
     }
 
     /// The child boxes of a visual or audio entry.
-    pub fn children(&self) -> impl Iterator<Item = RawBox<'_>> {
+    pub fn children(&self) -> Boxes<'_> {
         boxes(self.raw.get(self.children_start()..).unwrap_or_default())
     }
 

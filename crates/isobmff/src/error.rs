@@ -131,6 +131,12 @@ pub enum Error {
         /// Which box.
         kind: FourCc,
     },
+    /// Common encryption in a form that is not read.
+    #[error("encrypted with {what}")]
+    UnsupportedEncryption {
+        /// What is special about it.
+        what: &'static str,
+    },
     /// The bytes supplied are not those asked for.
     #[error("`{got}` bytes supplied, `{wanted}` were asked for")]
     WrongSupply {

@@ -6,6 +6,7 @@
 //!
 //! - [`Demuxer`] builds the [`Movie`] of a progressive, fragmented or hybrid file from the byte ranges it asks for.
 //! - [`FragmentStream`] takes fragmented MP4 apart as it arrives, media included.
+//! - [`TrackEncryption`], [`SampleEncryption`] and [`EncryptedMovie`] write and read the boxes of common encryption.
 //! - [`write_init`] and [`write_fragment_header`] give the exact bytes of an init segment and of a fragment.
 //!
 //! ```
@@ -35,6 +36,7 @@
 
 mod boxes;
 mod cursor;
+mod encryption;
 mod entry;
 mod error;
 mod fourcc;
@@ -51,6 +53,10 @@ mod tables;
 mod writer;
 
 pub use boxes::{Boxes, RawBox, boxes};
+pub use encryption::{
+    EncryptedMovie, EncryptedSample, EncryptedTrack, IvPlace, Pattern, Ranges, SampleEncryption, Subsample,
+    TrackEncryption, write_pssh,
+};
 pub use entry::{AudioEntry, Packet, SampleEntry, VisualEntry};
 pub use error::Error;
 pub use fourcc::FourCc;

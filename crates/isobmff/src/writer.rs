@@ -1,5 +1,6 @@
 //! Exact bytes of init segments and fragment headers.
 
+use crate::encryption::SampleEncryption;
 use crate::fourcc::FourCc;
 use crate::movie::{FileType, Matrix};
 
@@ -75,8 +76,8 @@ pub struct FragmentSpec<'a> {
     pub base_decode_time: u64,
     /// In decode order.
     pub samples: &'a [FragmentSample],
-    /// Whole boxes appended to `traf` (`senc`, …); their own offsets are the caller's business.
-    pub extra: &'a [u8],
+    /// What decrypts the samples, where they are encrypted.
+    pub encryption: Option<SampleEncryption<'a>>,
 }
 
 /// `ftyp` and `moov`.
@@ -118,7 +119,8 @@ pub fn write_init(spec: &InitSpec<'_>) -> Vec<u8> {
 pub fn write_fragment_header(spec: &FragmentSpec<'_>) -> Vec<u8> {
     let media_len: u64 = spec.samples.iter().map(|sample| u64::from(sample.size)).sum();
     let mdat_header_len = if media_len + 8 > u32::MAX.into() { 16 } else { 8 };
-    let mut out = BoxWriter::with_capacity(120 + 16 * spec.samples.len() + spec.extra.len());
+    let information = spec.encryption.map_or(0, |encryption| encryption.information.len());
+    let mut out = BoxWriter::with_capacity(200 + 17 * spec.samples.len() + information);
     let mut data_offset_at = 0;
     // §8.8.4
     out.nest(b"moof", |out| {
@@ -139,7 +141,9 @@ pub fn write_fragment_header(spec: &FragmentSpec<'_>) -> Vec<u8> {
                     out.bytes(&sample.row());
                 }
             });
-            out.bytes(spec.extra);
+            if let Some(encryption) = spec.encryption {
+                encryption.write(out);
+            }
         });
     });
     let data_offset = i32::try_from(out.bytes.len() + mdat_header_len).expect(TOO_LONG);
@@ -291,16 +295,16 @@ fn pack_language(language: [u8; 3]) -> u16 {
 }
 
 /// Boxes inside boxes: a length is written when its box is complete.
-struct BoxWriter {
-    bytes: Vec<u8>,
+pub(crate) struct BoxWriter {
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl BoxWriter {
-    fn with_capacity(len: usize) -> Self {
+    pub(crate) fn with_capacity(len: usize) -> Self {
         Self { bytes: Vec::with_capacity(len) }
     }
 
-    fn nest(&mut self, kind: &[u8; 4], body: impl FnOnce(&mut Self)) {
+    pub(crate) fn nest(&mut self, kind: &[u8; 4], body: impl FnOnce(&mut Self)) {
         let start = self.bytes.len();
         self.u32(0);
         self.bytes(kind);
@@ -310,7 +314,13 @@ impl BoxWriter {
     }
 
     /// A full box (§4.2.2).
-    fn nest_full(&mut self, kind: &[u8; 4], version: u8, flags: u32, body: impl FnOnce(&mut Self)) {
+    pub(crate) fn nest_full(
+        &mut self,
+        kind: &[u8; 4],
+        version: u8,
+        flags: u32,
+        body: impl FnOnce(&mut Self),
+    ) {
         self.nest(kind, |out| {
             out.u32(u32::from(version) << 24 | flags);
             body(out);
@@ -322,7 +332,7 @@ impl BoxWriter {
         *place.expect("room was written before") = value;
     }
 
-    fn bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
@@ -330,7 +340,7 @@ impl BoxWriter {
         self.bytes.resize(self.bytes.len() + count, 0);
     }
 
-    fn fourcc(&mut self, code: FourCc) {
+    pub(crate) fn fourcc(&mut self, code: FourCc) {
         self.bytes(&code.0);
     }
 
@@ -338,8 +348,13 @@ impl BoxWriter {
         self.bytes(&value.to_be_bytes());
     }
 
-    fn u32(&mut self, value: u32) {
+    pub(crate) fn u32(&mut self, value: u32) {
         self.bytes(&value.to_be_bytes());
+    }
+
+    /// A length or a count.
+    pub(crate) fn length(&mut self, length: usize) {
+        self.u32(u32::try_from(length).expect(TOO_LONG));
     }
 
     fn u32s(&mut self, values: &[u32]) {

@@ -52,7 +52,7 @@ fn file(fragments: &[Fragment]) -> (Vec<u8>, [Vec<Sample>; 2]) {
             entry: 1,
             base_decode_time: fragment.base_decode_time,
             samples: &fragment.samples,
-            extra: b"\0\0\0\x09senc!",
+            encryption: None,
         }));
         let mut decode_time = fragment.base_decode_time as i64;
         for sample in &fragment.samples {
@@ -191,7 +191,7 @@ fn media_beyond_4_gib_gets_a_64_bit_size() {
         entry: 1,
         base_decode_time: 0,
         samples: &[sample; 2],
-        extra: &[],
+        encryption: None,
     });
     let mdat = &header[header.len() - 16..];
     assert_eq!(mdat, b"\0\0\0\x01mdat\0\0\0\x02\0\0\0\x0e");
@@ -266,7 +266,7 @@ fn streams_out_of_order_are_refused() {
             entry: 1,
             base_decode_time: 0,
             samples: &[sample],
-            extra: &[],
+            encryption: None,
         };
         write_fragment_header(&spec)
     };

@@ -306,7 +306,7 @@ fn fragment(samples: &[Fed], sequence_number: u32) -> FeedFragment {
         entry: 1,
         base_decode_time: samples.first().map_or(0, |sample| sample.decode_time),
         samples: &rows,
-        extra: &[],
+        encryption: None,
     });
     let mut ranges: Vec<ByteRange> = Vec::new();
     for sample in samples.iter().filter(|sample| sample.bytes.len > 0) {

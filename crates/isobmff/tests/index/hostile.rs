@@ -125,7 +125,7 @@ fn fragmented() -> Vec<u8> {
             entry: 1,
             base_decode_time: u64::from(fragment) * 4,
             samples: &[sample; 4],
-            extra: &[],
+            encryption: None,
         }));
         file.extend([0; 40]);
     }

@@ -185,7 +185,7 @@ proptest! {
             })
             .collect();
         let spec =
-            FragmentSpec { sequence_number, track_id, entry, base_decode_time, samples: &samples, extra: &[] };
+            FragmentSpec { sequence_number, track_id, entry, base_decode_time, samples: &samples, encryption: None };
         let header = write_fragment_header(&spec);
         let moof: Moof = decode(&header);
         prop_assert_eq!(moof.mfhd.sequence_number, sequence_number);

@@ -380,7 +380,7 @@ fn concatenate(parts: &[std::path::PathBuf; 2]) -> Vec<u8> {
             entry: u32::try_from(index).expect("small") + 1,
             base_decode_time: base,
             samples: &samples,
-            extra: &[],
+            encryption: None,
         }));
         for sample in &track.samples {
             let start = usize::try_from(sample.offset).expect("small");

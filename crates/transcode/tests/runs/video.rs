@@ -218,7 +218,7 @@ impl Video {
             entry: 1,
             base_decode_time: decoded[0],
             samples: &samples,
-            extra: &[],
+            encryption: None,
         }));
         file.extend_from_slice(&segment.data);
     }
