@@ -4,7 +4,7 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use packager::{
     AudioRendition, AudioSpecificConfig, AudioTrack, Flavour, FrameRate, Presentation, PresentationParts,
-    VideoRendition, VideoSample, VideoSegment, VideoTrack, hls, mpd,
+    SampleInformation, VideoRendition, VideoSample, VideoSegment, VideoTrack, hls, mpd,
 };
 
 fn main() {
@@ -17,8 +17,14 @@ const FRAME_BYTES: u32 = 25_000;
 
 #[divan::bench]
 fn video_segment(bencher: Bencher<'_, '_>) {
-    let track =
-        VideoTrack { timescale: 15_360, width: 1920, height: 1080, sample_entry: vec![], reorder_delay: 512 };
+    let track = VideoTrack {
+        timescale: 15_360,
+        width: 1920,
+        height: 1080,
+        sample_entry: vec![],
+        reorder_delay: 512,
+        protection: None,
+    };
     // Decode order 0 2 1 4 3 … 118 117 119.
     let pairs = (1..FRAMES - 1).step_by(2).flat_map(|index| [index + 1, index]);
     let order: Vec<u64> = std::iter::once(0).chain(pairs).chain(std::iter::once(FRAMES - 1)).collect();
@@ -27,18 +33,20 @@ fn video_segment(bencher: Bencher<'_, '_>) {
         .map(|&frame| VideoSample { presentation_time: frame * 512, size: FRAME_BYTES, sync: frame == 0 })
         .collect();
     bencher.counter(BytesCount::new(FRAMES * u64::from(FRAME_BYTES))).bench(|| {
-        track.segment(1, 0..FRAMES * 512, black_box(&samples)).expect("the samples make a segment")
+        track
+            .segment(1, 0..FRAMES * 512, black_box(&samples), &SampleInformation::Clear)
+            .expect("the samples make a segment")
     });
 }
 
 #[divan::bench]
 fn audio_segment(bencher: Bencher<'_, '_>) {
     let config = AudioSpecificConfig::new(48_000, 2).expect("48 kHz stereo is AAC-LC");
-    let track = AudioTrack { config, language: *b"und" };
+    let track = AudioTrack { config, language: *b"und", protection: None };
     let sizes = [341_u32; 188];
-    bencher
-        .counter(ItemsCount::new(sizes.len()))
-        .bench(|| track.segment(1, 0, black_box(&sizes)).expect("the frames make a segment"));
+    bencher.counter(ItemsCount::new(sizes.len())).bench(|| {
+        track.segment(1, 0, black_box(&sizes), &SampleInformation::Clear).expect("the frames make a segment")
+    });
 }
 
 #[divan::bench]
@@ -87,6 +95,7 @@ fn two_hours() -> Presentation {
         video: rungs.into_iter().map(rung).collect(),
         audio: vec![audio],
         images: vec![],
+        protection: None,
     };
     Presentation::new(parts).expect("the parts fit together")
 }

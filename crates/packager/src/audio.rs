@@ -9,25 +9,28 @@ use isobmff::{
 
 use crate::aac::{AAC_FRAME_SAMPLES, AudioSpecificConfig};
 use crate::layout::Flavour;
+use crate::protection::{SampleInformation, TrackProtection};
 use crate::segment::{Segment, SegmentError};
-use crate::track::{TRACK_ID, file_type};
+use crate::track::{TRACK_ID, entry_of, file_type};
 
 /// What all segments of a sound track have in common.
 ///
 /// Frame k starts at exactly k · 1024 samples. There is no edit list: whole priming frames are left out before frames
 /// are counted, which is the one form that every player puts at the right time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AudioTrack {
     /// Rate (it is the timescale too) and channels.
     pub config: AudioSpecificConfig,
     /// ISO 639-2/T, e.g. `und`.
     pub language: [u8; 3],
+    /// How the frames are encrypted, where they are.
+    pub protection: Option<TrackProtection>,
 }
 
 impl AudioTrack {
     /// `ftyp` and `moov`. Depends on no sample, so it can exist before the media.
     pub fn init(&self, flavour: Flavour) -> Vec<u8> {
-        let entry = self.config.sample_entry();
+        let entry = entry_of(&self.config.sample_entry(), FourCc::ENCA, self.protection.as_ref());
         write_init(&InitSpec {
             file_type: file_type(flavour, b"mp42"),
             tracks: vec![InitTrack {
@@ -41,12 +44,19 @@ impl AudioTrack {
                 entries: vec![&entry],
                 edit: EditList::None,
             }],
-            extra: &[],
+            extra: self.protection.as_ref().map_or(&[], |protection| &protection.pssh),
         })
     }
 
     /// Segment `number` (from 1): frames of these sizes, the first of which is the track's frame `first_frame` (from 0).
-    pub fn segment(&self, number: u32, first_frame: u64, sizes: &[u32]) -> Result<Segment, SegmentError> {
+    /// `information` is what encrypting them gave.
+    pub fn segment(
+        &self,
+        number: u32,
+        first_frame: u64,
+        sizes: &[u32],
+        information: &SampleInformation,
+    ) -> Result<Segment, SegmentError> {
         let first = sizes.first().ok_or(SegmentError::Empty { segment: number })?;
         let frame =
             |&size| FragmentSample { duration: AAC_FRAME_SAMPLES, size, sync: true, composition_offset: 0 };
@@ -58,7 +68,7 @@ impl AudioTrack {
             entry: 1,
             base_decode_time: first_frame.checked_mul(AAC_FRAME_SAMPLES.into()).ok_or(too_long)?,
             samples: &samples,
-            extra: &[],
+            encryption: information.for_header(),
         });
         let media_bytes = sizes.iter().map(|&size| u64::from(size)).sum();
         Ok(Segment { header, media_bytes, first_sample_bytes: (*first).into() })

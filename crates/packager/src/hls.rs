@@ -1,11 +1,16 @@
 //! HLS playlists (RFC 8216bis) of a [`Presentation`]: version 7, fragmented MP4, video on demand.
 
+mod keys;
+
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Write};
 
 use crate::layout::{File, Flavour};
 use crate::mpd::{sheet_bandwidth, sheet_millis};
-use crate::presentation::{AudioRendition, FrameRate, ImageRendition, Presentation, VideoRendition, spans};
+use crate::presentation::{
+    AudioRendition, FrameRate, ImageRendition, Presentation, PresentationParts, VideoRendition, spans,
+};
+use crate::protection::KeyClass;
 use crate::rate::{Load, micros_nearest};
 
 /// The multivariant playlist, to be stored at [`File::Master`].
@@ -16,6 +21,7 @@ pub fn master(presentation: &Presentation, flavour: Flavour) -> String {
     let parts = presentation.parts();
     let here = File::Master(flavour);
     let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n");
+    push_session_keys(&mut text, parts);
     for (index, audio) in parts.audio.iter().enumerate() {
         let choice = if index == 0 { "YES" } else { "NO" };
         let uri = File::Media { flavour, rendition: &audio.id }.url_in(&here);
@@ -81,17 +87,18 @@ pub fn media(presentation: &Presentation, rendition: &str, flavour: Flavour) -> 
         return Some(image_playlist(presentation, images, flavour));
     }
     let audio = parts.audio.iter().find(|audio| audio.id == rendition);
-    let (boundaries, timescale) = match audio {
-        Some(audio) => (&audio.boundaries, audio.sample_rate),
+    let (boundaries, timescale, class) = match audio {
+        Some(audio) => (&audio.boundaries, audio.sample_rate, KeyClass::Audio),
         None => {
-            parts.video.iter().find(|video| video.id == rendition)?;
-            (&parts.boundaries, parts.timescale)
+            let video = parts.video.iter().find(|video| video.id == rendition)?;
+            (&parts.boundaries, parts.timescale, video.key_class())
         }
     };
     let here = File::Media { flavour, rendition };
     let durations = extinf_micros(boundaries, timescale);
     let mut text = playlist_head(&durations, "#EXT-X-INDEPENDENT-SEGMENTS\n");
     push_map(&mut text, rendition, flavour, &here);
+    push_keys(&mut text, parts, class);
     for (number, &micros) in (1..).zip(&durations) {
         push(&mut text, format_args!("#EXTINF:{},", Seconds(micros)));
         push(&mut text, format_args!("{}", File::Segment { rendition, number }.url_in(&here)));
@@ -110,6 +117,7 @@ pub fn iframes(presentation: &Presentation, rendition: &str, flavour: Flavour) -
     let durations = extinf_micros(&parts.boundaries, parts.timescale);
     let mut text = playlist_head(&durations, "#EXT-X-I-FRAMES-ONLY\n");
     push_map(&mut text, rendition, flavour, &here);
+    push_keys(&mut text, parts, video.key_class());
     for ((number, &micros), segment) in (1..).zip(&durations).zip(&video.segments) {
         push(&mut text, format_args!("#EXTINF:{},", Seconds(micros)));
         push(&mut text, format_args!("#EXT-X-BYTERANGE:{}@0", segment.iframe_bytes));
@@ -156,6 +164,29 @@ fn playlist_head(durations: &[u64], kind: &str) -> String {
 
 fn push_map(text: &mut String, rendition: &str, flavour: Flavour, here: &File<'_>) {
     push(text, format_args!("#EXT-X-MAP:URI=\"{}\"", File::Init { flavour, rendition }.url_in(here)));
+}
+
+/// The key of every segment that follows.
+fn push_keys(text: &mut String, parts: &PresentationParts, class: KeyClass) {
+    let Some((signalling, key)) = parts.key(class) else { return };
+    for attributes in keys::attributes(signalling, key) {
+        push(text, format_args!("#EXT-X-KEY:{attributes}"));
+    }
+}
+
+/// All keys, so that players can ask for licences before they have read a media playlist.
+fn push_session_keys(text: &mut String, parts: &PresentationParts) {
+    let audio = parts.audio.iter().map(|_| KeyClass::Audio);
+    let classes: BTreeSet<KeyClass> =
+        parts.video.iter().map(VideoRendition::key_class).chain(audio).collect();
+    let mut told = BTreeSet::new();
+    for (signalling, key) in classes.into_iter().filter_map(|class| parts.key(class)) {
+        if told.insert(key.key_id) {
+            for attributes in keys::attributes(signalling, key) {
+                push(text, format_args!("#EXT-X-SESSION-KEY:{attributes}"));
+            }
+        }
+    }
 }
 
 fn push(text: &mut String, line: fmt::Arguments<'_>) {

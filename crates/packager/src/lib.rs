@@ -6,6 +6,7 @@
 //!
 //! - [`Presentation`] says what was made; [`mpd`] and [`hls`] are functions of it and of nothing else.
 //! - [`VideoTrack`] and [`AudioTrack`] make init segments and segments (ISO/IEC 23000-19).
+//! - [`Protection`] encrypts their samples; keys and initialisation vectors are handed in.
 //! - [`Package`] turns existing MP4 renditions into such segments without touching a sample.
 //! - [`layout`] owns every name below a presentation's root.
 #![warn(clippy::as_conversions, clippy::indexing_slicing)]
@@ -19,8 +20,8 @@ mod language;
 pub mod layout;
 mod mpd;
 mod package;
-
 mod presentation;
+mod protection;
 mod rate;
 mod sample_entry;
 mod segment;
@@ -30,7 +31,7 @@ mod video;
 pub use aac::{AAC_FRAME_SAMPLES, AudioSpecificConfig};
 pub use adts::{AdtsError, AdtsParser};
 pub use audio::{AudioTrack, audio_segment_bounds};
-pub use avc::AvcConfig;
+pub use avc::{AvcConfig, SliceHeaderError};
 pub use language::language_tag;
 pub use layout::Flavour;
 pub use mpd::mpd;
@@ -40,6 +41,11 @@ pub use package::{
 pub use presentation::{
     AudioRendition, FrameRate, ImageRendition, Presentation, PresentationError, PresentationParts,
     VideoRendition, VideoSegment,
+};
+pub use protection::{
+    ContentKey, Decryption, DecryptionError, EncryptionError, IvRun, Key, KeyClass, KeyId, KeySignalling,
+    KeyTextError, Licences, MissingKey, Protection, SampleInformation, Scheme, Signalling, System,
+    TrackCipher, TrackProtection, clear_mpd, clear_playlist, playready_object, widevine_header,
 };
 pub use sample_entry::{EntryOf, EntryPart, SampleEntryError, check_same_entry};
 pub use segment::{Segment, SegmentError};

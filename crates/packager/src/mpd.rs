@@ -1,20 +1,24 @@
 //! DASH manifests (ISO/IEC 23009-1) of a [`Presentation`].
 
+mod protection;
+
 use std::io;
 
-use quick_xml::events::{BytesDecl, Event};
+use quick_xml::events::{BytesDecl, BytesText, Event};
 use quick_xml::writer::{ElementWriter, Writer};
 
 use crate::layout::{self, File, Flavour};
 use crate::presentation::{
     AudioRendition, FrameRate, ImageRendition, Presentation, PresentationParts, VideoRendition, gcd, spans,
 };
+use crate::protection::KeyClass;
 use crate::rate::{Load, longest_millis, micros_floor};
 
 /// The static MPD of a presentation, to be stored at [`File::Mpd`].
 ///
 /// Profile `isoff-live:2011` (§8.4): one object per segment, addressed by number, timed by `SegmentTimeline`. One
-/// adaptation set for the ladder, one for each sound track, one for each storyboard. Media starts at 0, so there is no
+/// adaptation set for the ladder, one for each sound track, one for each storyboard. Rungs under different keys are in
+/// adaptation sets of their own, which name each other as switchable (DASH-IF IOP 4.3 §7.7.3, §3.8). Media starts at 0, so there is no
 /// `@presentationTimeOffset`. `@bandwidth` holds for `@minBufferTime`, which is the longest segment (§5.3.5.2).
 /// The CMAF profile is not claimed: the `mov` flavour's init segments and the image tiles are outside of it.
 pub fn mpd(presentation: &Presentation, flavour: Flavour) -> String {
@@ -41,8 +45,11 @@ impl Manifest<'_> {
         let images = self.parts.images.iter().map(sheet_millis);
         let longest = images.chain([self.min_buffer]).max().unwrap_or(0);
         let duration = xs_duration(micros_floor(duration, self.parts.timescale));
-        let root = Element::new(xml, "MPD")
-            .attr("xmlns", "urn:mpeg:dash:schema:mpd:2011")
+        let mut root = Element::new(xml, "MPD").attr("xmlns", "urn:mpeg:dash:schema:mpd:2011");
+        for (name, value) in protection::NAMESPACES.into_iter().filter(|_| self.parts.protection.is_some()) {
+            root = root.attr(name, value);
+        }
+        let root = root
             .attr("profiles", "urn:mpeg:dash:profile:isoff-live:2011")
             .attr("type", "static")
             .attr("mediaPresentationDuration", duration)
@@ -57,8 +64,12 @@ impl Manifest<'_> {
     }
 
     fn write_sets(&self, xml: &mut Xml) -> io::Result<()> {
-        self.write_video(xml)?;
-        let mut id = 1;
+        let groups = self.video_groups();
+        let mut id = 0;
+        for rungs in &groups {
+            self.write_video(xml, id, groups.len(), rungs)?;
+            id += 1;
+        }
         for (index, audio) in self.parts.audio.iter().enumerate() {
             self.write_audio(xml, id, if index == 0 { "main" } else { "alternate" }, audio)?;
             id += 1;
@@ -70,13 +81,33 @@ impl Manifest<'_> {
         Ok(())
     }
 
-    fn write_video(&self, xml: &mut Xml) -> io::Result<()> {
-        let video = &self.parts.video;
+    /// The ladder, by key.
+    fn video_groups(&self) -> Vec<Vec<&VideoRendition>> {
+        let key = |video: &VideoRendition| self.parts.key(video.key_class()).map(|(_, key)| key.key_id);
+        let mut groups: Vec<Vec<&VideoRendition>> = Vec::new();
+        for video in &self.parts.video {
+            let same = groups.iter_mut().find(|group| group.first().is_some_and(|v| key(v) == key(video)));
+            match same {
+                Some(group) => group.push(video),
+                None => groups.push(vec![video]),
+            }
+        }
+        groups
+    }
+
+    /// One of the first `groups` adaptation sets, which can be switched between.
+    fn write_video(
+        &self,
+        xml: &mut Xml,
+        id: usize,
+        groups: usize,
+        video: &[&VideoRendition],
+    ) -> io::Result<()> {
         let largest = video.iter().max_by_key(|v| u64::from(v.width) * u64::from(v.height));
         let aspect = largest.map_or((1, 1), |v| aspect(v.width, v.height));
         let fastest = video.iter().map(|v| v.frame_rate).reduce(faster);
         Element::new(xml, "AdaptationSet")
-            .attr("id", 0)
+            .attr("id", id)
             .attr("contentType", "video")
             .attr("mimeType", "video/mp4")
             .attr("segmentAlignment", "true")
@@ -86,6 +117,15 @@ impl Manifest<'_> {
             .attr("par", format!("{}:{}", aspect.0, aspect.1))
             .attr("maxFrameRate", fastest.map_or_else(String::new, ratio))
             .containing(|xml| {
+                self.write_protection(xml, video.first().map(|video| video.key_class()))?;
+                let others: Vec<String> =
+                    (0..groups).filter(|other| *other != id).map(|id| id.to_string()).collect();
+                if !others.is_empty() {
+                    Element::new(xml, "SupplementalProperty")
+                        .attr("schemeIdUri", "urn:mpeg:dash:adaptation-set-switching:2016")
+                        .attr("value", others.join(","))
+                        .empty()?;
+                }
                 write_role(xml, "main")?;
                 self.write_template(xml, self.parts.timescale, &self.parts.boundaries)?;
                 video.iter().try_for_each(|rendition| self.write_rung(xml, rendition))
@@ -109,7 +149,14 @@ impl Manifest<'_> {
         }
     }
 
-    fn write_audio(&self, xml: &mut Xml, id: u32, role: &str, audio: &AudioRendition) -> io::Result<()> {
+    fn write_protection(&self, xml: &mut Xml, class: Option<KeyClass>) -> io::Result<()> {
+        match class.and_then(|class| self.parts.key(class)) {
+            Some((signalling, key)) => protection::write(xml, signalling, key),
+            None => Ok(()),
+        }
+    }
+
+    fn write_audio(&self, xml: &mut Xml, id: usize, role: &str, audio: &AudioRendition) -> io::Result<()> {
         let mut set = Element::new(xml, "AdaptationSet")
             .attr("id", id)
             .attr("contentType", "audio")
@@ -118,6 +165,7 @@ impl Manifest<'_> {
             set = set.attr("lang", language);
         }
         set.attr("segmentAlignment", "true").attr("startWithSAP", 1).containing(|xml| {
+            self.write_protection(xml, Some(KeyClass::Audio))?;
             write_role(xml, role)?;
             self.write_template(xml, audio.sample_rate, &audio.boundaries)?;
             let load =
@@ -152,7 +200,7 @@ impl Manifest<'_> {
     }
 
     /// Tiled thumbnails (DASH-IF IOP part 6, §6.2.6).
-    fn write_images(&self, xml: &mut Xml, id: u32, images: &ImageRendition) -> io::Result<()> {
+    fn write_images(&self, xml: &mut Xml, id: usize, images: &ImageRendition) -> io::Result<()> {
         let millis = sheet_millis(images);
         let media =
             layout::relative(&File::Mpd(self.flavour).to_string(), &layout::sheet_template(&images.id));
@@ -283,6 +331,10 @@ impl<'a> Element<'a> {
 
     fn empty(self) -> io::Result<()> {
         self.0.write_empty().map(|_| ())
+    }
+
+    fn text(self, text: &str) -> io::Result<()> {
+        self.0.write_text_content(BytesText::new(text)).map(|_| ())
     }
 
     fn containing(self, content: impl FnOnce(&mut Xml) -> io::Result<()>) -> io::Result<()> {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::layout::is_rendition_id;
+use crate::protection::{KeyClass, KeySignalling, MissingKey, Signalling, is_safe_url};
 
 /// What a presentation consists of, and that it fits together.
 ///
@@ -34,6 +35,9 @@ pub struct PresentationParts {
     /// Storyboards.
     #[serde(default)]
     pub images: Vec<ImageRendition>,
+    /// How video and sound are encrypted; `None` when they are not.
+    #[serde(default)]
+    pub protection: Option<Signalling>,
 }
 
 /// One rung of the ladder.
@@ -184,6 +188,17 @@ pub enum PresentationError {
         /// From 1.
         number: usize,
     },
+    /// A rendition whose key is not told.
+    #[error("`{id}` is encrypted")]
+    MissingKey {
+        /// The rendition.
+        id: String,
+        /// The class of its key.
+        source: MissingKey,
+    },
+    /// Not visible ASCII without quotes, or longer than 2000 bytes.
+    #[error("`{0}` is no address of licences")]
+    UnsafeUrl(String),
     /// Players stall or never end where sound outlasts the picture.
     #[error("`{id}` ends after the video")]
     AudioOutlastsVideo {
@@ -209,6 +224,9 @@ impl Presentation {
         for rendition in &parts.images {
             check_images(rendition, &parts)?;
         }
+        if let Some(signalling) = &parts.protection {
+            check_protection(signalling, &parts)?;
+        }
         Ok(Self(parts))
     }
 
@@ -225,6 +243,21 @@ impl Presentation {
     /// End of the video, in [`PresentationParts::timescale`].
     pub fn duration(&self) -> u64 {
         end(&self.0.boundaries)
+    }
+}
+
+impl PresentationParts {
+    /// What is told of the key of a class, when the presentation is protected.
+    pub(crate) fn key(&self, class: KeyClass) -> Option<(&Signalling, &KeySignalling)> {
+        let signalling = self.protection.as_ref()?;
+        Some((signalling, signalling.keys.get(&class)?))
+    }
+}
+
+impl VideoRendition {
+    /// Which key it is encrypted with, where it is.
+    pub fn key_class(&self) -> KeyClass {
+        KeyClass::of_picture(self.width, self.height)
     }
 }
 
@@ -387,6 +420,20 @@ fn check_images(rendition: &ImageRendition, parts: &PresentationParts) -> Result
     let needed = duration.div_ceil(millis * u128::from(parts.timescale));
     check_count(id, rendition.sheets.len(), usize::try_from(needed).unwrap_or(usize::MAX))?;
     check_sizes(id, rendition.sheets.iter().copied())
+}
+
+fn check_protection(signalling: &Signalling, parts: &PresentationParts) -> Result<(), PresentationError> {
+    let video = parts.video.iter().map(|video| (&video.id, video.key_class()));
+    let audio = parts.audio.iter().map(|audio| (&audio.id, KeyClass::Audio));
+    for (id, class) in video.chain(audio) {
+        if !signalling.keys.contains_key(&class) {
+            return Err(PresentationError::MissingKey { id: id.clone(), source: MissingKey { class } });
+        }
+    }
+    match signalling.urls().find(|url| !is_safe_url(url)) {
+        Some(url) => Err(PresentationError::UnsafeUrl(url.clone())),
+        None => Ok(()),
+    }
 }
 
 fn check_codecs(id: &str, codecs: &str) -> Result<(), PresentationError> {

@@ -3,6 +3,7 @@
 use isobmff::{FileType, FourCc};
 
 use crate::layout::Flavour;
+use crate::protection::TrackProtection;
 
 /// A file holds one track (23000-19 §7.3.2.1).
 pub(crate) const TRACK_ID: u32 = 1;
@@ -17,5 +18,17 @@ pub(crate) fn file_type(flavour: Flavour, codec: &[u8; 4]) -> FileType {
             let compatible = std::iter::once(quicktime).chain(cmaf).collect();
             FileType { major: quicktime, minor: 0, compatible }
         }
+    }
+}
+
+/// A sample entry as the init segment has it: as it is, or as that of a protected track.
+pub(crate) fn entry_of(
+    entry: &[u8],
+    protected_format: FourCc,
+    protection: Option<&TrackProtection>,
+) -> Vec<u8> {
+    match protection {
+        None => entry.to_vec(),
+        Some(protection) => protection.encryption.protect(entry, protected_format),
     }
 }

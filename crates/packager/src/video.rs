@@ -9,8 +9,9 @@ use isobmff::{
 };
 
 use crate::layout::Flavour;
+use crate::protection::{SampleInformation, TrackProtection};
 use crate::segment::{Segment, SegmentError};
-use crate::track::{TRACK_ID, file_type};
+use crate::track::{TRACK_ID, entry_of, file_type};
 
 /// What all segments of a rung have in common. Times are ticks of [`Self::timescale`] on the timeline, from 0.
 ///
@@ -29,6 +30,8 @@ pub struct VideoTrack {
     pub sample_entry: Vec<u8>,
     /// What is added to every composition offset; see [`reorder_delay`].
     pub reorder_delay: u64,
+    /// How the samples are encrypted, where they are.
+    pub protection: Option<TrackProtection>,
 }
 
 /// One encoded frame.
@@ -49,6 +52,7 @@ impl VideoTrack {
             0 => EditList::None,
             media_time => EditList::Skip { media_time },
         };
+        let entry = entry_of(&self.sample_entry, FourCc::ENCV, self.protection.as_ref());
         write_init(&InitSpec {
             file_type: file_type(flavour, b"avc1"),
             tracks: vec![InitTrack {
@@ -59,22 +63,23 @@ impl VideoTrack {
                 matrix: Matrix::UNITY,
                 width: u32::from(self.width) << 16,
                 height: u32::from(self.height) << 16,
-                entries: vec![&self.sample_entry],
+                entries: vec![&entry],
                 edit,
             }],
-            extra: &[],
+            extra: self.protection.as_ref().map_or(&[], |protection| &protection.pssh),
         })
     }
 
     /// Segment `number` (from 1), which covers `span`, of `samples` in decode order.
     ///
     /// The first sample lasts from the span's start even if its own time is later, the last one until the span's end:
-    /// lost frames never move a boundary.
+    /// lost frames never move a boundary. `information` is what encrypting the samples gave.
     pub fn segment(
         &self,
         number: u32,
         span: Range<u64>,
         samples: &[VideoSample],
+        information: &SampleInformation,
     ) -> Result<Segment, SegmentError> {
         let first = samples.first().ok_or(SegmentError::Empty { segment: number })?;
         if !first.sync {
@@ -106,7 +111,7 @@ impl VideoTrack {
             entry: 1,
             base_decode_time: span.start,
             samples: &fragment,
-            extra: &[],
+            encryption: information.for_header(),
         });
         let media_bytes = samples.iter().map(|sample| u64::from(sample.size)).sum();
         Ok(Segment { header, media_bytes, first_sample_bytes: first.size.into() })

@@ -36,6 +36,10 @@ const IMPURE: &[&str] = &[
     "tokio",
 ];
 
+/// Crates that are not looked below: what they pull in, they use for one thing that is no I/O.
+/// `cpufeatures` asks which instructions the processor has (AES), on ARM through `libc`.
+const LEAVES: &[&str] = &["cpufeatures"];
+
 /// A crate from outside that belongs to one of ours.
 const OWNED: &[(&str, &[&str])] = &[
     ("sqlx", &["db"]),
@@ -127,7 +131,9 @@ impl Graph {
         while let Some(id) = open.pop() {
             if let Some((name, below)) = self.resolved.get(id).filter(|_| seen.insert(id)) {
                 names.insert(name.clone());
-                open.extend(below);
+                if !LEAVES.contains(&name.as_str()) {
+                    open.extend(below);
+                }
             }
         }
         names
@@ -189,5 +195,11 @@ mod tests {
     fn a_runtime_below_a_pure_crate_is_found_through_others() {
         let found = findings(&[("packager", &["isobmff"]), ("isobmff", &["helper"]), ("helper", &["tokio"])]);
         assert_eq!(found.iter().filter(|finding| finding.contains("`tokio`")).count(), 2, "{found:?}");
+    }
+
+    #[test]
+    fn a_pure_crate_may_ask_what_the_processor_can_do() {
+        let below = [("packager", &["cpufeatures"][..]), ("cpufeatures", &["libc"])];
+        assert_eq!(findings(&below).iter().filter(|finding| finding.contains("`libc`")).count(), 0);
     }
 }

@@ -1,4 +1,12 @@
-//! What manifests need to know of an AVC sample entry.
+//! AVC: what manifests need to know of a sample entry, and what encryption needs to know of a sample.
+
+mod bits;
+mod parameter_sets;
+mod slice_header;
+
+pub(crate) use parameter_sets::ParameterSets;
+pub(crate) use slice_header::NalUnit;
+pub use slice_header::SliceHeaderError;
 
 use crate::sample_entry::{SampleEntryError, check_format, children};
 
@@ -11,6 +19,8 @@ pub struct AvcConfig<'a> {
     pub compatibility: u8,
     /// AVCLevelIndication.
     pub level: u8,
+    /// Bytes of the length before each NAL unit of a sample, 1 to 4.
+    pub nal_length_size: u8,
     /// Pixels, of the sample entry.
     pub width: u16,
     /// Pixels, of the sample entry.
@@ -27,13 +37,14 @@ impl<'a> AvcConfig<'a> {
         check_format(entry, "avc1")?;
         let avcc = children(entry)?.find(|child| child.kind.0 == *b"avcC");
         let mut bytes = Reader(avcc.ok_or(SampleEntryError::Missing("avcC"))?.body);
-        let [_version, profile, compatibility, level, _length_size, sps_count] = bytes.array()?;
+        let [_version, profile, compatibility, level, length_size, sps_count] = bytes.array()?;
         let sps = bytes.parameter_sets(sps_count & 0x1f)?;
         let [pps_count] = bytes.array()?;
         let pps = bytes.parameter_sets(pps_count)?;
         let mut size = Reader(entry.get(32..).ok_or(SampleEntryError::Damaged)?);
         let (width, height) = (u16::from_be_bytes(size.array()?), u16::from_be_bytes(size.array()?));
-        Ok(Self { profile, compatibility, level, width, height, sps, pps })
+        let nal_length_size = (length_size & 3) + 1;
+        Ok(Self { profile, compatibility, level, nal_length_size, width, height, sps, pps })
     }
 
     /// Whether the sample entry states that its pixels are square (`pasp`, 14496-12 §12.1.4), or states nothing.

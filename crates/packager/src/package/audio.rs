@@ -6,13 +6,12 @@ use isobmff::{SampleTable, Track};
 
 use super::edits::Placement;
 use super::error::PackageError;
-use super::{MediaPiece, PackageInput, PackagedSegment, push_bytes};
+use super::{MediaPiece, PackageInput, Samples, push_bytes};
 use crate::aac::{AAC_FRAME_SAMPLES, AudioSpecificConfig};
 use crate::audio::{AudioTrack, audio_segment_bounds};
 use crate::language::language_tag;
 use crate::presentation::{AudioRendition, end};
 use crate::sample_entry::SampleEntryError;
-use crate::segment::SegmentError;
 
 /// What whole frames cannot express is left as it is up to this; beyond, it would be heard.
 const OFFSET_TOLERANCE_MICROS: u64 = 5_000;
@@ -55,7 +54,7 @@ impl<'a> AudioSource<'a> {
         let dropped = u32::try_from(shift.min(0).unsigned_abs()).unwrap_or(u32::MAX);
         Ok(Self {
             id: String::new(),
-            track: AudioTrack { config, language: track.language },
+            track: AudioTrack { config, language: track.language, protection: None },
             name,
             input: index,
             samples,
@@ -124,7 +123,7 @@ impl<'a> AudioSource<'a> {
     }
 
     /// The segment with this index from 0; `None` when there is none.
-    pub(crate) fn segment(&self, number: u32, index: usize) -> Option<Result<PackagedSegment, SegmentError>> {
+    pub(crate) fn segment(&self, index: usize) -> Option<(Samples<'_>, Vec<MediaPiece>)> {
         let bounds = self.bounds.get(index)?.clone();
         let silence = self.track.config.silent_frame().unwrap_or_default();
         let silent_size = u32::try_from(silence.len()).ok()?;
@@ -145,8 +144,7 @@ impl<'a> AudioSource<'a> {
             sizes.push(silent_size);
             media.push(MediaPiece::Silence(silence));
         }
-        let segment = self.track.segment(number, bounds.start, &sizes);
-        Some(segment.map(|segment| PackagedSegment { segment, media }))
+        Some((Samples::Audio { track: &self.track, first_frame: bounds.start, sizes }, media))
     }
 
     /// The place in the table of a frame of the timeline, inside of what is used.

@@ -1,6 +1,7 @@
 //! Why inputs cannot be packaged, in sentences for the one who chose them.
 
 use crate::presentation::PresentationError;
+use crate::protection::EncryptionError;
 use crate::sample_entry::SampleEntryError;
 use crate::segment::SegmentError;
 
@@ -99,6 +100,14 @@ pub enum PackageError {
         input: String,
         /// How much is missing.
         millis: u64,
+    },
+    /// A rendition that cannot be encrypted.
+    #[error("`{rendition}` cannot be encrypted")]
+    Encryption {
+        /// Its id.
+        rendition: String,
+        /// Why.
+        source: EncryptionError,
     },
     /// AAC whose frames do not follow each other every 1024 samples.
     #[error("the sound of `{input}` has a gap or a clock of its own at frame `{frame}`: encode it again")]

@@ -6,15 +6,19 @@ mod error;
 mod video;
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use isobmff::{ByteRange, Movie};
 
 use self::audio::AudioSource;
 pub use self::error::PackageError;
 use self::video::{VideoCandidate, VideoSource};
+use crate::audio::AudioTrack;
 use crate::layout::Flavour;
 use crate::presentation::{Presentation, PresentationParts, VideoSegment};
+use crate::protection::{EncryptionError, KeyClass, MissingKey, Protection, SampleInformation, TrackCipher};
 use crate::segment::Segment;
+use crate::video::{VideoSample, VideoTrack};
 
 /// One file to package.
 #[derive(Debug, Clone, Copy)]
@@ -60,13 +64,20 @@ pub struct PackagedRendition<'p> {
     source: Source<'p>,
 }
 
-/// A segment and where its media comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PackagedSegment {
-    /// Its header and sizes.
-    pub segment: Segment,
+/// A segment before its header is made, which may depend on its media.
+#[derive(Debug, Clone)]
+pub struct PackagedSegment<'p> {
     /// What follows the header, in order; neighbouring samples are one piece.
     pub media: Vec<MediaPiece>,
+    rendition: &'p str,
+    number: u32,
+    samples: Samples<'p>,
+}
+
+#[derive(Debug, Clone)]
+enum Samples<'p> {
+    Video { track: &'p VideoTrack, span: Range<u64>, samples: Vec<VideoSample> },
+    Audio { track: &'p AudioTrack, first_frame: u64, sizes: Vec<u32> },
 }
 
 /// Some of a segment's media.
@@ -126,14 +137,26 @@ impl<'a> Package<'a> {
         sources.map(|source| PackagedRendition { boundaries: &self.boundaries, source })
     }
 
-    /// What manifests are made of.
+    /// Encrypts every rendition: from now on init segments say so, and the media of segments has to go through
+    /// [`PackagedRendition::cipher`].
+    pub fn protect(&mut self, protection: &Protection) -> Result<(), MissingKey> {
+        for source in &mut self.video {
+            source.track.protection = Some(protection.track(source.key_class())?);
+        }
+        for source in &mut self.audio {
+            source.track.protection = Some(protection.track(KeyClass::Audio)?);
+        }
+        Ok(())
+    }
+
+    /// What manifests are made of, as long as nothing is encrypted: that makes headers longer.
     pub fn presentation(&self) -> Result<Presentation, PackageError> {
         let mut video = Vec::with_capacity(self.video.len());
         let mut audio = Vec::with_capacity(self.audio.len());
         for rendition in self.renditions() {
             let mut segments = Vec::new();
             for number in 1..=rendition.segment_count() {
-                let segment = rendition.segment(number)?.segment;
+                let segment = rendition.segment(number)?.with(&SampleInformation::Clear)?;
                 segments.push(VideoSegment { bytes: segment.bytes(), iframe_bytes: segment.iframe_bytes() });
             }
             match rendition.source {
@@ -149,6 +172,7 @@ impl<'a> Package<'a> {
             video,
             audio,
             images: Vec::new(),
+            protection: None,
         };
         Ok(Presentation::new(parts)?)
     }
@@ -185,8 +209,17 @@ impl PackagedRendition<'_> {
         }
     }
 
+    /// Encrypts its samples, segment by segment in order.
+    pub fn cipher(&self, protection: &Protection) -> Result<TrackCipher, PackageError> {
+        let cipher = match self.source {
+            Source::Video(source) => protection.video_cipher(source.key_class(), &source.track.sample_entry),
+            Source::Audio(_) => protection.audio_cipher().map_err(EncryptionError::from),
+        };
+        cipher.map_err(|source| PackageError::Encryption { rendition: self.id().to_owned(), source })
+    }
+
     /// Segment `number`, from 1.
-    pub fn segment(&self, number: u32) -> Result<PackagedSegment, PackageError> {
+    pub fn segment(&self, number: u32) -> Result<PackagedSegment<'_>, PackageError> {
         let index = number.checked_sub(1).and_then(|index| usize::try_from(index).ok());
         let missing = || PackageError::NoSegment { rendition: self.id().to_owned(), number };
         let index = index.ok_or_else(missing)?;
@@ -194,12 +227,36 @@ impl PackagedRendition<'_> {
             Source::Video(source) => {
                 let start = *self.boundaries.get(index).ok_or_else(missing)?;
                 let end = *self.boundaries.get(index.saturating_add(1)).ok_or_else(missing)?;
-                source.segment(number, index, start..end)
+                source.segment(index, start..end)
             }
-            Source::Audio(source) => source.segment(number, index),
+            Source::Audio(source) => source.segment(index),
         };
-        made.ok_or_else(missing)?
-            .map_err(|source| PackageError::Segment { rendition: self.id().to_owned(), source })
+        let (samples, media) = made.ok_or_else(missing)?;
+        Ok(PackagedSegment { media, rendition: self.id(), number, samples })
+    }
+}
+
+impl PackagedSegment<'_> {
+    /// Bytes of each sample.
+    pub fn sizes(&self) -> Vec<u32> {
+        match &self.samples {
+            Samples::Video { samples, .. } => samples.iter().map(|sample| sample.size).collect(),
+            Samples::Audio { sizes, .. } => sizes.clone(),
+        }
+    }
+
+    /// Its header, given what encrypting its media has told.
+    pub fn with(&self, information: &SampleInformation) -> Result<Segment, PackageError> {
+        let number = self.number;
+        let made = match &self.samples {
+            Samples::Video { track, span, samples } => {
+                track.segment(number, span.clone(), samples, information)
+            }
+            Samples::Audio { track, first_frame, sizes } => {
+                track.segment(number, *first_frame, sizes, information)
+            }
+        };
+        made.map_err(|source| PackageError::Segment { rendition: self.rendition.to_owned(), source })
     }
 }
 

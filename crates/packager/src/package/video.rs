@@ -6,10 +6,10 @@ use isobmff::{SampleTable, Track};
 
 use super::edits::Placement;
 use super::error::PackageError;
-use super::{PackageInput, PackagedSegment, push_bytes};
+use super::{MediaPiece, PackageInput, Samples, push_bytes};
 use crate::avc::AvcConfig;
 use crate::presentation::{FrameRate, VideoRendition, VideoSegment};
-use crate::segment::SegmentError;
+use crate::protection::KeyClass;
 use crate::video::{VideoSample, VideoTrack};
 
 /// How much earlier than the longest rung another one may end, in milliseconds.
@@ -95,6 +95,7 @@ impl<'a> VideoCandidate<'a> {
                 height: config.height,
                 sample_entry: entry.to_vec(),
                 reorder_delay: 0,
+                protection: None,
             },
             codecs: config.codecs(),
             frame_rate,
@@ -162,13 +163,13 @@ impl VideoSource<'_> {
         }
     }
 
+    /// Which key it is encrypted with.
+    pub(crate) fn key_class(&self) -> KeyClass {
+        KeyClass::of_picture(self.track.width.into(), self.track.height.into())
+    }
+
     /// The segment with this index from 0; `None` when there is none.
-    pub(crate) fn segment(
-        &self,
-        number: u32,
-        index: usize,
-        span: Range<u64>,
-    ) -> Option<Result<PackagedSegment, SegmentError>> {
+    pub(crate) fn segment(&self, index: usize, span: Range<u64>) -> Option<(Samples<'_>, Vec<MediaPiece>)> {
         let range = *self.cuts.get(index)?..*self.cuts.get(index.checked_add(1)?)?;
         let mut media = Vec::new();
         let mut samples = Vec::with_capacity(range.len());
@@ -177,7 +178,7 @@ impl VideoSource<'_> {
             samples.push(VideoSample { presentation_time, size: sample.size, sync: sample.sync });
             push_bytes(&mut media, self.input, sample.offset, sample.size);
         }
-        Some(self.track.segment(number, span, &samples).map(|segment| PackagedSegment { segment, media }))
+        Some((Samples::Video { track: &self.track, span, samples }, media))
     }
 
     /// The longest that any sample's turn in its segment is after its presentation.

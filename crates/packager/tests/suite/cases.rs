@@ -39,6 +39,7 @@ pub(crate) fn ladder() -> PresentationParts {
             tile_millis: 2000,
             sheets: vec![20_000, 15_500],
         }],
+        protection: None,
         boundaries,
     }
 }
@@ -57,6 +58,7 @@ pub(crate) fn portrait_vfr() -> PresentationParts {
         )],
         audio: vec![],
         images: vec![],
+        protection: None,
     }
 }
 
@@ -74,6 +76,7 @@ pub(crate) fn blink() -> PresentationParts {
         )],
         audio: vec![audio("audio", 44100, None, &[0, 1024])],
         images: vec![],
+        protection: None,
     }
 }
 
@@ -159,6 +162,7 @@ pub(crate) fn any_presentation() -> impl Strategy<Value = Presentation> {
                 video: video.collect(),
                 audio: audio.collect(),
                 images: images.into_iter().collect(),
+                protection: None,
             })
             .unwrap()
         })

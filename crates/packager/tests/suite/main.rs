@@ -7,5 +7,7 @@ mod cases;
 mod manifests;
 mod package;
 mod presentation;
+mod protection;
 mod sample_entries;
 mod segments;
+mod slices;

@@ -9,7 +9,7 @@ use packager::layout::File;
 use packager::{Flavour, FrameRate, Presentation, PresentationParts, hls, mpd};
 use proptest::prelude::*;
 
-fn check_snapshot(name: &str, parts: PresentationParts) {
+pub(crate) fn check_snapshot(name: &str, parts: PresentationParts) {
     let presentation = Presentation::new(parts).unwrap();
     insta::assert_snapshot!(name, manifests(&presentation));
 }

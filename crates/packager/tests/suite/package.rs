@@ -6,7 +6,7 @@ use isobmff::{
 };
 use packager::{
     AudioSpecificConfig, Flavour, FrameRate, MediaPiece, Package, PackageError, PackageInput, PackageRules,
-    PackagedRendition, Presentation,
+    PackagedRendition, Presentation, SampleInformation,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -122,7 +122,8 @@ fn fetch(rendition: &PackagedRendition<'_>) -> Vec<StreamFragment> {
     stream.push(&rendition.init(Flavour::Mp4));
     for number in 1..=rendition.segment_count() {
         let made = rendition.segment(number).unwrap();
-        stream.push(&made.segment.header);
+        let segment = made.with(&SampleInformation::Clear).unwrap();
+        stream.push(&segment.header);
         let mut media = 0;
         for piece in &made.media {
             let bytes: Vec<u8> = match piece {
@@ -134,7 +135,7 @@ fn fetch(rendition: &PackagedRendition<'_>) -> Vec<StreamFragment> {
             media += bytes.len() as u64;
             stream.push(&bytes);
         }
-        assert_eq!(media, made.segment.media_bytes);
+        assert_eq!(media, segment.media_bytes);
     }
     assert!(rendition.segment(rendition.segment_count() + 1).is_err() && rendition.segment(0).is_err());
     let mut fragments = Vec::new();

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use isobmff::{Edit, FragmentStream, Limits, StreamEvent, StreamFragment, index_slice};
 use mp4_atom::{Any, ReadFrom};
 use packager::{
-    AudioSpecificConfig, AudioTrack, Flavour, Segment, SegmentError, VideoSample, VideoTrack,
-    audio_segment_bounds, reorder_delay,
+    AudioSpecificConfig, AudioTrack, Flavour, SampleInformation, Segment, SegmentError, VideoSample,
+    VideoTrack, audio_segment_bounds, reorder_delay,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -35,6 +35,7 @@ impl Plan {
             height: 720,
             sample_entry: avc1(1280, 720, SPS, PPS, SQUARE),
             reorder_delay: reorder_delay(self.times.iter().map(|times| times.iter().copied()), DEPTH),
+            protection: None,
         }
     }
 }
@@ -103,7 +104,7 @@ fn check_video(plan: &Plan, track: &VideoTrack, segments: &[Vec<VideoSample>]) {
     let mut objects = Vec::new();
     for (index, samples) in segments.iter().enumerate() {
         let number = u32::try_from(index + 1).unwrap();
-        let segment = track.segment(number, plan.span(index), samples).unwrap();
+        let segment = track.segment(number, plan.span(index), samples, &SampleInformation::Clear).unwrap();
         assert_eq!(segment.iframe_bytes(), segment.header.len() as u64 + u64::from(samples[0].size));
         objects.push(object(&segment));
     }
@@ -157,7 +158,7 @@ proptest! {
         let track = plan.track();
         check_init_against_oracle(&track);
         let samples = encode(&plan.times[0], length);
-        let segment = track.segment(1, plan.span(0), &samples).unwrap();
+        let segment = track.segment(1, plan.span(0), &samples, &SampleInformation::Clear).unwrap();
         check_segment_against_oracle(&segment, &samples, &read(&track.init(Flavour::Mp4), &[object(&segment)])[0]);
     }
 
@@ -229,13 +230,17 @@ fn check_audio(boundaries: &[u64], timescale: u32, rate: u32, frames: u64) {
         let off = boundaries.iter().map(|boundary| (seconds(boundary) - at).abs()).fold(f64::MAX, f64::min);
         assert!(off <= 512.0 / f64::from(rate) + 1e-9);
     }
-    let track = AudioTrack { config: AudioSpecificConfig::new(rate, 2).unwrap(), language: *b"deu" };
+    let track = AudioTrack {
+        config: AudioSpecificConfig::new(rate, 2).unwrap(),
+        language: *b"deu",
+        protection: None,
+    };
     let sizes: Vec<u32> = (0..frames).map(|frame| u32::try_from(frame % 300).unwrap() + 1).collect();
     let objects: Vec<Vec<u8>> = (1..)
         .zip(&bounds)
         .map(|(number, range)| {
             let sizes = &sizes[usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap()];
-            object(&track.segment(number, range.start, sizes).unwrap())
+            object(&track.segment(number, range.start, sizes, &SampleInformation::Clear).unwrap())
         })
         .collect();
     let init = track.init(Flavour::Mov);
@@ -275,7 +280,7 @@ fn check_refused(span: std::ops::Range<u64>, samples: &[(u64, bool)], expected: 
         .map(|&(presentation_time, sync)| VideoSample { presentation_time, size: 1, sync })
         .collect();
     let track = VideoTrack { reorder_delay: 1, ..plan.track() };
-    assert_eq!(track.segment(7, span, &samples), Err(expected));
+    assert_eq!(track.segment(7, span, &samples, &SampleInformation::Clear), Err(expected));
 }
 
 #[test]
