@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use packager::IvRun;
+
 /// Time since 1970.
 pub(crate) fn unix_time() -> Duration {
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the clock")]
@@ -18,6 +20,11 @@ pub(crate) fn host_name() -> String {
 /// Random bytes that nobody can guess.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     rand::random()
+}
+
+/// Initialisation vectors for one attempt to encrypt something.
+pub(crate) fn iv_run() -> IvRun {
+    IvRun::starting_at(u64::from_be_bytes(random()))
 }
 
 /// A number in `0.0..=1.0`, so that what failed together does not come back together.

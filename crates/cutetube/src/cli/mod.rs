@@ -1,9 +1,11 @@
 //! The command line: what can be asked for, and how failure is told.
 
 mod check_config;
+mod decrypt;
 mod doctor;
 mod events;
 mod inspect;
+mod keys;
 mod migrate;
 mod openapi;
 mod package;
@@ -38,6 +40,8 @@ enum Command {
     Transcode(transcode::Transcode),
     /// Package renditions that exist already for DASH and HLS, without encoding anything
     Package(package::Package),
+    /// Undo encryption with the keys, for tests and support
+    Decrypt(decrypt::Decrypt),
     /// Upload a video to a running server
     Publish(publish::Publish),
     /// Show what a file's index says, without reading its media
@@ -121,6 +125,7 @@ fn run(command: Command, env: Environment) -> anyhow::Result<()> {
             Command::Worker(worker) => worker.run(env).await,
             Command::Transcode(transcode) => transcode.run(env).await,
             Command::Package(package) => package.run().await,
+            Command::Decrypt(decrypt) => decrypt.run(),
             Command::Publish(publish) => publish.run().await,
             Command::Inspect(inspect) => inspect.run().await,
             Command::Migrate(migrate) => migrate.run(env).await,

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use packager::PackageError;
+use packager::{EncryptionError, PackageError};
 
 use super::Advised;
+use super::keys::EncryptArgs;
 use super::transcode::print_presentation;
-use crate::pipeline::package::{PackagingError, package};
+use crate::ambient;
+use crate::pipeline::package::{Encryption, PackagingError, package};
 use crate::progress::{Progress, Unit};
 
 /// Package renditions that exist already for DASH and HLS, without encoding anything.
@@ -19,12 +21,17 @@ pub(super) struct Package {
     /// Folder to write to; any web server can serve it
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
+    #[command(flatten)]
+    encrypt: EncryptArgs,
 }
 
 impl Package {
     pub(super) async fn run(self) -> anyhow::Result<()> {
+        let protection = self.encrypt.protection()?;
+        let encryption =
+            protection.as_ref().map(|protection| Encryption { protection, ivs: ambient::iv_run() });
         let mut shown = None;
-        let outcome = package(&self.files, &self.out, |done, total| {
+        let outcome = package(&self.files, &self.out, encryption, |done, total| {
             shown.get_or_insert_with(|| Progress::new("packaging", total, Unit::Bytes)).set(done, "");
         })
         .await;
@@ -40,6 +47,15 @@ fn explain(error: PackagingError) -> anyhow::Error {
     let hint = match &error {
         PackagingError::Package(error) => hint(error),
         PackagingError::Index { .. } => Some("only complete MP4 and MOV files can be packaged"),
+        PackagingError::Key(_) => {
+            Some("add a key for it: `--key hd:KID:KEY`, or one for all: `--key KID:KEY`")
+        }
+        PackagingError::Encrypt { source: EncryptionError::TooManySlices { .. }, .. } => {
+            Some("encode it with fewer slices in each frame, for instance with x264's `slices=4`")
+        }
+        PackagingError::Encrypt { .. } => {
+            Some("encode it again: `cutetube transcode` encrypts what it makes")
+        }
         PackagingError::Read { .. } | PackagingError::Write { .. } => None,
     };
     let error = anyhow::Error::from(error);

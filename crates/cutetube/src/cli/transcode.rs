@@ -13,7 +13,9 @@ use transcode::runner::Runner;
 use transcode::sandbox::Priority;
 use transcode::settings::RateControl;
 
+use super::keys::EncryptArgs;
 use super::{ConfigArgs, Environment, print, search_path};
+use crate::ambient;
 use crate::pipeline::StageError;
 use crate::pipeline::export::{ExportOptions, Exported, export};
 use crate::progress::{Progress, Unit};
@@ -41,6 +43,8 @@ pub(super) struct Transcode {
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
     #[command(flatten)]
+    encrypt: EncryptArgs,
+    #[command(flatten)]
     config: ConfigArgs,
 }
 
@@ -61,6 +65,7 @@ impl FromStr for SegmentsPerChunk {
 impl Transcode {
     pub(super) async fn run(self, env: Environment) -> anyhow::Result<()> {
         let search_path = search_path(&env);
+        let protection = self.encrypt.protection()?;
         let flags = self.preset.into_iter().map(|preset| ("ladder.preset", preset)).collect();
         let config = self.config.load(env, flags)?;
         telemetry::init(&config.log)?;
@@ -73,6 +78,7 @@ impl Transcode {
             settings,
             segments_per_chunk: self.segments_per_chunk.map(|SegmentsPerChunk(number)| number),
             jobs: self.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+            protection,
         };
         let cancel = CancellationToken::new();
         let runner = Runner {
@@ -86,7 +92,7 @@ impl Transcode {
             let mut shown = shown.lock().unwrap_or_else(PoisonError::into_inner);
             shown.get_or_insert_with(|| Progress::new("encoding", total, Unit::Frames)).set(done, "");
         };
-        let outcome = export(&runner, &self.file, &self.out, &options, &progress).await;
+        let outcome = export(&runner, &self.file, &self.out, &options, &ambient::iv_run, &progress).await;
         if let Some(shown) = shown.into_inner().unwrap_or_else(PoisonError::into_inner) {
             shown.finish();
         }

@@ -1,11 +1,14 @@
 //! Everything decided about a video before a byte of it is encoded: a pure function of its index, of what ffprobe
 //! says of its first samples, and of the settings.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use bytes::Bytes;
 use isobmff::{Movie, Track};
-use packager::VideoTrack;
+use packager::{
+    AudioSpecificConfig, AudioTrack, KeyClass, MissingKey, Protection, TrackProtection, VideoTrack,
+};
 use serde::{Deserialize, Serialize};
 use transcode::artwork::Artwork;
 use transcode::audio::{self, AudioError, AudioPlan};
@@ -47,6 +50,8 @@ pub(crate) struct Blueprint {
     pub(crate) stored: StoredBlueprint,
     pub(crate) timeline: Timeline,
     pub(crate) artwork: Artwork,
+    /// Keys, of a protected video. They are kept elsewhere than the plan.
+    pub(crate) protection: Option<Protection>,
     reordering: Reordering,
     /// What every composition offset of every rung is raised by.
     reorder_delay: u64,
@@ -140,7 +145,27 @@ impl Blueprint {
             |(_, delay): &(_, u64)| delay * REORDER_DELAYS_PER_SECOND <= u64::from(timeline.timescale);
         let (reordering, reorder_delay) =
             Reordering::ALL.into_iter().map(delay).find(is_short).unwrap_or((Reordering::None, 0));
-        Self { movie, stored, timeline, artwork, reordering, reorder_delay }
+        Self { movie, stored, timeline, artwork, protection: None, reordering, reorder_delay }
+    }
+
+    /// The same plan for a protected video, when there is a key for every rendition.
+    pub(crate) fn protected_by(mut self, protection: Protection) -> Result<Self, MissingKey> {
+        for class in self.key_classes() {
+            protection.track(class)?;
+        }
+        self.protection = Some(protection);
+        Ok(self)
+    }
+
+    fn key_classes(&self) -> BTreeSet<KeyClass> {
+        let video = self.stored.ladder.iter().map(|rung| KeyClass::of_picture(rung.width, rung.height));
+        video.chain(self.sound_track().map(|_| KeyClass::Audio)).collect()
+    }
+
+    /// What the init segments of renditions under this class of keys tell.
+    fn track_protection(&self, class: KeyClass) -> Option<TrackProtection> {
+        let protection = self.protection.as_ref()?;
+        Some(protection.track(class).expect("keys are checked where they join the plan"))
     }
 
     /// What the chunk encoder works from.
@@ -166,7 +191,14 @@ impl Blueprint {
             height: pixels(rung.height),
             sample_entry: sample_entry.to_vec(),
             reorder_delay: self.reorder_delay,
+            protection: self.track_protection(KeyClass::of_picture(rung.width, rung.height)),
         }
+    }
+
+    /// The same of the sound; `None` when the video is silent.
+    pub(crate) fn audio_track(&self, config: AudioSpecificConfig) -> Option<AudioTrack> {
+        let language = self.sound_track()?.language;
+        Some(AudioTrack { config, language, protection: self.track_protection(KeyClass::Audio) })
     }
 
     /// A rung by its index in the ladder.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use packager::{VideoSample, VideoTrack};
+use packager::{IvRun, VideoSample, VideoTrack};
 use tokio::sync::mpsc;
 use transcode::artwork::StillKind;
 use transcode::check::EncodedSegment;
@@ -13,6 +13,7 @@ use transcode::runner::Runner;
 use transcode::source::ReadRange;
 
 use super::blueprint::Blueprint;
+use super::sealing::Seal;
 use super::{Shelf, StageError, both_to_the_end};
 use crate::blobs::{Flavour, MediaObject, Stored};
 
@@ -53,13 +54,14 @@ pub(crate) struct MadeStill {
     pub(crate) stored: Stored,
 }
 
-/// Encodes `chunk` and stores every segment as it comes. `progress` hears of encoded frames, over all rungs.
+/// Encodes `chunk` and stores every segment as it comes, encrypted with `ivs` if the video is protected. `progress` hears of encoded frames, over all rungs.
 pub(crate) async fn make(
     runner: &Runner<'_>,
     source: &dyn ReadRange,
     blueprint: &Blueprint,
     chunk: &ChunkSpec,
     shelf: &Shelf,
+    ivs: IvRun,
     progress: &(dyn Fn(u64) + Sync),
 ) -> Result<MadeChunk, StageError> {
     let (sender, deliveries) = mpsc::channel(4);
@@ -73,7 +75,7 @@ pub(crate) async fn make(
         // So does the receiver with the store.
         let mut deliveries = deliveries;
         let mut desk =
-            PackagingDesk { blueprint, shelf, made: MadeChunk::default(), tracks: BTreeMap::new() };
+            PackagingDesk { blueprint, shelf, ivs, made: MadeChunk::default(), tracks: BTreeMap::new() };
         while let Some(delivery) = deliveries.recv().await {
             match delivery {
                 Delivery::Segment(segment) => {
@@ -95,8 +97,9 @@ pub(crate) async fn make(
 struct PackagingDesk<'a> {
     blueprint: &'a Blueprint,
     shelf: &'a Shelf,
+    ivs: IvRun,
     made: MadeChunk,
-    tracks: BTreeMap<usize, VideoTrack>,
+    tracks: BTreeMap<usize, (VideoTrack, Seal)>,
 }
 
 impl PackagingDesk<'_> {
@@ -107,10 +110,11 @@ impl PackagingDesk<'_> {
         if made.segments.is_empty() {
             made.sample_entry = encoded.sample_entry.clone();
             let track = self.blueprint.video_track_of(encoded.rung, &encoded.sample_entry);
-            self.tracks.insert(encoded.rung, track);
+            let seal = Seal::video(self.blueprint, encoded.rung, &encoded.sample_entry)?;
+            self.tracks.insert(encoded.rung, (track, seal));
         }
-        let track =
-            self.tracks.get(&encoded.rung).expect("the first segment of a rung has brought its track");
+        let (track, seal) =
+            self.tracks.get_mut(&encoded.rung).expect("the first segment of a rung has brought its track");
         let samples: Vec<VideoSample> = encoded
             .samples
             .iter()
@@ -120,12 +124,14 @@ impl PackagingDesk<'_> {
                 sync: sample.sync,
             })
             .collect();
+        let sizes = samples.iter().map(|sample| sample.size);
+        let (media, information) = seal.apply(vec![encoded.data], sizes, &mut self.ivs)?;
         let number = encoded.segment + 1;
         let segment = track
-            .segment(number, timeline.segment_span(encoded.segment), &samples)
+            .segment(number, timeline.segment_span(encoded.segment), &samples, &information)
             .map_err(|error| StageError::retry("an encoded segment cannot be packaged", error))?;
         let iframe_bytes = segment.iframe_bytes();
-        let parts = vec![segment.header.into(), encoded.data];
+        let parts = std::iter::once(segment.header.into()).chain(media).collect();
         let stored = self.shelf.put(MediaObject::Segment(name.clone(), number), parts).await?;
         made.segments.push(MadeSegment { segment: encoded.segment, stored, iframe_bytes });
         if encoded.segment == 0 {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
-use packager::{EntryOf, Presentation, VideoSegment, check_same_entry};
+use packager::{EntryOf, IvRun, Presentation, Protection, VideoSegment, check_same_entry};
 use transcode::encode::planned_frames;
 use transcode::runner::Runner;
 use transcode::settings::EncodeSettings;
@@ -29,6 +29,8 @@ pub(crate) struct ExportOptions {
     pub(crate) segments_per_chunk: Option<NonZeroU32>,
     /// Chunks that are encoded at once.
     pub(crate) jobs: usize,
+    /// Keys, to encrypt everything but the still pictures.
+    pub(crate) protection: Option<Protection>,
 }
 
 /// What was made.
@@ -39,12 +41,14 @@ pub(crate) struct Exported {
     pub(crate) warnings: Vec<String>,
 }
 
-/// Makes the whole presentation of `file` below the folder `out`. `progress` hears frames done and frames in all.
+/// Makes the whole presentation of `file` below the folder `out`. Each chunk, and the sound, gets initialisation vectors
+/// from `draw_ivs`. `progress` hears frames done and frames in all.
 pub(crate) async fn export(
     runner: &Runner<'_>,
     file: &Path,
     out: &Path,
     options: &ExportOptions,
+    draw_ivs: &(dyn Fn() -> IvRun + Sync),
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Exported, StageError> {
     let store = BlobStore::export(out)?;
@@ -56,12 +60,18 @@ pub(crate) async fn export(
         Some(segments) => prepared.blueprint.in_chunks_of(segments, &options.settings),
         None => prepared.blueprint,
     };
+    let blueprint = match options.protection.clone() {
+        Some(protection) => blueprint.protected_by(protection).map_err(|error| {
+            StageError::reject(format!("The ladder of this video needs a key for `{}`, too.", error.class))
+        })?,
+        None => blueprint,
+    };
     let source: &dyn ReadRange = match &prepared.rewritten {
         Some(rewritten) => rewritten,
         None => &original,
     };
-    let outcome =
-        make(runner, source, &blueprint, &Shelf::export(store.clone()), options.jobs, progress).await;
+    let shelf = Shelf::export(store.clone());
+    let outcome = make(runner, source, &blueprint, &shelf, options.jobs, draw_ivs, progress).await;
     store.delete(&StorageKey::Rewritten).await?;
     outcome
 }
@@ -73,6 +83,7 @@ async fn make(
     blueprint: &Blueprint,
     shelf: &Shelf,
     jobs: usize,
+    draw_ivs: &(dyn Fn() -> IvRun + Sync),
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Exported, StageError> {
     let plan = blueprint.video_plan();
@@ -80,10 +91,11 @@ async fn make(
     let done = AtomicU64::new(0);
     let advance = |frames| progress(done.fetch_add(frames, Ordering::Relaxed) + frames, total);
     let chunks = stream::iter(&blueprint.stored.chunks)
-        .map(|chunk| encode::make(runner, source, blueprint, chunk, shelf, &advance))
+        .map(|chunk| encode::make(runner, source, blueprint, chunk, shelf, draw_ivs(), &advance))
         .buffer_unordered(jobs.max(1))
         .try_collect::<Vec<_>>();
-    let (chunks, sound) = tokio::try_join!(chunks, sound::make(runner, source, blueprint, shelf))?;
+    let (chunks, sound) =
+        tokio::try_join!(chunks, sound::make(runner, source, blueprint, shelf, draw_ivs()))?;
     let mut made = Made::default();
     for chunk in chunks {
         made.add(blueprint, chunk)?;

@@ -7,6 +7,7 @@
 
 pub(crate) mod blob_source;
 pub(crate) mod blueprint;
+pub(crate) mod decrypt;
 pub(crate) mod encode;
 pub(crate) mod export;
 pub(crate) mod inspect;
@@ -15,6 +16,7 @@ pub(crate) mod normalise;
 pub(crate) mod package;
 pub(crate) mod prepare;
 pub(crate) mod publish;
+pub(crate) mod sealing;
 pub(crate) mod shelf;
 pub(crate) mod sound;
 pub(crate) mod tenure;

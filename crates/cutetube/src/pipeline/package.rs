@@ -1,12 +1,16 @@
 //! Renditions that exist already → a folder, without decoding a sample: index, plan, copy.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use isobmff::{ByteRange, Movie};
-use packager::{MediaPiece, Package, PackageError, PackageInput, PackageRules, Presentation};
+use packager::{
+    EncryptionError, IvRun, MediaPiece, MissingKey, Package, PackageError, PackageInput, PackageRules,
+    Presentation, Protection, SampleInformation, VideoSegment,
+};
 use transcode::source::{IndexError, LocalFile, index};
 
 use super::inspect::INDEX_LIMITS;
@@ -33,6 +37,17 @@ pub(crate) enum PackagingError {
     /// The inputs are not one presentation.
     #[error(transparent)]
     Package(#[from] PackageError),
+    /// There is no key for a rendition.
+    #[error("the files cannot all be encrypted")]
+    Key(#[from] MissingKey),
+    /// A segment that cannot be encrypted.
+    #[error("segment `{segment}` of `{rendition}` cannot be encrypted")]
+    Encrypt {
+        rendition: String,
+        segment: u32,
+        #[source]
+        source: EncryptionError,
+    },
     /// The folder cannot be written, or an input not be read any longer.
     #[error("cannot write `{}`", path.display())]
     Write {
@@ -42,19 +57,29 @@ pub(crate) enum PackagingError {
     },
 }
 
-/// Packages `files` into the folder `out`, manifests last. `progress` hears bytes written and bytes in all.
+/// Packages `files` into the folder `out`, encrypted where asked, manifests last. `progress` hears bytes written and
+/// bytes in all.
 ///
-/// Memory is that of the files' sample tables: media goes from file to file.
+/// Memory is that of the files' sample tables: media goes from file to file, or through the memory of one segment to be
+/// encrypted.
 pub(crate) async fn package(
     files: &[PathBuf],
     out: &Path,
+    encryption: Option<Encryption<'_>>,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Presentation, PackagingError> {
     let mut inputs = Vec::with_capacity(files.len());
     for path in files {
         inputs.push(Input::open(path).await?);
     }
-    tokio::task::block_in_place(|| copy(&inputs, out, &mut progress))
+    tokio::task::block_in_place(|| copy(&inputs, out, encryption, &mut progress))
+}
+
+/// Keys, and the initialisation vectors of one packaging.
+#[derive(Debug)]
+pub(crate) struct Encryption<'a> {
+    pub(crate) protection: &'a Protection,
+    pub(crate) ivs: IvRun,
 }
 
 /// A file to package.
@@ -80,32 +105,101 @@ impl Input {
 fn copy(
     inputs: &[Input],
     out: &Path,
+    mut encryption: Option<Encryption<'_>>,
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<Presentation, PackagingError> {
     let named = inputs.iter().map(|input| PackageInput { name: &input.name, movie: &input.movie });
-    let package = Package::new(&named.collect::<Vec<_>>(), PackageRules::default())?;
-    let presentation = package.presentation()?;
+    let mut package = Package::new(&named.collect::<Vec<_>>(), PackageRules::default())?;
+    let mut presentation = package.presentation()?;
+    if let Some(Encryption { protection, .. }) = encryption {
+        package.protect(protection)?;
+        let mut parts = presentation.into_parts();
+        parts.protection = Some(protection.signalling().clone());
+        presentation = Presentation::new(parts).map_err(PackageError::from)?;
+    }
     let total = media_bytes(&presentation);
     let mut done = 0;
+    let mut written = HashMap::new();
     for rendition in package.renditions() {
         let name: RenditionName = rendition.id().parse().expect("a packager's ids are names of renditions");
         for flavour in Flavour::ALL {
             write(out, &MediaObject::Init(flavour, name.clone()), |to| to.bytes(&rendition.init(flavour)))?;
         }
+        let cipher = encryption.as_ref().map(|encryption| rendition.cipher(encryption.protection));
+        let mut cipher = cipher.transpose()?;
+        let mut sizes = Vec::new();
         for number in 1..=rendition.segment_count() {
-            let made = rendition.segment(number)?;
-            write(out, &MediaObject::Segment(name.clone(), number), |to| {
-                to.bytes(&made.segment.header)?;
-                made.media.iter().try_for_each(|piece| to.piece(inputs, *piece))
-            })?;
-            done += made.segment.bytes();
-            progress(done, total);
+            let planned = rendition.segment(number)?;
+            let object = MediaObject::Segment(name.clone(), number);
+            let segment = match (&mut cipher, &mut encryption) {
+                (Some(cipher), Some(Encryption { ivs, .. })) => {
+                    let mut media = read(inputs, &planned.media, out)?;
+                    let information = cipher.encrypt(&mut media, planned.sizes(), ivs).map_err(|source| {
+                        let (rendition, segment) = (rendition.id().to_owned(), number);
+                        PackagingError::Encrypt { rendition, segment, source }
+                    })?;
+                    let segment = planned.with(&information)?;
+                    write(out, &object, |to| to.whole(&segment.header, &media))?;
+                    segment
+                }
+                _ => {
+                    let segment = planned.with(&SampleInformation::Clear)?;
+                    write(out, &object, |to| {
+                        to.bytes(&segment.header)?;
+                        planned.media.iter().try_for_each(|piece| to.piece(inputs, *piece))
+                    })?;
+                    segment
+                }
+            };
+            sizes.push(VideoSegment { bytes: segment.bytes(), iframe_bytes: segment.iframe_bytes() });
+            done += segment.bytes();
+            progress(done.min(total), total);
         }
+        written.insert(rendition.id().to_owned(), sizes);
     }
+    let presentation = with_sizes(presentation, &written)?;
     for (object, text) in manifests(&presentation) {
         write(out, &object, |to| to.bytes(text.as_bytes()))?;
     }
     Ok(presentation)
+}
+
+/// The presentation with the sizes of what was `written`, by rendition: encrypted segments are longer than planned.
+fn with_sizes(
+    presentation: Presentation,
+    written: &HashMap<String, Vec<VideoSegment>>,
+) -> Result<Presentation, PackageError> {
+    let mut parts = presentation.into_parts();
+    for video in &mut parts.video {
+        video.segments.clone_from(&written[&video.id]);
+    }
+    for audio in &mut parts.audio {
+        audio.segments = written[&audio.id].iter().map(|segment| segment.bytes).collect();
+    }
+    Ok(Presentation::new(parts)?)
+}
+
+/// The media of one segment.
+fn read(inputs: &[Input], media: &[MediaPiece], out: &Path) -> Result<Vec<u8>, PackagingError> {
+    let mut bytes = Vec::new();
+    for piece in media {
+        let outcome = match *piece {
+            MediaPiece::Silence(frame) => {
+                bytes.extend_from_slice(frame);
+                Ok(())
+            }
+            MediaPiece::Source { input, range } => append(&inputs[input].file, range, &mut bytes),
+        };
+        outcome.map_err(|source| PackagingError::Write { path: out.to_owned(), source })?;
+    }
+    Ok(bytes)
+}
+
+fn append(from: &File, range: ByteRange, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let start = bytes.len();
+    let len = usize::try_from(range.len).map_err(io::Error::other)?;
+    bytes.resize(start + len, 0);
+    from.read_exact_at(&mut bytes[start..], range.offset)
 }
 
 /// Length of all segments.
@@ -163,6 +257,19 @@ impl Output {
         Ok(())
     }
 
+    /// Header and media of a segment, neither of them copied.
+    fn whole(&mut self, header: &[u8], media: &[u8]) -> io::Result<()> {
+        let mut parts = [io::IoSlice::new(header), io::IoSlice::new(media)];
+        let mut left = &mut parts[..];
+        while !left.is_empty() {
+            match self.file.write_vectored(left)? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => io::IoSlice::advance_slices(&mut left, written),
+            }
+        }
+        Ok(())
+    }
+
     fn piece(&mut self, inputs: &[Input], piece: MediaPiece) -> io::Result<()> {
         match piece {
             MediaPiece::Silence(frame) => self.bytes(frame),
@@ -174,10 +281,7 @@ impl Output {
     }
 
     fn short(&mut self, from: &File, range: ByteRange) -> io::Result<()> {
-        let start = self.pending.len();
-        let len = usize::try_from(range.len).map_err(io::Error::other)?;
-        self.pending.resize(start + len, 0);
-        from.read_exact_at(&mut self.pending[start..], range.offset)?;
+        append(from, range, &mut self.pending)?;
         if u64::try_from(self.pending.len()).is_ok_and(|len| len >= LONG_PIECE) {
             self.flush()?;
         }

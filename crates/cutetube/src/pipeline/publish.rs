@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use packager::{
-    AudioRendition, AudioTrack, AvcConfig, FrameRate, ImageRendition, Presentation, PresentationParts,
-    VideoRendition, VideoSegment, hls, mpd,
+    AudioRendition, AvcConfig, FrameRate, ImageRendition, Presentation, PresentationParts, VideoRendition,
+    VideoSegment, hls, mpd,
 };
 
 use super::blueprint::Blueprint;
@@ -45,6 +45,7 @@ pub(crate) fn presentation(
         video,
         audio: sound.map(|made| audio_rendition(blueprint, made)).into_iter().collect(),
         images: storyboard(blueprint, sheets).into_iter().collect(),
+        protection: blueprint.protection.as_ref().map(|protection| protection.signalling().clone()),
     })
     .map_err(|error| StageError::retry("what was made is no presentation", error))
 }
@@ -130,8 +131,8 @@ pub(crate) async fn restore_init_segments(
         let name = blueprint.rendition_name(made.rung);
         shelf.restore(MediaObject::Init(Flavour::Mov, name), init.into()).await?;
     }
-    if let Some((made, track)) = sound.zip(blueprint.sound_track()) {
-        let init = AudioTrack { config: made.config, language: track.language }.init(Flavour::Mov);
+    if let Some(track) = sound.and_then(|made| blueprint.audio_track(made.config)) {
+        let init = track.init(Flavour::Mov);
         shelf.restore(MediaObject::Init(Flavour::Mov, RenditionName::audio()), init.into()).await?;
     }
     Ok(())

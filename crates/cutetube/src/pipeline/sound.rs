@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use isobmff::{ByteRange, Track};
-use packager::{AdtsParser, AudioSpecificConfig, AudioTrack, audio_segment_bounds};
+use packager::{AdtsParser, AudioSpecificConfig, AudioTrack, IvRun, audio_segment_bounds};
 use tokio::sync::mpsc;
 use transcode::audio::{self, AudioEncode, AudioPlan, PassThrough, SILENT_STEREO_FRAME};
 use transcode::audio_run::{AudioRunError, encode_audio};
@@ -12,6 +12,7 @@ use transcode::runner::Runner;
 use transcode::source::ReadRange;
 
 use super::blueprint::Blueprint;
+use super::sealing::Seal;
 use super::{Shelf, StageError, both_to_the_end, unreadable};
 use crate::blobs::{Flavour, MediaObject, RenditionName, Stored};
 
@@ -60,20 +61,21 @@ pub(crate) fn config(blueprint: &Blueprint) -> Result<Option<AudioSpecificConfig
     config.map(Some).map_err(|error| StageError::retry("the sound has no usable description", error))
 }
 
-/// Makes the whole sound rendition, init segments included. `None` when the video is silent.
+/// Makes the whole sound rendition, init segments included, encrypted with `ivs` if the video is protected. `None` when the video is silent.
 pub(crate) async fn make(
     runner: &Runner<'_>,
     source: &dyn ReadRange,
     blueprint: &Blueprint,
     shelf: &Shelf,
+    ivs: IvRun,
 ) -> Result<Option<MadeSound>, StageError> {
     let (Some(track), Some(layout), Some(config)) =
         (blueprint.sound_track(), layout(blueprint), config(blueprint)?)
     else {
         return Ok(None);
     };
-    let track_made = AudioTrack { config, language: track.language };
-    let mut rendition = Rendition::new(track_made, layout.bounds, shelf);
+    let Some(made) = blueprint.audio_track(config) else { return Ok(None) };
+    let mut rendition = Rendition::new(made, layout.bounds, shelf, Seal::audio(blueprint)?, ivs);
     match &blueprint.stored.sound {
         AudioPlan::None => {}
         AudioPlan::PassThrough(plan) => pass_through(plan, track, source, &mut rendition).await?,
@@ -178,6 +180,8 @@ impl From<AudioRunError> for StageError {
 struct Rendition<'a> {
     shelf: &'a Shelf,
     track: AudioTrack,
+    seal: Seal,
+    ivs: IvRun,
     bounds: Vec<Range<u64>>,
     segments: Vec<Stored>,
     /// Frames of the segment that is being filled.
@@ -187,8 +191,8 @@ struct Rendition<'a> {
 }
 
 impl<'a> Rendition<'a> {
-    fn new(track: AudioTrack, bounds: Vec<Range<u64>>, shelf: &'a Shelf) -> Self {
-        Self { shelf, track, bounds, segments: Vec::new(), pending: Vec::new(), taken: 0 }
+    fn new(track: AudioTrack, bounds: Vec<Range<u64>>, shelf: &'a Shelf, seal: Seal, ivs: IvRun) -> Self {
+        Self { shelf, track, seal, ivs, bounds, segments: Vec::new(), pending: Vec::new(), taken: 0 }
     }
 
     /// Takes the next frame; frames beyond the plan are the encoder's tail and dropped.
@@ -202,11 +206,13 @@ impl<'a> Rendition<'a> {
         let number = u32::try_from(self.segments.len() + 1).expect("segments are counted in 32 bits");
         let size = |frame: &Bytes| u32::try_from(frame.len()).expect("an AAC frame is short");
         let sizes: Vec<u32> = self.pending.iter().map(size).collect();
+        let frames = std::mem::take(&mut self.pending);
+        let (media, information) = self.seal.apply(frames, sizes.iter().copied(), &mut self.ivs)?;
         let segment = self
             .track
-            .segment(number, range.start, &sizes)
+            .segment(number, range.start, &sizes, &information)
             .map_err(|error| StageError::retry("the sound cannot be packaged", error))?;
-        let parts = std::iter::once(segment.header.into()).chain(self.pending.drain(..)).collect();
+        let parts = std::iter::once(segment.header.into()).chain(media).collect();
         self.segments
             .push(self.shelf.put(MediaObject::Segment(RenditionName::audio(), number), parts).await?);
         Ok(())

@@ -189,7 +189,9 @@ impl Stages {
         let runner = self.runner(priority, &hand.cancel);
         let shelf = self.shelf(job.video, job.revision, hand);
         let advance = |frames| hand.units.advance(frames);
-        let made = encode::make(&runner, &opened.source, blueprint, &chunk, &shelf, &advance).await?;
+        let made =
+            encode::make(&runner, &opened.source, blueprint, &chunk, &shelf, ambient::iv_run(), &advance)
+                .await?;
         let output = ledger::chunk_output(blueprint, &shelf, &made)?;
         self.record(Stage::Encode, job.video, job.revision, &output, claimed, hand).await
     }
@@ -198,7 +200,7 @@ impl Stages {
         let opened = self.open(job.video, job.revision, hand).await?;
         let runner = self.runner(Priority::Background, &hand.cancel);
         let shelf = self.shelf(job.video, job.revision, hand);
-        let made = sound::make(&runner, &opened.source, &opened.blueprint, &shelf).await?;
+        let made = sound::make(&runner, &opened.source, &opened.blueprint, &shelf, ambient::iv_run()).await?;
         let output = made.map(|made| ledger::sound_output(&shelf, &made)).unwrap_or_default();
         self.record(Stage::Audio, job.video, job.revision, &output, claimed, hand).await
     }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it fails")]
 
+mod protected;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
