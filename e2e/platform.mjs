@@ -87,6 +87,13 @@ async function makeClip(name, seconds) {
   return clip;
 }
 
+/** Makes a ladder in a folder of its own, with these further words, and answers where it is. */
+export async function transcode(clip, name, words) {
+  const out = join(folder, name);
+  await run(program, ["transcode", clip, "--out", out, "--preset", "superfast", ...words]);
+  return out;
+}
+
 /** Publishes with the program's own command, as a new account, and answers what `/api/v5` says in the end. */
 async function publish(url, file, title) {
   const words = ["publish", file, "--server", url, "--title", title, "--sign-up", account.email, "--wait"];

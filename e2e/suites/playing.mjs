@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { artifacts, platform } from "../platform.mjs";
+import { frames, seek } from "../video.mjs";
 
 const DURATION = 12;
 
@@ -80,28 +81,6 @@ describe("playing", () => {
     });
   }
 });
-
-/** Resolves once this many further frames were decoded. */
-async function frames(page, count) {
-  const before = await page.evaluate(() => document.querySelector("video").getVideoPlaybackQuality().totalVideoFrames);
-  await page.waitForFunction(
-    (wanted) => document.querySelector("video").getVideoPlaybackQuality().totalVideoFrames >= wanted,
-    before + count,
-  );
-}
-
-/** Resolves once the picture at this time is there. */
-function seek(page, seconds) {
-  return page.evaluate(
-    (seconds) =>
-      new Promise((resolve) => {
-        const video = document.querySelector("video");
-        video.addEventListener("seeked", resolve, { once: true });
-        video.currentTime = seconds;
-      }),
-    seconds,
-  );
-}
 
 /** Plays what is left, and ends where the video ends. */
 async function toTheEnd(page) {
