@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use crate::Cli;
-use crate::run::{Contestant, Cost, median, progress, report, rounds, run};
+use crate::run::{Contestant, median, progress, report, rounds, run};
 
 /// Height and bit rate (kbit/s) of the input's rungs.
 const RUNGS: [(u32, u32); 4] = [(1080, 6000), (720, 3000), (480, 1400), (360, 700)];
@@ -16,41 +16,70 @@ pub(crate) fn bench(cli: &Cli, shaka: Option<&Path>, megabytes: u64) -> anyhow::
     let bytes: u64 = inputs.iter().map(|p| std::fs::metadata(p).map(|m| m.len())).sum::<Result<_, _>>()?;
     let size = bytes as f64 / 1e6;
     let out = cli.scratch.join("out");
-    let ours = || -> anyhow::Result<Cost> {
-        empty(&out)?;
-        let mut args: Vec<&str> = vec!["package"];
-        args.extend(inputs.iter().map(|p| text(p)));
-        args.extend(["--out", text(&out)]);
-        run(&cli.cutetube, &args)
-    };
+    let (inputs, out) = (&inputs, &out);
     let mut contestants = Vec::new();
-    if let Some(shaka) = shaka {
-        let (inputs, out) = (&inputs, &out);
+    for protection in PROTECTIONS {
+        if let Some(shaka) = shaka {
+            contestants.push(Contestant {
+                name: protection.shaka,
+                run: Box::new(move || {
+                    empty(out)?;
+                    run(shaka, &shaka_args(inputs, out, protection))
+                }),
+            });
+        }
         contestants.push(Contestant {
-            name: "Shaka Packager",
+            name: protection.ours,
             run: Box::new(move || {
                 empty(out)?;
-                run(shaka, &shaka_args(inputs, out))
+                run(&cli.cutetube, &our_args(inputs, out, protection))
             }),
         });
     }
-    contestants.push(Contestant { name: "`cutetube package`", run: Box::new(ours) });
     let costs = rounds(&contestants, cli.rounds)?;
+    let each = contestants.len() / PROTECTIONS.len();
     report(&format!("{size:.0} MB, four rungs and audio, {} rounds in turn, medians:\n", cli.rounds));
-    report("| contestant | wall s | CPU s | MB per CPU-second | times the first |");
+    report("| contestant | wall s | CPU s | MB per CPU-second | times the peer |");
     report("| --- | --- | --- | --- | --- |");
-    for (contestant, own) in contestants.iter().zip(&costs) {
-        let cpu = median(own.iter().map(|c| c.cpu_seconds));
-        let first = costs.iter().take(1).flatten();
-        let times = median(first.zip(own).map(|(first, own)| first.cpu_seconds / own.cpu_seconds));
-        report(&format!(
-            "| {} | {:.2} | {cpu:.2} | {:.0} | {times:.1} |",
-            contestant.name,
-            median(own.iter().map(|c| c.wall_seconds)),
-            size / cpu
-        ));
+    for (names, costs) in contestants.chunks(each).zip(costs.chunks(each)) {
+        for (contestant, own) in names.iter().zip(costs) {
+            let cpu = median(own.iter().map(|c| c.cpu_seconds));
+            let peer = costs.iter().take(1).flatten();
+            let times = median(peer.zip(own).map(|(peer, own)| peer.cpu_seconds / own.cpu_seconds));
+            report(&format!(
+                "| {} | {:.2} | {cpu:.2} | {:.0} | {times:.1} |",
+                contestant.name,
+                median(own.iter().map(|c| c.wall_seconds)),
+                size / cpu
+            ));
+        }
     }
     Ok(())
+}
+
+/// What is done to the media, and what that is called.
+struct Protection {
+    scheme: Option<&'static str>,
+    shaka: &'static str,
+    ours: &'static str,
+}
+
+const PROTECTIONS: [&Protection; 3] = [
+    &Protection { scheme: None, shaka: "Shaka Packager", ours: "`cutetube package`" },
+    &Protection { scheme: Some("cenc"), shaka: "Shaka Packager, `cenc`", ours: "`cutetube package`, `cenc`" },
+    &Protection { scheme: Some("cbcs"), shaka: "Shaka Packager, `cbcs`", ours: "`cutetube package`, `cbcs`" },
+];
+
+const KEY_ID: &str = "0123456789abcdef0123456789abcdef";
+const KEY: &str = "00112233445566778899aabbccddeeff";
+
+fn our_args(inputs: &[PathBuf], out: &Path, protection: &Protection) -> Vec<String> {
+    let mut args = vec!["package".to_owned(), "--out".to_owned(), text(out).to_owned()];
+    args.extend(inputs.iter().map(|input| text(input).to_owned()));
+    if let Some(scheme) = protection.scheme {
+        args.extend(["--scheme", scheme, "--key", &format!("{KEY_ID}:{KEY}")].map(str::to_owned));
+    }
+    args
 }
 
 /// Four aligned video files and one audio file, repeated without encoding again until they have the size wanted.
@@ -124,7 +153,7 @@ fn repeat(once: &Path, loops: u64, out: &Path) -> anyhow::Result<PathBuf> {
     Ok(out.to_owned())
 }
 
-fn shaka_args(inputs: &[PathBuf], out: &Path) -> Vec<String> {
+fn shaka_args(inputs: &[PathBuf], out: &Path, protection: &Protection) -> Vec<String> {
     let mut args = vec!["--quiet".into()];
     for (index, input) in inputs.iter().enumerate() {
         let kind = if index == RUNGS.len() { "audio" } else { "video" };
@@ -140,6 +169,15 @@ fn shaka_args(inputs: &[PathBuf], out: &Path) -> Vec<String> {
     );
     args.extend(["--mpd_output".into(), format!("{}/m.mpd", text(out))]);
     args.extend(["--hls_master_playlist_output".into(), format!("{}/master.m3u8", text(out))]);
+    if let Some(scheme) = protection.scheme {
+        let key = format!("label=:key_id={KEY_ID}:key={KEY}");
+        let words = ["--protection_scheme", scheme, "--enable_raw_key_encryption", "--keys", &key];
+        args.extend(words.map(str::to_owned));
+        args.extend(
+            ["--protection_systems", "Widevine,PlayReady,CommonSystem", "--clear_lead", "0"]
+                .map(String::from),
+        );
+    }
     args
 }
 
