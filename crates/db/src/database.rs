@@ -1,15 +1,17 @@
 //! The database: where it is, how it is opened, how work begins on it.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, num::NonZeroU16, str::FromStr};
 
-use sqlx::{
-    ConnectOptions as _, Connection as _, Executor as _, PgPool, SqlSafeStr as _, SqlitePool,
-    postgres::PgConnectOptions,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
-};
+use sqlx::{ConnectOptions as _, Postgres, postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
 use tokio::sync::broadcast;
 
-use crate::{Error, Listener, Query, Result, Statement, Timestamp, Tx, postgres, query::On};
+use crate::{
+    Error, Listener, Query, Result, Statement, Timestamp, Tx,
+    pool::{Driver, Pool},
+    postgres,
+    query::On,
+    sqlite,
+};
 
 /// An open database. Cheap to clone; all clones share the connections.
 #[derive(Clone)]
@@ -20,16 +22,8 @@ pub struct Db {
 
 #[derive(Clone)]
 enum Pools {
-    /// One writer, so that every task gets its turn in order, and readers that cannot write.
-    Sqlite {
-        write: SqlitePool,
-        read: SqlitePool,
-        file: SqliteConnectOptions,
-    },
-    Postgres {
-        pool: PgPool,
-        options: PgConnectOptions,
-    },
+    Sqlite(sqlite::Pools),
+    Postgres { pool: Pool<Postgres>, options: PgConnectOptions },
 }
 
 /// Which of the two databases it is.
@@ -59,7 +53,7 @@ pub struct Settings {
     /// Where it is.
     pub url: Url,
     /// How many connections there may be at once: on PostgreSQL in all, on SQLite for reading.
-    pub connections: u32,
+    pub connections: NonZeroU16,
 }
 
 crate::statements! {
@@ -73,8 +67,8 @@ impl Settings {
     /// The defaults for this address: 8 readers on SQLite, 16 connections on PostgreSQL.
     pub fn new(url: Url) -> Self {
         let connections = match url.backend() {
-            Backend::Sqlite => 8,
-            Backend::Postgres => 16,
+            Backend::Sqlite => const { NonZeroU16::new(8).unwrap() },
+            Backend::Postgres => const { NonZeroU16::new(16).unwrap() },
         };
         Self { url, connections }
     }
@@ -88,10 +82,10 @@ impl Db {
     /// opened; [`Error::Refused`] when the server does not let us in.
     pub async fn connect(settings: &Settings) -> Result<Self> {
         let pools = match &settings.url.0 {
-            Address::Sqlite(options) => connect_sqlite(options, settings.connections).await?,
+            Address::Sqlite(file) => Pools::Sqlite(sqlite::Pools::open(file, settings.connections).await?),
             Address::Postgres(options) => {
                 let options = options.clone().disable_statement_logging();
-                let pool = postgres::connect(&options, settings.connections).await?;
+                let pool = postgres::open(&options, settings.connections).await?;
                 Pools::Postgres { pool, options }
             }
         };
@@ -103,7 +97,7 @@ impl Db {
     /// Which database this is.
     pub fn backend(&self) -> Backend {
         match self.pools {
-            Pools::Sqlite { .. } => Backend::Sqlite,
+            Pools::Sqlite(_) => Backend::Sqlite,
             Pools::Postgres { .. } => Backend::Postgres,
         }
     }
@@ -111,7 +105,7 @@ impl Db {
     /// A statement that only reads. On SQLite it runs beside the writer, on a connection that cannot write.
     pub fn read(&self, statement: Statement) -> Query<'_> {
         match &self.pools {
-            Pools::Sqlite { read, .. } => Query::on_sqlite(On::Pool(read), statement),
+            Pools::Sqlite(pools) => Query::on_sqlite(On::Pool(&pools.read), statement),
             Pools::Postgres { pool, .. } => Query::on_postgres(On::Pool(pool), statement),
         }
     }
@@ -119,7 +113,7 @@ impl Db {
     /// A single statement that writes, in a transaction of its own.
     pub fn write(&self, statement: Statement) -> Query<'_> {
         match &self.pools {
-            Pools::Sqlite { write, .. } => Query::on_sqlite(On::Pool(write), statement),
+            Pools::Sqlite(pools) => Query::on_sqlite(On::Pool(&pools.write), statement),
             Pools::Postgres { pool, .. } => Query::on_postgres(On::Pool(pool), statement),
         }
     }
@@ -131,8 +125,10 @@ impl Db {
     /// locked for ten seconds.
     pub async fn begin(&self) -> Result<Tx> {
         Ok(match &self.pools {
-            Pools::Sqlite { write, .. } => {
-                Tx::sqlite(write.begin_with("BEGIN IMMEDIATE").await?, self.local.clone())
+            Pools::Sqlite(pools) => {
+                let mut writer = pools.write.lend().await?;
+                writer.begin().await?;
+                Tx::sqlite(writer, self.local.clone())
             }
             Pools::Postgres { pool, .. } => Tx::postgres(postgres::begin(pool).await?, self.local.clone()),
         })
@@ -145,9 +141,8 @@ impl Db {
     /// [`Error::Unreachable`] when SQLite's file cannot be opened.
     pub async fn listen(&self, channel: &'static str) -> Result<Listener> {
         match &self.pools {
-            Pools::Sqlite { file, .. } => {
-                let connection = file.clone().pragma("query_only", "on").connect().await?;
-                Listener::on_sqlite(channel, self.local.subscribe(), connection).await
+            Pools::Sqlite(pools) => {
+                Listener::on_sqlite(channel, self.local.subscribe(), pools.reader().await?).await
             }
             Pools::Postgres { options, .. } => Ok(Listener::on_postgres(channel, options.clone()).await),
         }
@@ -175,12 +170,8 @@ impl Db {
     /// What is wrong with it.
     pub async fn prepare(&self, statement: Statement) -> Result<()> {
         match &self.pools {
-            Pools::Sqlite { read, .. } => {
-                read.acquire().await?.prepare(statement.sqlite.into_sql_str()).await.map(drop)?;
-            }
-            Pools::Postgres { pool, .. } => {
-                pool.acquire().await?.prepare(statement.postgres.into_sql_str()).await.map(drop)?;
-            }
+            Pools::Sqlite(pools) => prepare(&pools.read, statement.sqlite).await?,
+            Pools::Postgres { pool, .. } => prepare(pool, statement.postgres).await?,
         }
         Ok(())
     }
@@ -188,10 +179,7 @@ impl Db {
     /// Closes all connections, and waits until those in use are given back.
     pub async fn close(&self) {
         match &self.pools {
-            Pools::Sqlite { write, read, .. } => {
-                read.close().await;
-                write.close().await;
-            }
+            Pools::Sqlite(pools) => pools.close().await,
             Pools::Postgres { pool, .. } => pool.close().await,
         }
     }
@@ -253,37 +241,9 @@ impl fmt::Debug for Db {
     }
 }
 
-async fn connect_sqlite(options: &SqliteConnectOptions, readers: u32) -> Result<Pools> {
-    let file = options
-        .clone()
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        // Every crash of the process is survived whole; a power cut may undo the last commits, never tear one.
-        .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(Duration::from_secs(10))
-        .foreign_keys(true)
-        .pragma("cache_size", "-16000")
-        .pragma("temp_store", "memory")
-        .pragma("journal_size_limit", "67108864")
-        .disable_statement_logging();
-    // The writer opens first: it makes the file and sets the journal mode.
-    let write = SqlitePoolOptions::new()
-        .min_connections(1)
-        .max_connections(1)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .acquire_timeout(Duration::from_secs(30))
-        // SQLite rolls back by itself what meets a full disk; the driver then takes the connection to be in a
-        // transaction for ever.
-        .after_release(|connection, _| {
-            Box::pin(async move { connection.ping().await.map(|()| !connection.is_in_transaction()) })
-        })
-        .connect_with(file.clone())
-        .await?;
-    let read = SqlitePoolOptions::new()
-        .max_connections(readers)
-        .acquire_timeout(Duration::from_secs(10))
-        .connect_with(file.clone().pragma("query_only", "on"))
-        .await?;
-    Ok(Pools::Sqlite { write, read, file })
+async fn prepare<D: Driver>(pool: &Pool<D>, sql: &'static str) -> sqlx::Result<()> {
+    let mut lent = pool.lend().await?;
+    D::prepare(&mut lent, sql).await?;
+    lent.give_back();
+    Ok(())
 }

@@ -137,6 +137,16 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+/// Whether another transaction is in the way.
+pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
+    matches!(situation(error), Situation::Busy)
+}
+
+/// Whether nobody is there, or not ready yet.
+pub(crate) fn is_unreachable(error: &sqlx::Error) -> bool {
+    matches!(situation(error), Situation::Unreachable)
+}
+
 enum Situation {
     Busy,
     Unreachable,

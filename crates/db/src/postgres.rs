@@ -1,14 +1,18 @@
 //! Connections to a PostgreSQL server that may stop answering, restart, or give its address to its standby.
 
-use std::{future::Future, io, time::Duration};
+use std::{future::Future, io, num::NonZeroU16, time::Duration};
 
+use futures_util::TryStreamExt as _;
 use sqlx::{
-    Connection as _, Executor as _, PgConnection, PgPool, Postgres, Transaction,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    AssertSqlSafe, Connection as _, Either, Executor as _, PgConnection, Postgres, SqlSafeStr as _,
+    postgres::{PgArguments, PgConnectOptions},
 };
 use tokio::time::timeout;
 
-use crate::Result;
+use crate::{
+    error::is_unreachable,
+    pool::{Answer, Driver, Left, Lent, Pool, Terms},
+};
 
 /// How long making a connection may take; a pool hands one out within this time, or says that it cannot.
 pub(crate) const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -23,59 +27,90 @@ const BEGIN_WITHIN: Duration = Duration::from_secs(12);
 /// How long a sign of life may take.
 const LIFE_WITHIN: Duration = Duration::from_secs(2);
 
-/// A connection that was used less than this long ago is taken to live.
-const RESTED: Duration = Duration::from_secs(1);
+/// A connection is not lent again at this age: the server remembers more and more for each.
+const LIFETIME: Duration = Duration::from_secs(1800);
 
 /// A frozen process must not keep its locks beyond its leases, nor a statement run for ever.
 const SESSION: &str = "SET statement_timeout = '30s'; SET lock_timeout = '10s'; \
                        SET idle_in_transaction_session_timeout = '15s'";
 
-/// A pool of connections to the server that may write. One that has lost its server, or whose server has become a
-/// standby, is noticed between two uses and replaced.
-pub(crate) async fn connect(options: &PgConnectOptions, connections: u32) -> Result<PgPool> {
-    // A pool would wait for its whole timeout and then hide why: one plain connection says it at once.
-    let first = async {
-        let mut first = PgConnection::connect_with(options).await?;
-        require_primary(&mut first).await?;
-        first.close().await
-    };
-    within(CONNECT_WITHIN, first).await?;
-    let pool = PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(CONNECT_WITHIN)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                connection.execute(SESSION).await?;
-                require_primary(connection).await
-            })
-        })
-        // What the pool asks by itself, it asks for as long as it takes.
-        .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for >= RESTED {
-                    require_primary(connection).await?;
-                }
-                Ok(true)
-            })
-        })
-        // Also what was given up in the middle of an answer comes through here.
-        .after_release(|connection, _| {
-            Box::pin(async move { require_primary(connection).await.map(|()| true) })
-        })
-        .connect_with(options.clone())
-        .await?;
-    Ok(pool)
+/// Connections to the server that may write.
+pub(crate) async fn open(
+    options: &PgConnectOptions,
+    connections: NonZeroU16,
+) -> sqlx::Result<Pool<Postgres>> {
+    let terms = Terms { connections, within: CONNECT_WITHIN, lifetime: LIFETIME };
+    Pool::open(options.clone(), terms).await
 }
 
 /// Begins a transaction.
-pub(crate) async fn begin(pool: &PgPool) -> sqlx::Result<Transaction<'static, Postgres>> {
-    within(BEGIN_WITHIN, pool.begin()).await
+pub(crate) async fn begin(pool: &Pool<Postgres>) -> sqlx::Result<Lent<Postgres>> {
+    let beginning = async {
+        let mut lent = pool.lend().await?;
+        lent.begin().await?;
+        Ok(lent)
+    };
+    within(BEGIN_WITHIN, beginning).await
 }
 
 /// Waits for the server, but not for ever.
 pub(crate) async fn answer<T>(asked: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
     within(ANSWER_WITHIN, asked).await
+}
+
+impl Driver for Postgres {
+    async fn open(options: &PgConnectOptions) -> sqlx::Result<PgConnection> {
+        let mut connection = PgConnection::connect_with(options).await?;
+        connection.execute(SESSION).await?;
+        require_primary(&mut connection).await?;
+        Ok(connection)
+    }
+
+    fn will_pass(error: &sqlx::Error) -> bool {
+        is_unreachable(error)
+    }
+
+    /// One that has lost its server, or whose server has become a standby, is of no use.
+    async fn revisit(connection: &mut PgConnection) -> sqlx::Result<()> {
+        require_primary(connection).await
+    }
+
+    /// The driver reads what is left of an answer before it asks anything else. What the server is still busy with is
+    /// not waited for.
+    async fn mend(connection: &mut PgConnection, left: Left) -> sqlx::Result<()> {
+        if left == Left::Transaction {
+            within(LIFE_WITHIN, Self::script(connection, "ROLLBACK")).await?;
+        }
+        require_primary(connection).await
+    }
+
+    async fn begin(connection: &mut PgConnection) -> sqlx::Result<()> {
+        Self::script(connection, "BEGIN").await
+    }
+
+    async fn script(connection: &mut PgConnection, sql: &str) -> sqlx::Result<()> {
+        connection.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.map(drop)
+    }
+
+    async fn run(
+        connection: &mut PgConnection,
+        sql: &'static str,
+        arguments: PgArguments,
+    ) -> sqlx::Result<Answer<Self>> {
+        let mut answer = Answer { rows: Vec::new(), changed: 0 };
+        let mut parts = connection.fetch_many(sqlx::query_with(sql, arguments));
+        while let Some(part) = parts.try_next().await? {
+            match part {
+                Either::Left(done) => answer.changed += done.rows_affected(),
+                Either::Right(row) => answer.rows.push(row),
+            }
+        }
+        Ok(answer)
+    }
+
+    async fn prepare(connection: &mut PgConnection, sql: &'static str) -> sqlx::Result<()> {
+        connection.prepare(sql.into_sql_str()).await.map(drop)
+    }
 }
 
 /// Asks for a sign of life of a server that may write.

@@ -1,11 +1,12 @@
 //! One statement with its values, on its way to a connection.
 
-use sqlx::{
-    Arguments as _, Database, Executor, IntoArguments, Pool, Postgres, Sqlite, postgres::PgArguments,
-    sqlite::SqliteArguments,
-};
+use sqlx::{Arguments as _, Postgres, Sqlite, postgres::PgArguments, sqlite::SqliteArguments};
 
-use crate::{Error, FromColumn, FromRow, Result, Row, Statement, ToColumn, postgres, row};
+use crate::{
+    Error, FromColumn, FromRow, Result, Row, Statement, ToColumn,
+    pool::{Answer, Driver, Pool},
+    postgres, row,
+};
 
 /// A statement, bound value by value and then run once.
 #[must_use = "a query does nothing before it is run"]
@@ -20,13 +21,13 @@ pub(crate) enum Target<'a> {
     Postgres(Bound<'a, Postgres>),
 }
 
-pub(crate) struct Bound<'a, D: Database> {
+pub(crate) struct Bound<'a, D: Driver> {
     pub(crate) on: On<'a, D>,
     pub(crate) sql: &'static str,
     pub(crate) arguments: D::Arguments,
 }
 
-pub(crate) enum On<'a, D: Database> {
+pub(crate) enum On<'a, D: Driver> {
     Pool(&'a Pool<D>),
     Connection(&'a mut D::Connection),
 }
@@ -70,8 +71,8 @@ impl<'a> Query<'a> {
     /// Every [`Error`] of the database.
     pub async fn execute(self) -> Result<u64> {
         Ok(match self.ready()? {
-            Target::Sqlite(bound) => bound.execute().await?.rows_affected(),
-            Target::Postgres(bound) => postgres::answer(bound.execute()).await?.rows_affected(),
+            Target::Sqlite(bound) => bound.run().await?.changed,
+            Target::Postgres(bound) => postgres::answer(bound.run()).await?.changed,
         })
     }
 
@@ -126,10 +127,11 @@ impl<'a> Query<'a> {
     async fn rows(self) -> Result<Vec<Row>> {
         Ok(match self.ready()? {
             Target::Sqlite(bound) => {
-                bound.fetch().await?.into_iter().map(|r| Row(row::Inner::Sqlite(r))).collect()
+                let rows = bound.run().await?.rows;
+                rows.into_iter().map(|r| Row(row::Inner::Sqlite(r))).collect()
             }
             Target::Postgres(bound) => {
-                let rows = postgres::answer(bound.fetch()).await?;
+                let rows = postgres::answer(bound.run()).await?.rows;
                 rows.into_iter().map(|r| Row(row::Inner::Postgres(r))).collect()
             }
         })
@@ -140,24 +142,16 @@ impl<'a> Query<'a> {
     }
 }
 
-impl<D: Database> Bound<'_, D>
-where
-    D::Arguments: IntoArguments<D>,
-    for<'c> &'c mut D::Connection: Executor<'c, Database = D>,
-{
-    async fn fetch(self) -> sqlx::Result<Vec<D::Row>> {
-        let query = sqlx::query_with(self.sql, self.arguments);
+impl<D: Driver> Bound<'_, D> {
+    async fn run(self) -> sqlx::Result<Answer<D>> {
         match self.on {
-            On::Pool(pool) => query.fetch_all(pool).await,
-            On::Connection(connection) => query.fetch_all(connection).await,
-        }
-    }
-
-    async fn execute(self) -> sqlx::Result<D::QueryResult> {
-        let query = sqlx::query_with(self.sql, self.arguments);
-        match self.on {
-            On::Pool(pool) => query.execute(pool).await,
-            On::Connection(connection) => query.execute(connection).await,
+            On::Pool(pool) => {
+                let mut lent = pool.lend().await?;
+                let answer = D::run(&mut lent, self.sql, self.arguments).await?;
+                lent.give_back();
+                Ok(answer)
+            }
+            On::Connection(connection) => D::run(connection, self.sql, self.arguments).await,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One suite for both databases.
 
+mod lending;
 mod outages;
 
 use std::time::Duration;
@@ -56,6 +57,7 @@ crate::statements! {
                  WHERE datname = current_database() AND pid <> pg_backend_pid()"
         ]
     }
+    SLEEP { [sqlite "SELECT 1" postgres "SELECT CAST(pg_sleep(25) AS TEXT)"] }
     MISSPELT { "SELEC 1" }
 }
 

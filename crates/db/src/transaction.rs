@@ -1,9 +1,14 @@
 //! Write transactions.
 
-use sqlx::{Executor as _, Postgres, Sqlite, Transaction};
+use sqlx::{Postgres, Sqlite};
 use tokio::sync::broadcast;
 
-use crate::{Query, Result, Statement, Timestamp, postgres, query::On};
+use crate::{
+    Query, Result, Statement, Timestamp,
+    pool::{Driver, Lent},
+    postgres,
+    query::On,
+};
 
 /// A transaction that may write. Dropped without [`Tx::commit`] it rolls back.
 ///
@@ -17,8 +22,8 @@ pub struct Tx {
 }
 
 enum Inner {
-    Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+    Sqlite(Lent<Sqlite>),
+    Postgres(Lent<Postgres>),
 }
 
 crate::statements! {
@@ -29,25 +34,21 @@ crate::statements! {
 }
 
 impl Tx {
-    pub(crate) fn sqlite(
-        transaction: Transaction<'static, Sqlite>,
-        local: broadcast::Sender<&'static str>,
-    ) -> Self {
-        Self { inner: Inner::Sqlite(transaction), notify: Vec::new(), local }
+    /// On a connection that has begun one.
+    pub(crate) fn sqlite(lent: Lent<Sqlite>, local: broadcast::Sender<&'static str>) -> Self {
+        Self { inner: Inner::Sqlite(lent), notify: Vec::new(), local }
     }
 
-    pub(crate) fn postgres(
-        transaction: Transaction<'static, Postgres>,
-        local: broadcast::Sender<&'static str>,
-    ) -> Self {
-        Self { inner: Inner::Postgres(transaction), notify: Vec::new(), local }
+    /// On a connection that has begun one.
+    pub(crate) fn postgres(lent: Lent<Postgres>, local: broadcast::Sender<&'static str>) -> Self {
+        Self { inner: Inner::Postgres(lent), notify: Vec::new(), local }
     }
 
     /// A statement in this transaction.
     pub fn query(&mut self, statement: Statement) -> Query<'_> {
         match &mut self.inner {
-            Inner::Sqlite(transaction) => Query::on_sqlite(On::Connection(&mut **transaction), statement),
-            Inner::Postgres(transaction) => Query::on_postgres(On::Connection(&mut **transaction), statement),
+            Inner::Sqlite(lent) => Query::on_sqlite(On::Connection(&mut **lent), statement),
+            Inner::Postgres(lent) => Query::on_postgres(On::Connection(&mut **lent), statement),
         }
     }
 
@@ -79,8 +80,8 @@ impl Tx {
             }
         }
         match self.inner {
-            Inner::Sqlite(transaction) => transaction.commit().await?,
-            Inner::Postgres(transaction) => postgres::answer(transaction.commit()).await?,
+            Inner::Sqlite(lent) => end(lent, "COMMIT").await?,
+            Inner::Postgres(lent) => postgres::answer(end(lent, "COMMIT")).await?,
         }
         for channel in self.notify {
             // Nobody listens in this process: other processes see the change of the file.
@@ -95,8 +96,8 @@ impl Tx {
     /// Every [`Error`](crate::Error) of the database.
     pub async fn rollback(self) -> Result<()> {
         match self.inner {
-            Inner::Sqlite(transaction) => transaction.rollback().await?,
-            Inner::Postgres(transaction) => postgres::answer(transaction.rollback()).await?,
+            Inner::Sqlite(lent) => end(lent, "ROLLBACK").await?,
+            Inner::Postgres(lent) => postgres::answer(end(lent, "ROLLBACK")).await?,
         }
         Ok(())
     }
@@ -104,13 +105,15 @@ impl Tx {
     /// Runs several statements without parameters: the text of a migration.
     pub(crate) async fn run_script(&mut self, sqlite: &str, postgres: &str) -> Result<()> {
         match &mut self.inner {
-            Inner::Sqlite(transaction) => {
-                transaction.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(sqlite))).await?;
-            }
-            Inner::Postgres(transaction) => {
-                transaction.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(postgres))).await?;
-            }
+            Inner::Sqlite(lent) => Sqlite::script(lent, sqlite).await?,
+            Inner::Postgres(lent) => Postgres::script(lent, postgres).await?,
         }
         Ok(())
     }
+}
+
+async fn end<D: Driver>(mut lent: Lent<D>, sql: &str) -> sqlx::Result<()> {
+    D::script(&mut lent, sql).await?;
+    lent.give_back();
+    Ok(())
 }

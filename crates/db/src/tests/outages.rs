@@ -85,7 +85,10 @@ async fn a_wire_that_falls_silent_is_given_up() {
     let server = database.address();
     let address = Forwarder::start(server).await;
     let url = database.url().replace(&server.to_string(), &address.address().to_string());
-    let db = Db::connect(&Settings { connections: 2, ..Settings::new(url.parse().unwrap()) }).await.unwrap();
+    let db =
+        Db::connect(&Settings { connections: 2.try_into().unwrap(), ..Settings::new(url.parse().unwrap()) })
+            .await
+            .unwrap();
     db.migrate(&[THINGS]).await.unwrap();
     add(&db, 1).await.unwrap();
     address.stall();
