@@ -177,7 +177,7 @@ async fn drain(db: &Db, slots: usize, count: usize) -> anyhow::Result<()> {
         let nothing_left = claimed.is_empty();
         for job in claimed {
             let db = db.clone();
-            running.spawn(async move { end_well(&db, &job.lease).await });
+            running.spawn(async move { jobs::done(&db, &job.lease).await });
         }
         match running.join_next().await {
             Some(ended) => {
@@ -193,12 +193,6 @@ async fn drain(db: &Db, slots: usize, count: usize) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-async fn end_well(db: &Db, lease: &Lease) -> anyhow::Result<()> {
-    let mut tx = db.begin().await?;
-    jobs::settle(&mut tx, lease).await?;
-    Ok(tx.commit().await?)
 }
 
 async fn tick(db: &Db, count: usize, pause: Duration, priority: i64) -> anyhow::Result<()> {
@@ -224,7 +218,7 @@ async fn watch(db: &Db, count: usize, min_priority: i64) -> anyhow::Result<()> {
             let at = payload.get("at").and_then(Value::as_u64).context("not a tick")?;
             say(&unix_micros()?.saturating_sub(at).to_string());
             seen += 1;
-            end_well(db, &job.lease).await?;
+            jobs::done(db, &job.lease).await?;
         }
         if found.is_empty() {
             listener.wait(Duration::from_secs(1)).await;

@@ -85,10 +85,7 @@ pub async fn postpone(db: &Db, lease: &Lease, error: &str, delay: Duration) -> R
 /// # Errors
 /// [`Error::lease_lost`].
 pub async fn done(db: &Db, lease: &Lease) -> Result<()> {
-    let mut tx = db.begin().await?;
-    jobs::settle(&mut tx, lease).await?;
-    tx.commit().await?;
-    Ok(())
+    Ok(jobs::done(db, lease).await?)
 }
 
 /// Hands a job back because this worker is stopping. The attempt does not count.

@@ -57,7 +57,7 @@ pub use job::{DeadJob, Error, Job, JobId, Lease, Progress, Result, State, Worker
 pub use line::{AHEAD_LIMIT, Busy, InHand, Lines, Standing, Waiting, lines};
 pub use listing::{Filter, JobSummary, find, group, list, payloads};
 pub use settle::{
-    Retried, bury_exhausted, exhausted, expire, fail, let_go, postpone, reap, release, retry, settle,
+    Retried, bury_exhausted, done, exhausted, expire, fail, let_go, postpone, reap, release, retry, settle,
 };
 pub use stats::{
     Depth, Ended, Pause, depths, ended, group_of, in_hand, open_jobs, pauses, state, unfinished,

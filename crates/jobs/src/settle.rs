@@ -1,7 +1,7 @@
 //! How a job leaves the hands of its worker.
 //!
-//! All of these are part of the caller's transaction, so that what a job has made and the end of the job are
-//! recorded together or not at all.
+//! What ends a job is part of the caller's transaction, so that what the job has made and its end are recorded together
+//! or not at all. Only [`done`] is a transaction of its own: for a job that has made nothing to be recorded.
 
 use std::time::Duration;
 
@@ -27,6 +27,15 @@ pub enum Retried {
 /// [`Error::LeaseLost`] when it is not this worker's any more: then the transaction must not be committed.
 pub async fn settle(tx: &mut Tx, lease: &Lease) -> Result<()> {
     held(tx.query(SETTLE).bind(lease.id).bind(lease.fence).execute().await?, lease)
+}
+
+/// The job is done, and nothing else is to be recorded about it: [`settle`] in a single statement, which is one round trip
+/// to a server instead of three.
+///
+/// # Errors
+/// [`Error::LeaseLost`] when it is not this worker's any more.
+pub async fn done(db: &Db, lease: &Lease) -> Result<()> {
+    held(db.write(SETTLE).bind(lease.id).bind(lease.fence).execute().await?, lease)
 }
 
 /// The attempt failed and may be repeated after `delay` (see [`Backoff`](crate::Backoff)). When it was the last

@@ -7,7 +7,7 @@ use testbed::Database;
 use super::{LEASE, in_tx, job, open, pass, put, put_all, state, take, take_one, worker};
 use crate::{
     Backoff, CHANNEL, Claim, Enqueued, Error, Held, Progress, Retried, State, bury_exhausted, claim, counter,
-    enqueue, enqueue_all, exhausted, expire, fail, group, heartbeat, in_hand, let_go, postpone, reap,
+    done, enqueue, enqueue_all, exhausted, expire, fail, group, heartbeat, in_hand, let_go, postpone, reap,
     release, retry, settle, unfinished,
 };
 
@@ -30,6 +30,19 @@ async fn a_job_is_as_real_as_its_transaction(database: Database) {
     in_tx!(db, settle, &claimed.lease).unwrap();
     assert_eq!(state(&db, id).await, State::Done);
     assert!(matches!(in_tx!(db, settle, &claimed.lease), Err(Error::LeaseLost(lost)) if lost == id));
+}
+
+async fn a_job_that_has_made_nothing_ends_by_itself(database: Database) {
+    let db = open(&database).await;
+    let id = put(&db, job("empty")).await;
+    let first = take_one(&db, "w").await.unwrap();
+    in_tx!(db, release, &first.lease).unwrap();
+    let second = take_one(&db, "v").await.unwrap();
+    assert!(matches!(done(&db, &first.lease).await, Err(Error::LeaseLost(lost)) if lost == id));
+    assert_eq!(state(&db, id).await, State::Running);
+    done(&db, &second.lease).await.unwrap();
+    assert_eq!(state(&db, id).await, State::Done);
+    assert!(matches!(done(&db, &second.lease).await, Err(Error::LeaseLost(_))));
 }
 
 async fn a_claim_takes_what_it_asks_for_and_no_more(database: Database) {
@@ -304,6 +317,7 @@ async fn an_enqueue_wakes_who_waits(database: Database) {
 
 testbed::on_both_databases!(
     a_job_is_as_real_as_its_transaction,
+    a_job_that_has_made_nothing_ends_by_itself,
     a_claim_takes_what_it_asks_for_and_no_more,
     a_job_waits_for_its_time,
     a_failing_job_backs_off_and_dies,
