@@ -71,6 +71,7 @@ while read -r order; do
   case $order in
     start) start ;;
     synchronous) synchronous ;;
+    vacuum) "$bin/vacuumdb" -h 127.0.0.1 -p "$port" -U postgres --all --analyze >>log 2>&1 || fail ;;
     promote) "$bin/pg_ctl" -D cluster -w -t 60 promote >>log 2>&1 || fail ;;
     STOP | CONT) everybody "$order" ;;
     *) everybody "$order"; wait "$server"; server= ;;
@@ -109,6 +110,11 @@ impl PgServer {
     /// When it was none.
     pub fn promote(&self) {
         self.keeper.order("promote");
+    }
+
+    /// Removes what is dead from all tables and counts what lives, as the server does by itself from minute to minute.
+    pub fn vacuum(&self) {
+        self.keeper.order("vacuum");
     }
 
     /// Ends it with SIGKILL, all of its processes at once. What it has committed stays.
