@@ -5,12 +5,14 @@
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use db::{ColumnError, FromColumn, ToColumn};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization;
+use unicode_security::MixedScript;
 
 macro_rules! text {
     ($($(#[$meta:meta])* $name:ident),* $(,)?) => {$(
         $(#[$meta])*
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
         pub struct $name(String);
 
@@ -50,10 +52,14 @@ text! {
     /// The name a person signs in with: 1 to 15 of `A-Z a-z 0-9 . + - _`. Unique without regard to case. It has no
     /// `@`, so it is never mistaken for somebody's e-mail address, and no letters beyond ASCII, so no two look alike.
     Username,
-    /// An e-mail address of at most 50 characters. Unique without regard to case.
+    /// An e-mail address of at most 50 ASCII characters. Unique without regard to case. An international domain is
+    /// written in its `xn--` form, so that no two addresses look alike.
     Email,
-    /// A first or last name of 1 to 35 characters.
+    /// A first or last name of 1 to 35 characters, in composed form (NFC), whose letters are of one script or of ones
+    /// that are written together: a name with one Cyrillic letter among Latin ones is made to be taken for another.
     PersonName,
+    /// What a person calls something of theirs: 1 to 60 characters on one line.
+    Label,
     /// The title of a video: 1 to 200 characters on one line.
     Title,
     /// What a video is about: at most 5000 characters, on as many lines as it takes.
@@ -96,6 +102,11 @@ impl Email {
     /// A sentence that says which rule is broken.
     pub fn parse(typed: &str) -> Result<Self, Refusal> {
         let text = one_line(typed, 50)?;
+        if !text.is_ascii() {
+            return refuse(
+                "Enter an email address of plain letters; an international domain is written in its xn-- form.",
+            );
+        }
         let well_formed = text.split_once('@').is_some_and(|(local, domain)| {
             let labels_exist = domain.contains('.') && domain.split('.').all(|label| !label.is_empty());
             let plain = |c: char| !c.is_whitespace() && !"@,;:<>()[]\\\"".contains(c);
@@ -118,7 +129,21 @@ impl PersonName {
     /// # Errors
     /// A sentence that says which rule is broken.
     pub fn parse(typed: &str) -> Result<Self, Refusal> {
-        one_line(typed, 35).map(Self)
+        let text = one_line(&typed.nfc().collect::<String>(), 35)?;
+        if !text.as_str().is_single_script() {
+            return refuse("A name cannot mix letters of different alphabets.");
+        }
+        Ok(Self(text))
+    }
+}
+
+impl Label {
+    /// Parses what was typed; surrounding white space does not count.
+    ///
+    /// # Errors
+    /// A sentence that says which rule is broken.
+    pub fn parse(typed: &str) -> Result<Self, Refusal> {
+        one_line(typed, 60).map(Self)
     }
 }
 
@@ -260,6 +285,12 @@ impl FieldErrors {
         self.0.get(field).map_or(&[], Vec::as_slice)
     }
 
+    /// All sentences, one after the other.
+    pub fn sentences(&self) -> String {
+        let all: Vec<&str> = self.0.values().flatten().map(String::as_str).collect();
+        all.join(" ")
+    }
+
     /// Field by field, in alphabetical order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[String])> {
         self.0.iter().map(|(field, sentences)| (field.as_str(), sentences.as_slice()))
@@ -298,7 +329,12 @@ fn at_most(text: &str, longest: usize) -> Result<(), Refusal> {
 /// Control characters, and those that turn the direction of the text around them or hide between letters.
 fn is_invisible(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+        || matches!(
+            c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180e}' | '\u{200b}' | '\u{200e}'
+                | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+                | '\u{fff9}'..='\u{fffb}'
+        )
 }
 
 fn refuse<T>(sentence: &str) -> Result<T, Refusal> {
@@ -355,9 +391,47 @@ mod tests {
         ] {
             check(Email::parse, typed, Err(INVALID));
         }
+        const PLAIN: &str =
+            "Enter an email address of plain letters; an international domain is written in its xn-- form.";
+        // A Cyrillic letter that looks like an `a`, and a Kelvin sign that is a `k` in lower case.
+        for typed in ["аnn@x.org", "ann@\u{212a}elvin.org", "ann@bücher.example"] {
+            check(Email::parse, typed, Err(PLAIN));
+        }
+        check(Email::parse, "ann@xn--bcher-kva.example", Ok("ann@xn--bcher-kva.example"));
         check(Email::parse, "a@x.org\r\nBcc: b@x.org", Err(CONTROL));
         let long = format!("{}@x.org", "a".repeat(45));
         check(Email::parse, &long, Err("Ensure this field has no more than 50 characters."));
+    }
+
+    #[test]
+    fn names_of_people() {
+        const MIXED: &str = "A name cannot mix letters of different alphabets.";
+        for name in ["Zoë", "O'Neil", "Jean-Luc", "Ада", "山田", "やまだ 太郎", "Ὑπατία", "محمد", "Nguyễn"]
+        {
+            check(PersonName::parse, name, Ok(name));
+        }
+        check(PersonName::parse, "Zoe\u{308}", Ok("Zoë"));
+        // A Cyrillic letter that looks like an `a`, and a Greek one that looks like an `o`.
+        check(PersonName::parse, "Аda", Err(MIXED));
+        check(PersonName::parse, "Lοvelace", Err(MIXED));
+        for hidden in [
+            "A\u{202e}da",
+            "A\u{200b}da",
+            "A\u{ad}da",
+            "\u{3164}",
+            "A\0da",
+            "A\u{7f}da",
+            "A\nda",
+            "A\u{2066}da",
+        ] {
+            check(PersonName::parse, hidden, Err(CONTROL));
+        }
+        check(PersonName::parse, &"é".repeat(35), Ok(&"é".repeat(35)));
+        check(
+            PersonName::parse,
+            &"e\u{301}".repeat(36),
+            Err("Ensure this field has no more than 35 characters."),
+        );
     }
 
     #[test]
