@@ -2,13 +2,23 @@
 
 use std::fmt;
 
-use db::{Db, Json, Timestamp};
+use db::{Db, Json, Timestamp, Tx};
 
 use crate::{
     Error, Result,
-    ids::UserId,
+    ids::{SessionId, UserId},
+    invites,
+    letters::{self, Letter},
     names::{Email, FieldErrors, PersonName, Username},
+    sessions,
 };
+
+mod standing;
+
+pub use standing::{Decision, Filter, decide, page};
+
+#[cfg(test)]
+pub(crate) use standing::STATEMENTS as STANDING_STATEMENTS;
 
 /// An account to be made.
 #[derive(Debug, Clone)]
@@ -45,6 +55,10 @@ db::row! {
         pub last_name: PersonName,
         /// What the person may do.
         pub role: Role,
+        /// Whether the account may be used.
+        pub standing: Standing,
+        /// When somebody proved that the address is theirs.
+        pub verified_at: Option<Timestamp>,
         /// When the account was made.
         pub created_at: Timestamp,
     }
@@ -60,6 +74,40 @@ db::text_enum! {
         /// Manage everything.
         Admin = "admin",
     }
+}
+
+db::text_enum! {
+    /// Whether an account may be used.
+    pub enum Standing {
+        /// It may.
+        Active = "active",
+        /// An administrator has not let it in yet.
+        Waiting = "waiting",
+        /// An administrator has shut it.
+        Suspended = "suspended",
+        /// It is going, and goes when the last of its videos has gone.
+        Leaving = "leaving",
+    }
+}
+
+/// How somebody comes to have an account.
+#[derive(Debug, Clone, Copy)]
+pub struct Admission {
+    /// Whether it may be used at once.
+    pub standing: Standing,
+    /// The invitation that makes it; what the account may do is then the invitation's to say.
+    pub invite: Option<invites::CodeHash>,
+    /// Whether the address is to be proved.
+    pub address: Address,
+}
+
+/// Whether the address of a new account is to be proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Address {
+    /// A letter asks for it.
+    ToBeProved,
+    /// It is taken as it is.
+    Taken,
 }
 
 /// A password's hash in its text form (PHC). Its debug form does not show it.
@@ -80,14 +128,36 @@ pub struct Credentials {
 /// # Errors
 /// [`Error::Fields`] naming `username`, `email` or both when another account has them, in whatever case.
 pub async fn create_user(db: &Db, new: &NewUser) -> Result<User> {
+    let unasked = Admission { standing: Standing::Active, invite: None, address: Address::Taken };
+    admit_user(db, new, &unasked).await
+}
+
+/// Makes an account for somebody who asked for it.
+///
+/// # Errors
+/// As [`create_user`]; [`Error::NoInvite`] when the invitation makes no account any more.
+pub async fn admit_user(db: &Db, new: &NewUser, admission: &Admission) -> Result<User> {
     let mut tx = db.begin().await?;
+    // First, so that whoever has none learns nothing about names.
+    let role = match &admission.invite {
+        Some(code) => invites::take(&mut tx, code).await?,
+        None => new.role,
+    };
+    let user = insert(&mut tx, new, role, admission.standing).await?;
+    if admission.address == Address::ToBeProved {
+        letters::post(&mut tx, Letter::Confirm { user: user.id }).await?;
+    }
+    tx.commit().await?;
+    Ok(user)
+}
+
+async fn insert(tx: &mut Tx, new: &NewUser, role: Role, standing: Standing) -> Result<User> {
     let taken: Vec<Taken> = tx.query(TAKEN).bind(new.username.key()).bind(new.email.key()).all().await?;
     if !taken.is_empty() {
         let has = |which: fn(&Taken) -> bool| taken.iter().any(which);
         return Err(taken_fields(has(|row| row.username), has(|row| row.email)));
     }
-    let user = tx
-        .query(CREATE)
+    tx.query(CREATE)
         .bind(new.id)
         .bind(&new.username)
         .bind(new.username.key())
@@ -96,7 +166,8 @@ pub async fn create_user(db: &Db, new: &NewUser) -> Result<User> {
         .bind(&new.first_name)
         .bind(&new.last_name)
         .bind(&new.password_hash.0)
-        .bind(new.role)
+        .bind(role)
+        .bind(standing)
         .one()
         .await
         // Somebody else came between the look and the insert.
@@ -104,9 +175,7 @@ pub async fn create_user(db: &Db, new: &NewUser) -> Result<User> {
             Some("users_username_key_key") => taken_fields(true, false),
             Some("users_email_key_key") => taken_fields(false, true),
             _ => error.into(),
-        })?;
-    tx.commit().await?;
-    Ok(user)
+        })
 }
 
 /// The account that signs in with this e-mail address or user name, in whatever case.
@@ -153,15 +222,36 @@ pub async fn set_role(db: &Db, id: UserId, role: Role) -> Result<User> {
     db.write(SET_ROLE).bind(id).bind(role).first().await?.ok_or(Error::NoUser)
 }
 
-/// Gives an account another password.
+/// Gives an account another password. All its sign-ins end but `kept`, and its owner is told.
 ///
 /// # Errors
 /// [`Error::NoUser`] when it does not exist.
-pub async fn set_password(db: &Db, id: UserId, hash: &PasswordHash) -> Result<()> {
-    match db.write(SET_PASSWORD).bind(id).bind(&hash.0).execute().await? {
-        0 => Err(Error::NoUser),
-        _ => Ok(()),
+pub async fn set_password(db: &Db, id: UserId, hash: &PasswordHash, kept: Option<SessionId>) -> Result<()> {
+    let mut tx = db.begin().await?;
+    if tx.query(SET_PASSWORD).bind(id).bind(&hash.0).execute().await? == 0 {
+        return Err(Error::NoUser);
     }
+    sessions::close_others(&mut tx, id, kept).await?;
+    letters::post(&mut tx, Letter::PasswordChanged { user: id }).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// What somebody's password is checked against.
+///
+/// # Errors
+/// [`Error::NoUser`] when the account does not exist.
+pub async fn password_hash(db: &Db, id: UserId) -> Result<PasswordHash> {
+    let hash: Option<String> = db.read(PASSWORD).bind(id).first_value().await?;
+    hash.map(PasswordHash).ok_or(Error::NoUser)
+}
+
+/// Gives a person another name.
+///
+/// # Errors
+/// [`Error::NoUser`] when the account does not exist.
+pub async fn rename(db: &Db, id: UserId, first_name: &PersonName, last_name: &PersonName) -> Result<User> {
+    db.write(RENAME).bind(id).bind(first_name).bind(last_name).first().await?.ok_or(Error::NoUser)
 }
 
 db::statements! {
@@ -171,27 +261,25 @@ db::statements! {
     }
     CREATE {
         "INSERT INTO users (id, username, username_key, email, email_key, first_name, last_name, password_hash, role,
-                            created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, " NOW ")
-         RETURNING id, username, email, first_name, last_name, role, created_at"
+                            standing, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, " NOW ")
+         RETURNING *"
     }
     /// A user name has no `@` and an address has one, so at most one row answers.
     BY_CREDENTIAL {
-        "SELECT id, username, email, first_name, last_name, role, created_at, password_hash FROM users
-         WHERE username_key = $1 OR email_key = $1"
+        "SELECT * FROM users WHERE username_key = $1 OR email_key = $1"
     }
-    BY_ID { "SELECT id, username, email, first_name, last_name, role, created_at FROM users WHERE id = $1" }
+    BY_ID { "SELECT * FROM users WHERE id = $1" }
     BY_IDS {
-        "SELECT id, username, email, first_name, last_name, role, created_at FROM users WHERE id IN " [
+        "SELECT * FROM users WHERE id IN " [
             sqlite "(SELECT unhex(value, '-') FROM json_each($1))"
             postgres "(SELECT CAST(jsonb_array_elements_text(CAST($1 AS JSONB)) AS UUID))"
         ]
     }
     COUNT { "SELECT count(*) FROM users" }
-    SET_ROLE {
-        "UPDATE users SET role = $2 WHERE id = $1
-         RETURNING id, username, email, first_name, last_name, role, created_at"
-    }
+    SET_ROLE { "UPDATE users SET role = $2 WHERE id = $1 RETURNING *" }
+    PASSWORD { "SELECT password_hash FROM users WHERE id = $1" }
+    RENAME { "UPDATE users SET first_name = $2, last_name = $3 WHERE id = $1 RETURNING *" }
     SET_PASSWORD { "UPDATE users SET password_hash = $2 WHERE id = $1" }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     Error, Result, VideoEvent,
     events::{self, EventKind},
     ids::{UserId, VideoId},
-    videos,
+    leaving, videos,
     work::{self, DeleteJob, Work},
 };
 
@@ -138,14 +138,17 @@ pub async fn request_delete(db: &Db, video: VideoId) -> Result<()> {
     Ok(())
 }
 
-/// Forgets a video whose objects are removed, and ends the job that removed them.
+/// Forgets a video whose objects are removed, and ends the job that removed them. An account that leaves goes with its
+/// last video.
 ///
 /// # Errors
 /// [`Error::lease_lost`].
 pub async fn finish_delete(db: &Db, lease: &Lease, video: VideoId) -> Result<()> {
     let mut tx = db.begin().await?;
     jobs::settle(&mut tx, lease).await?;
-    tx.query(DELETE).bind(video).execute().await?;
+    if let Some(owner) = tx.query(DELETE).bind(video).first_value().await? {
+        leaving::forget_if_bare(&mut tx, owner).await?;
+    }
     tx.commit().await?;
     Ok(())
 }
@@ -215,5 +218,5 @@ db::statements! {
     SET_DELETING {
         "UPDATE videos SET state = $2, error = NULL, updated_at = " NOW " WHERE id = $1 RETURNING owner_id"
     }
-    DELETE { "DELETE FROM videos WHERE id = $1" }
+    DELETE { "DELETE FROM videos WHERE id = $1 RETURNING owner_id" }
 }

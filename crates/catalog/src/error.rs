@@ -2,8 +2,10 @@
 
 use crate::{
     Refused,
+    accounts::Standing,
     ids::{EventId, RenditionId, VideoId, WebhookId},
     names::FieldErrors,
+    quotas::Exceeded,
 };
 
 /// The result of an operation on the catalogue.
@@ -18,6 +20,15 @@ pub enum Error {
     /// There is no such account.
     #[error("there is no such account")]
     NoUser,
+    /// The account is in no standing for this.
+    #[error("the account is `{0}`, and this cannot be done with it")]
+    Standing(Standing),
+    /// There is no such invitation, or it has made all its accounts, or it has ended.
+    #[error("the invitation is not good, or not any more")]
+    NoInvite,
+    /// Somebody has as much as they may have.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
     /// There is no such webhook.
     #[error("there is no webhook `{0}`")]
     NoWebhook(WebhookId),
@@ -27,6 +38,9 @@ pub enum Error {
     /// A person has as many webhooks as a person may have.
     #[error("there may be `{0}` webhooks at most")]
     TooManyWebhooks(u32),
+    /// A person has as many API tokens as a person may have.
+    #[error("there may be `{0}` tokens at most")]
+    TooManyTokens(u32),
     /// Fields hold what somebody else has already.
     #[error("{0}")]
     Fields(FieldErrors),

@@ -63,6 +63,10 @@ id! {
     UserId,
     /// One sign-in of a person.
     SessionId,
+    /// What a program signs in with.
+    ApiTokenId,
+    /// An invitation to make an account.
+    InviteId,
     /// A video, from the moment its upload is complete.
     VideoId,
     /// The processing of an upload, as its uploader follows it.

@@ -25,14 +25,20 @@ pub mod endings;
 mod error;
 pub mod events;
 pub mod ids;
+pub mod invites;
+pub mod leaving;
+pub mod letters;
 pub mod names;
 pub mod outputs;
 pub mod processes;
+pub mod quotas;
 pub mod rates;
 pub mod sessions;
 mod stages;
 mod state;
 pub mod storage;
+pub mod throttle;
+pub mod tokens;
 pub mod videos;
 pub mod work;
 
@@ -49,6 +55,11 @@ pub const MIGRATIONS: &[db::Migration] = &[
     db::Migration { name: "catalog/0004_storage", sql: include_str!("../migrations/0004_storage.sql") },
     db::Migration { name: "catalog/0003_events", sql: include_str!("../migrations/0003_events.sql") },
     db::Migration { name: "catalog/0030_rates", sql: include_str!("../migrations/0030_rates.sql") },
+    db::Migration { name: "catalog/0010_api_tokens", sql: include_str!("../migrations/0010_api_tokens.sql") },
+    db::Migration {
+        name: "catalog/0011_account_standing",
+        sql: include_str!("../migrations/0011_account_standing.sql"),
+    },
 ];
 
 #[cfg(test)]

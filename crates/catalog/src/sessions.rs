@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use db::{Db, Timestamp};
+use db::{Db, Timestamp, Tx};
 
 use crate::{
     Result,
@@ -125,6 +125,24 @@ pub async fn close_all(db: &Db, user: UserId) -> Result<u64> {
     Ok(db.write(CLOSE_ALL).bind(user).execute().await?)
 }
 
+/// Writes down that a session was used, for lists that show it. Its end stays as it is.
+///
+/// # Errors
+/// Those of the database.
+pub async fn touch(db: &Db, id: SessionId) -> Result<()> {
+    db.write(TOUCH).bind(id).execute().await?;
+    Ok(())
+}
+
+/// Ends all sessions of a person but `kept`.
+pub(crate) async fn close_others(tx: &mut Tx, user: UserId, kept: Option<SessionId>) -> Result<()> {
+    match kept {
+        Some(kept) => tx.query(CLOSE_OTHERS).bind(user).bind(kept).execute().await?,
+        None => tx.query(CLOSE_ALL).bind(user).execute().await?,
+    };
+    Ok(())
+}
+
 /// Removes sessions that ended, and their tokens. Answers how many that were.
 ///
 /// # Errors
@@ -161,6 +179,10 @@ db::statements! {
     }
     CLOSE {
         "UPDATE sessions SET revoked_at = " NOW " WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL"
+    }
+    TOUCH { "UPDATE sessions SET used_at = " NOW " WHERE id = $1" }
+    CLOSE_OTHERS {
+        "UPDATE sessions SET revoked_at = " NOW " WHERE user_id = $1 AND id <> $2 AND revoked_at IS NULL"
     }
     CLOSE_ALL { "UPDATE sessions SET revoked_at = " NOW " WHERE user_id = $1 AND revoked_at IS NULL" }
     PURGE { "DELETE FROM sessions WHERE revoked_at IS NOT NULL OR expires_at < " NOW }

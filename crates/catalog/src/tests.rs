@@ -4,12 +4,18 @@ mod accounts;
 mod administration;
 mod endings;
 mod history;
+mod leaving;
+mod letters;
 mod outbox;
 mod pipeline;
 mod processes;
+mod quotas;
 mod rates;
 mod repair;
+mod standing;
 mod storage;
+mod throttle;
+mod tokens;
 mod videos;
 
 use std::{ops::Range, time::Duration};
@@ -50,6 +56,14 @@ db::statements! {
     AGE_VIDEOS { "UPDATE videos SET created_at = created_at - $1" }
     /// The same for sessions.
     AGE_SESSIONS { "UPDATE sessions SET expires_at = expires_at - $1" }
+    /// The same for API tokens.
+    AGE_TOKENS { "UPDATE api_tokens SET expires_at = expires_at - $1" }
+    /// The same for links in letters.
+    AGE_LINKS { "UPDATE account_links SET created_at = created_at - $1, expires_at = expires_at - $1" }
+    /// The same for invitations.
+    AGE_INVITES { "UPDATE invites SET expires_at = expires_at - $1" }
+    /// The same for attempts.
+    AGE_ATTEMPTS { "UPDATE attempts SET last_at = last_at - $1, blocked_until = blocked_until - $1" }
     COUNT_OBJECTS { "SELECT count(*) FROM objects" }
 }
 
@@ -264,7 +278,14 @@ async fn every_statement_can_be_prepared(database: Database) {
     let db = open(&database).await;
     let modules = [
         crate::accounts::STATEMENTS,
+        crate::accounts::STANDING_STATEMENTS,
         crate::endings::STATEMENTS,
+        crate::invites::STATEMENTS,
+        crate::leaving::STATEMENTS,
+        crate::letters::STATEMENTS,
+        crate::quotas::STATEMENTS,
+        crate::throttle::STATEMENTS,
+        crate::tokens::STATEMENTS,
         events::STATEMENTS,
         deliveries::STATEMENTS,
         webhooks::STATEMENTS,

@@ -7,9 +7,11 @@ use uuid::Uuid;
 
 use crate::{
     Error, Result, VideoEvent, VideoState,
+    accounts::Standing,
     events::{self, EventKind},
     ids::{self, ProcessId, Revision, UserId, VideoId},
     names::{ClaimedDuration, Description, SourceExtension, SourceName, Title},
+    quotas::{self, Limits},
     stages,
     work::{InspectJob, Work},
 };
@@ -144,12 +146,26 @@ pub struct Cursor {
     id: Uuid,
 }
 
-/// Records an uploaded video and enqueues its inspection.
+/// Records an uploaded video and enqueues its inspection, however much its owner has.
 ///
 /// # Errors
-/// [`Error::NoUser`] when the owner's account is gone.
+/// [`Error::NoUser`] when the owner's account is gone; [`Error::Standing`] when it may not be used.
 pub async fn create(db: &Db, new: &NewVideo) -> Result<Video> {
+    create_within(db, new, Limits::default()).await
+}
+
+/// Records an uploaded video, if it fits, and enqueues its inspection. `everybody` may have so much, unless something
+/// else was decided for the owner. Of two uploads that end at once the second counts the first.
+///
+/// # Errors
+/// As [`create`], and [`Error::Exceeded`].
+pub async fn create_within(db: &Db, new: &NewVideo, everybody: Limits) -> Result<Video> {
     let mut tx = db.begin().await?;
+    let standing: Option<Standing> = tx.query(LOCK_OWNER).bind(new.owner).first_value().await?;
+    match standing.ok_or(Error::NoUser)? {
+        Standing::Active => {}
+        standing => return Err(Error::Standing(standing)),
+    }
     let video: Video = tx
         .query(CREATE)
         .bind(new.id)
@@ -166,11 +182,9 @@ pub async fn create(db: &Db, new: &NewVideo) -> Result<Video> {
         .bind(new.visibility)
         .bind(new.protection)
         .one()
-        .await
-        .map_err(|error| match error {
-            db::Error::ForeignKey => Error::NoUser,
-            other => other.into(),
-        })?;
+        .await?;
+    // After the insert: one that is repeated because its answer was lost is told so, and not that it does not fit.
+    quotas::admit(&mut tx, new.owner, video.id, new.source.bytes, everybody).await?;
     start_over(&mut tx, &video).await?;
     events::log(&mut tx, EventKind::Uploaded, video.id).await?;
     tx.commit().await?;
@@ -324,6 +338,7 @@ db::statements! {
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'uploaded', '[]', " NOW ", " NOW ")
          RETURNING *"
     }
+    LOCK_OWNER { "SELECT standing FROM users WHERE id = $1" FOR_UPDATE }
     BY_ID { "SELECT * FROM videos WHERE id = $1" }
     BY_IDS { "SELECT * FROM videos WHERE id IN " [uuids "$1"] }
     BY_PROCESS { "SELECT * FROM videos WHERE process_id = $1" }

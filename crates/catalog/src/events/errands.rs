@@ -7,6 +7,7 @@ use super::deliveries::Destination;
 use crate::{
     Error, Result,
     ids::{UserId, WebhookId},
+    letters::Letter,
 };
 
 /// The queue of everything that carries events. Its own, so that no event waits for a chunk and no chunk for a receiver.
@@ -21,6 +22,8 @@ pub enum Errand {
     Deliver(DeliverJob),
     /// Bring old events to their destinations again.
     Replay(ReplayJob),
+    /// Send a letter to somebody about their account.
+    Letter(Letter),
 }
 
 /// Find out who wants to hear of an event, with [`announce`](super::deliveries::announce).
@@ -74,6 +77,7 @@ impl Errand {
             "announce" => parse(kind, payload).map(Self::Announce),
             "deliver" => parse(kind, payload).map(Self::Deliver),
             "replay" => parse(kind, payload).map(Self::Replay),
+            LETTER => parse(kind, payload).map(Self::Letter),
             _ => {
                 Err(Error::UnknownWork { kind: kind.to_owned(), reason: "there is no such kind".to_owned() })
             }
@@ -103,6 +107,21 @@ impl ReplayJob {
         job("replay", &self, share).priority(AGAIN)
     }
 }
+
+impl Letter {
+    /// Before whatever nobody waits for. All letters share one share of the slots, since one server takes them all.
+    pub(crate) fn into_job(self) -> NewJob {
+        job(LETTER, &self, LETTER.to_owned()).priority(SOON).max_failures(LETTER_FAILURES)
+    }
+}
+
+const LETTER: &str = "letter";
+
+/// Somebody looks at an empty mailbox.
+const SOON: i64 = 100;
+
+/// Until a letter is of no use any more, at the usual waits between attempts.
+const LETTER_FAILURES: u32 = 8;
 
 /// A job in this share of the queue; an empty one is the system's.
 fn job(kind: &str, payload: &impl Serialize, share: String) -> NewJob {

@@ -63,7 +63,7 @@ async fn people_are_found_by_name_or_address_in_any_case(database: Database) {
         assert!(find_by_credential(&db, credential).await.unwrap().is_none());
     }
     assert_eq!(set_role(&db, person.id, Role::Admin).await.unwrap().role, Role::Admin);
-    set_password(&db, person.id, &PasswordHash("new".to_owned())).await.unwrap();
+    set_password(&db, person.id, &PasswordHash("new".to_owned()), None).await.unwrap();
     assert_eq!(find_by_credential(&db, "ann").await.unwrap().unwrap().password_hash.0, "new");
     let nobody = UserId::new(99, &[0; 10]);
     assert!(matches!(set_role(&db, nobody, Role::Admin).await, Err(Error::NoUser)));

@@ -69,6 +69,7 @@ async fn spread(db: &Db, channels: &Channels) -> Vec<(Job, DeliverJob)> {
                     deliveries::replay(db, &job.lease, &replay, None, channels).await.unwrap();
                 }
                 Errand::Deliver(delivery) => deliver.push((job, delivery)),
+                Errand::Letter(letter) => panic!("nobody is written to here: {letter:?}"),
             }
         }
     }
