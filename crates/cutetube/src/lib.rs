@@ -19,6 +19,7 @@ mod limits;
 mod live;
 mod metrics;
 mod pages;
+mod people;
 mod pipeline;
 mod playback;
 mod processes;

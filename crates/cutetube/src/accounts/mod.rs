@@ -1,14 +1,25 @@
-//! People: signing up, logging in, and who a request comes from.
+//! People: signing up, logging in, who a request comes from, and what they decide about their account.
 
 pub(crate) mod actions;
 pub(crate) mod api;
 mod caller;
+mod code;
+pub(crate) mod guessing;
 mod password;
+mod password_rules;
+pub(crate) mod profile;
+pub(crate) mod recovery;
 mod signup;
+mod source;
 mod token;
 
-pub(crate) use api::device;
-pub(crate) use caller::{Admin, Caller, Unauthenticated, Visitor, refuse_foreign_forms, session_cookie};
+pub(crate) use caller::{
+    Admin, Caller, Manager, Reader, SignedInCaller, Unauthenticated, Uploader, Visitor, refuse_foreign_forms,
+    session_cookie,
+};
+pub(crate) use code::Code;
 pub(crate) use password::Passwords;
-pub(crate) use signup::{SignUp, parse_password};
+pub(crate) use password_rules::parse_password;
+pub(crate) use signup::SignUp;
+pub(crate) use source::Source;
 pub(crate) use token::{TokenKind, Tokens};

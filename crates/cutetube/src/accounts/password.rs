@@ -65,7 +65,27 @@ fn verify(password: &str, kept: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn no_more_passwords_are_hashed_at_once_than_there_are_slots() {
+        let passwords = Passwords::new(2).unwrap();
+        let (now, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let (now, most) = (Arc::new(now), Arc::new(most));
+        let hashing = (0..20).map(|_| {
+            let (now, most) = (now.clone(), most.clone());
+            passwords.off_thread(move || {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                let hashed = hash("correct horse").is_ok();
+                now.fetch_sub(1, Ordering::SeqCst);
+                hashed
+            })
+        });
+        assert!(futures_util::future::join_all(hashing).await.into_iter().all(|hashed| hashed));
+        assert!(most.load(Ordering::SeqCst) <= 2);
+    }
 
     #[tokio::test]
     async fn only_the_right_password_of_an_account_matches() {

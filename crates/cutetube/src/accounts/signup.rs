@@ -1,7 +1,11 @@
 //! What a new account has to look like.
 
-use catalog::names::{Email, FieldErrors, PersonName, Refusal, Username};
+use catalog::names::{Email, FieldErrors, PersonName, Username};
 
+use super::{
+    code::Code,
+    password_rules::{parse_password, repeats},
+};
 use crate::http::Fields;
 
 /// A sign-up whose every field keeps the rules; whether the names are free, the catalogue knows.
@@ -12,13 +16,15 @@ pub(crate) struct SignUp {
     pub(crate) password: String,
     pub(crate) first_name: PersonName,
     pub(crate) last_name: PersonName,
+    /// What a server asks for where not everybody may have an account.
+    pub(crate) invite: Option<Code>,
 }
 
 /// For what no single field is to blame for.
 pub(crate) const GENERAL: &str = "non_field_errors";
 
-const SHORTEST_PASSWORD: usize = 8;
-const LONGEST_PASSWORD: usize = 128;
+/// About a password that everybody can see.
+pub(super) const SAYS_WHO: &str = "The password is the user name or the address. Choose another one.";
 
 impl SignUp {
     /// Reads the form, or says everything that is wrong with it at once.
@@ -37,26 +43,20 @@ impl SignUp {
         if password.is_some() && repeated.is_some() && password != repeated {
             errors.add(GENERAL, "Password does not match!");
         }
+        if let (Some(username), Some(email), Some(password)) = (&username, &email, &password)
+            && repeats(password, username.as_str(), email.as_str())
+        {
+            errors.add("password", SAYS_WHO);
+        }
+        let invite = fields.text("invite").ok().and_then(|typed| Code::typed(&typed));
         match (username, email, password, first, last) {
             (Some(username), Some(email), Some(password), Some(first_name), Some(last_name))
                 if errors.is_empty() =>
             {
-                Ok(Self { username, email, password, first_name, last_name })
+                Ok(Self { username, email, password, first_name, last_name, invite })
             }
             _ => Err(errors),
         }
-    }
-}
-
-/// What a password has to be; also for one that an operator sets.
-pub(crate) fn parse_password(typed: &str) -> Result<String, Refusal> {
-    match typed.chars().count() {
-        0 => Err(Refusal("This field may not be blank.".to_owned())),
-        1..SHORTEST_PASSWORD => {
-            Err(Refusal(format!("Password must be at least {SHORTEST_PASSWORD} characters.")))
-        }
-        SHORTEST_PASSWORD..=LONGEST_PASSWORD => Ok(typed.to_owned()),
-        _ => Err(Refusal(format!("Password must be within {LONGEST_PASSWORD} characters."))),
     }
 }
 
@@ -94,6 +94,8 @@ mod tests {
             check(&[("email", "nobody")]),
             check(&[("password", "short"), ("password2", "short")]),
             check(&[("password", &"x".repeat(129))]),
+            check(&[("password", "Ada@example.org"), ("password2", "Ada@example.org")]),
+            check(&[("password", "12345678"), ("password2", "12345678")]),
             check(&[("password2", "correct house")]),
             check(&[("username", ""), ("email", ""), ("password", ""), ("first_name", " ")]),
             SignUp::parse(&Fields::from_json(&serde_json::json!({})))
@@ -107,6 +109,8 @@ mod tests {
         {"email":["Enter a valid email address."]}
         {"password":["Password must be at least 8 characters."]}
         {"password":["Password must be within 128 characters."]}
+        {"password":["The password is the user name or the address. Choose another one."]}
+        {"password":["This password is one of those that are tried first. Choose another one."]}
         {"non_field_errors":["Password does not match!"]}
         {"email":["This field may not be blank."],"first_name":["This field may not be blank."],"password":["This field may not be blank."],"username":["This field may not be blank."]}
         {"email":["This field is required."],"first_name":["This field is required."],"last_name":["This field is required."],"password":["This field is required."],"password2":["This field is required."],"username":["This field is required."]}

@@ -37,7 +37,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 ///
 /// Administrators.
 #[utoipa::path(
-    get, path = "/api/v5/admin/overview", tag = "administration", security(("bearer" = [])),
+    get, path = "/api/v5/admin/overview", tag = "administration", security(("bearer" = ["admin"])),
     responses(
         (status = 200, description = "The queue at this moment", body = QueueView),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -52,7 +52,7 @@ async fn overview(State(state): State<AppState>, _: Admin) -> Result<Json<QueueV
 ///
 /// Administrators.
 #[utoipa::path(
-    get, path = "/api/v5/admin/events", tag = "administration", security(("bearer" = [])),
+    get, path = "/api/v5/admin/events", tag = "administration", security(("bearer" = ["admin"])),
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was received")),
     responses(
         (status = 200, description = "Events", body = QueueView, content_type = "text/event-stream"),
@@ -78,7 +78,7 @@ async fn events(State(state): State<AppState>, _: Admin, headers: HeaderMap) -> 
 ///
 /// Administrators.
 #[utoipa::path(
-    get, path = "/api/v5/admin/jobs", tag = "administration", security(("bearer" = [])),
+    get, path = "/api/v5/admin/jobs", tag = "administration", security(("bearer" = ["admin"])),
     params(
         ("state" = Option<String>, Query, description = "`ready`, `running`, `done`, `dead` or `cancelled`"),
         ("queue" = Option<String>, Query),
@@ -128,7 +128,7 @@ const LONGEST_PAGE: u32 = 500;
 ///
 /// Administrators.
 #[utoipa::path(
-    get, path = "/api/v5/admin/jobs/{id}", tag = "administration", security(("bearer" = [])),
+    get, path = "/api/v5/admin/jobs/{id}", tag = "administration", security(("bearer" = ["admin"])),
     params(("id" = i64, Path)),
     responses(
         (status = 200, description = "The job", body = JobResource),
@@ -149,7 +149,7 @@ async fn job(
 ///
 /// Administrators.
 #[utoipa::path(
-    post, path = "/api/v5/admin/jobs/{id}/retry", tag = "administration", security(("bearer" = [])),
+    post, path = "/api/v5/admin/jobs/{id}/retry", tag = "administration", security(("bearer" = ["admin"])),
     params(("id" = i64, Path)),
     responses(
         (status = 200, description = "The job as it is now", body = JobResource),
@@ -167,7 +167,7 @@ async fn retry(state: State<AppState>, admin: Admin, id: Path<String>) -> Result
 ///
 /// Administrators.
 #[utoipa::path(
-    post, path = "/api/v5/admin/jobs/{id}/cancel", tag = "administration", security(("bearer" = [])),
+    post, path = "/api/v5/admin/jobs/{id}/cancel", tag = "administration", security(("bearer" = ["admin"])),
     params(("id" = i64, Path)),
     responses(
         (status = 200, description = "The job as it is now", body = JobResource),
@@ -189,7 +189,7 @@ async fn cancel(
 ///
 /// Administrators.
 #[utoipa::path(
-    post, path = "/api/v5/admin/jobs/{id}/expedite", tag = "administration", security(("bearer" = [])),
+    post, path = "/api/v5/admin/jobs/{id}/expedite", tag = "administration", security(("bearer" = ["admin"])),
     params(("id" = i64, Path)),
     responses(
         (status = 200, description = "The job as it is now", body = JobResource),
@@ -211,7 +211,7 @@ async fn expedite(
 ///
 /// Administrators.
 #[utoipa::path(
-    post, path = "/api/v5/admin/queues/{queue}/pause", tag = "administration", security(("bearer" = [])),
+    post, path = "/api/v5/admin/queues/{queue}/pause", tag = "administration", security(("bearer" = ["admin"])),
     params(("queue" = String, Path)),
     responses(
         (status = 204, description = "It is paused"),
@@ -234,7 +234,7 @@ async fn pause(
 ///
 /// Administrators.
 #[utoipa::path(
-    post, path = "/api/v5/admin/queues/{queue}/resume", tag = "administration", security(("bearer" = [])),
+    post, path = "/api/v5/admin/queues/{queue}/resume", tag = "administration", security(("bearer" = ["admin"])),
     params(("queue" = String, Path)),
     responses(
         (status = 204, description = "It goes on"),
@@ -257,7 +257,7 @@ async fn resume(
 ///
 /// Administrators.
 #[utoipa::path(
-    get, path = "/api/v5/admin/statistics", tag = "administration", security(("bearer" = [])),
+    get, path = "/api/v5/admin/statistics", tag = "administration", security(("bearer" = ["admin"])),
     params(("span" = Option<String>, Query, description = "`2h` (by five minutes), `24h` (by hours), `7d` (by six hours)")),
     responses(
         (status = 200, description = "By bucket and kind", body = StatisticsResource),
@@ -281,7 +281,7 @@ async fn statistics(
 ///
 /// Administrators.
 #[utoipa::path(
-    get, path = "/api/v5/admin/videos/{id}", tag = "administration", security(("bearer" = [])),
+    get, path = "/api/v5/admin/videos/{id}", tag = "administration", security(("bearer" = ["admin"])),
     params(("id" = String, Path, description = "As the upload answered it")),
     responses(
         (status = 200, description = "Its stages and jobs", body = VideoWorkResource),

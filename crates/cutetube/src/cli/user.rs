@@ -90,6 +90,7 @@ impl AddUser {
             password: parse("password", &self.password, parse_password)?,
             first_name: parse("first name", &first_name, PersonName::parse)?,
             last_name: parse("last name", &last_name, PersonName::parse)?,
+            invite: None,
         };
         match actions::add(&state, form, self.role.into()).await {
             Ok(user) => print(&format!("{} ({}) is {}", user.username, user.email, user.role)),

@@ -4,6 +4,7 @@
 //! levels; a name ending in `_FILE` names a file that holds the value), command-line flags. A key that does not
 //! exist is refused with the nearest one that does.
 
+mod accounts;
 mod load;
 mod networks;
 mod outbound;
@@ -15,6 +16,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use serde::{Deserialize, Serialize};
 use transcode::settings::EncodeSettings;
 
+pub use accounts::{Accounts, Quota, Signup, Verification};
 pub use load::{ConfigError, RESERVED_VARIABLES, Sources, load};
 pub use networks::Networks;
 pub use outbound::{Amqp, Events, PrivateNetworks, Smtp, SmtpTls};
@@ -193,30 +195,6 @@ pub enum Sandbox {
     Off,
 }
 
-/// `accounts.*`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Accounts {
-    /// Who may sign up.
-    pub signup: Signup,
-    /// Signs tokens and sessions, at least 32 bytes. Without it, one is made and kept in the data folder.
-    pub signing_secret: Option<Secret>,
-    /// How long an access token is accepted.
-    pub access_minutes: u64,
-    /// How long a refresh token and a browser session are accepted.
-    pub refresh_days: u64,
-}
-
-/// `accounts.signup`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Signup {
-    /// Anybody.
-    Open,
-    /// Nobody; accounts come from `cutetube user add`.
-    Closed,
-}
-
 /// `metrics.*`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -279,12 +257,7 @@ impl Default for Config {
                 ffmpeg: None,
                 ffprobe: None,
             },
-            accounts: Accounts {
-                signup: Signup::Open,
-                signing_secret: None,
-                access_minutes: 60,
-                refresh_days: 30,
-            },
+            accounts: Accounts::default(),
             events: Events::default(),
             smtp: Smtp::default(),
             amqp: Amqp::default(),

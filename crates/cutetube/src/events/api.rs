@@ -24,7 +24,11 @@ use super::{
         ReplayRequest, ReplayStarted, WebhookChange, WebhookList, WebhookResource, WebhookWithSecret,
     },
 };
-use crate::{AppState, accounts::Caller, http::Problem};
+use crate::{
+    AppState,
+    accounts::{Caller, Manager, Reader},
+    http::Problem,
+};
 
 /// Routes of this feature's API.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
@@ -44,7 +48,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 ///
 /// Whoever may upload; for `scope` `all` administrators. The secret is in this answer and in no other.
 #[utoipa::path(
-    post, path = "/api/v5/webhooks", tag = "events", security(("bearer" = [])), request_body = NewWebhookRequest,
+    post, path = "/api/v5/webhooks", tag = "events", security(("bearer" = ["manage"])), request_body = NewWebhookRequest,
     responses(
         (status = 201, description = "It is made, and enabled", body = WebhookWithSecret),
         (status = 400, description = "The body is no JSON", body = Problem),
@@ -57,7 +61,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 )]
 async fn create(
     State(state): State<AppState>,
-    caller: Caller,
+    Manager(caller): Manager,
     body: Result<Json<NewWebhookRequest>, JsonRejection>,
 ) -> Result<(StatusCode, Json<WebhookWithSecret>), Problem> {
     let Json(body) = body.map_err(|rejection| unreadable(&rejection))?;
@@ -70,13 +74,14 @@ async fn create(
 ///
 /// Whoever is signed in.
 #[utoipa::path(
-    get, path = "/api/v5/webhooks", tag = "events", security(("bearer" = [])),
+    get, path = "/api/v5/webhooks", tag = "events", security(("bearer" = ["read"])),
     responses(
         (status = 200, description = "Without their secrets", body = WebhookList),
         (status = 401, description = "Nobody is signed in", body = Problem),
+        (status = 403, description = "The token is not for this", body = Problem),
     )
 )]
-async fn list(State(state): State<AppState>, caller: Caller) -> Result<Json<WebhookList>, Problem> {
+async fn list(State(state): State<AppState>, Reader(caller): Reader) -> Result<Json<WebhookList>, Problem> {
     let webhooks = actions::list(&state, &caller).await?;
     Ok(Json(WebhookList { webhooks: webhooks.into_iter().map(WebhookResource::from).collect() }))
 }
@@ -85,16 +90,17 @@ async fn list(State(state): State<AppState>, caller: Caller) -> Result<Json<Webh
 ///
 /// Its owner and administrators.
 #[utoipa::path(
-    get, path = "/api/v5/webhooks/{id}", tag = "events", security(("bearer" = [])), params(("id" = String, Path)),
+    get, path = "/api/v5/webhooks/{id}", tag = "events", security(("bearer" = ["read"])), params(("id" = String, Path)),
     responses(
         (status = 200, description = "Without its secret", body = WebhookResource),
         (status = 401, description = "Nobody is signed in", body = Problem),
+        (status = 403, description = "The token is not for this", body = Problem),
         (status = 404, description = "There is no such webhook for this caller", body = Problem),
     )
 )]
 async fn webhook(
     State(state): State<AppState>,
-    caller: Caller,
+    Reader(caller): Reader,
     Path(id): Path<String>,
 ) -> Result<Json<WebhookResource>, Problem> {
     Ok(Json(actions::webhook(&state, &caller, webhook_id(&id)?).await?.into()))
@@ -104,12 +110,13 @@ async fn webhook(
 ///
 /// Its owner and administrators. What is absent stays as it is.
 #[utoipa::path(
-    patch, path = "/api/v5/webhooks/{id}", tag = "events", security(("bearer" = [])), params(("id" = String, Path)),
+    patch, path = "/api/v5/webhooks/{id}", tag = "events", security(("bearer" = ["manage"])), params(("id" = String, Path)),
     request_body = WebhookChange,
     responses(
         (status = 200, description = "As it is now", body = WebhookResource),
         (status = 400, description = "The body is no JSON", body = Problem),
         (status = 401, description = "Nobody is signed in", body = Problem),
+        (status = 403, description = "The token is not for this", body = Problem),
         (status = 404, description = "There is no such webhook for this caller", body = Problem),
         (status = 415, description = "The body is not declared as JSON", body = Problem),
         (status = 422, description = "Nothing is sent to this URL, or a field cannot be understood", body = Problem),
@@ -117,7 +124,7 @@ async fn webhook(
 )]
 async fn change(
     State(state): State<AppState>,
-    caller: Caller,
+    Manager(caller): Manager,
     Path(id): Path<String>,
     body: Result<Json<WebhookChange>, JsonRejection>,
 ) -> Result<Json<WebhookResource>, Problem> {
@@ -130,16 +137,17 @@ async fn change(
 ///
 /// Its owner and administrators.
 #[utoipa::path(
-    delete, path = "/api/v5/webhooks/{id}", tag = "events", security(("bearer" = [])), params(("id" = String, Path)),
+    delete, path = "/api/v5/webhooks/{id}", tag = "events", security(("bearer" = ["manage"])), params(("id" = String, Path)),
     responses(
         (status = 204, description = "It is gone"),
         (status = 401, description = "Nobody is signed in", body = Problem),
+        (status = 403, description = "The token is not for this", body = Problem),
         (status = 404, description = "There is no such webhook for this caller", body = Problem),
     )
 )]
 async fn delete(
     State(state): State<AppState>,
-    caller: Caller,
+    Manager(caller): Manager,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     actions::delete(&state, &caller, webhook_id(&id)?).await?;
@@ -150,17 +158,18 @@ async fn delete(
 ///
 /// Its owner and administrators. The secret is in this answer and in no other.
 #[utoipa::path(
-    post, path = "/api/v5/webhooks/{id}/rotate", tag = "events", security(("bearer" = [])),
+    post, path = "/api/v5/webhooks/{id}/rotate", tag = "events", security(("bearer" = ["manage"])),
     params(("id" = String, Path)),
     responses(
         (status = 200, description = "With the new secret", body = WebhookWithSecret),
         (status = 401, description = "Nobody is signed in", body = Problem),
+        (status = 403, description = "The token is not for this", body = Problem),
         (status = 404, description = "There is no such webhook for this caller", body = Problem),
     )
 )]
 async fn rotate(
     State(state): State<AppState>,
-    caller: Caller,
+    Manager(caller): Manager,
     Path(id): Path<String>,
 ) -> Result<Json<WebhookWithSecret>, Problem> {
     Ok(Json(actions::rotate(&state, &caller, webhook_id(&id)?).await?.into()))
@@ -170,17 +179,18 @@ async fn rotate(
 ///
 /// Its owner and administrators. What came of it is among its deliveries.
 #[utoipa::path(
-    post, path = "/api/v5/webhooks/{id}/test", tag = "events", security(("bearer" = [])),
+    post, path = "/api/v5/webhooks/{id}/test", tag = "events", security(("bearer" = ["manage"])),
     params(("id" = String, Path)),
     responses(
         (status = 202, description = "It is on its way", body = Message),
         (status = 401, description = "Nobody is signed in", body = Problem),
+        (status = 403, description = "The token is not for this", body = Problem),
         (status = 404, description = "There is no such webhook for this caller", body = Problem),
     )
 )]
 async fn send_test(
     State(state): State<AppState>,
-    caller: Caller,
+    Manager(caller): Manager,
     Path(id): Path<String>,
 ) -> Result<(StatusCode, Json<Message>), Problem> {
     let event = actions::send_test(&state, &caller, webhook_id(&id)?).await?;
@@ -191,7 +201,7 @@ async fn send_test(
 ///
 /// Its owner and administrators.
 #[utoipa::path(
-    get, path = "/api/v5/webhooks/{id}/deliveries", tag = "events", security(("bearer" = [])),
+    get, path = "/api/v5/webhooks/{id}/deliveries", tag = "events", security(("bearer" = ["read"])),
     params(
         ("id" = String, Path),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
@@ -201,12 +211,13 @@ async fn send_test(
         (status = 200, description = "A page", body = DeliveryList),
         (status = 400, description = "A parameter cannot be understood", body = Problem),
         (status = 401, description = "Nobody is signed in", body = Problem),
+        (status = 403, description = "The token is not for this", body = Problem),
         (status = 404, description = "There is no such webhook for this caller", body = Problem),
     )
 )]
 async fn deliveries_to(
     State(state): State<AppState>,
-    caller: Caller,
+    Reader(caller): Reader,
     Path(id): Path<String>,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<DeliveryList>, Problem> {
@@ -222,7 +233,7 @@ async fn deliveries_to(
 /// Whoever is signed in. `order` `oldest` never misses an event: `next` is where to go on from, also later, when there is
 /// more.
 #[utoipa::path(
-    get, path = "/api/v5/events", tag = "events", security(("bearer" = [])),
+    get, path = "/api/v5/events", tag = "events", security(("bearer" = ["read"])),
     params(
         ("order" = Option<String>, Query, description = "`newest` first, if it is not said, or `oldest`"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
@@ -232,11 +243,12 @@ async fn deliveries_to(
         (status = 200, description = "A page", body = EventList),
         (status = 400, description = "A parameter cannot be understood", body = Problem),
         (status = 401, description = "Nobody is signed in", body = Problem),
+        (status = 403, description = "The token is not for this", body = Problem),
     )
 )]
 async fn events(
     State(state): State<AppState>,
-    caller: Caller,
+    Reader(caller): Reader,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<Json<EventList>, Problem> {
     let PageQuery { order, after, limit } = page_query(query)?;
@@ -256,11 +268,12 @@ async fn events(
 /// Whoever is signed in: their own events to their own webhooks. Administrators: all events to all webhooks and to the
 /// message broker. Mails are not sent again.
 #[utoipa::path(
-    post, path = "/api/v5/events/replay", tag = "events", security(("bearer" = [])), request_body = ReplayRequest,
+    post, path = "/api/v5/events/replay", tag = "events", security(("bearer" = ["manage"])), request_body = ReplayRequest,
     responses(
         (status = 202, description = "They are on their way", body = ReplayStarted),
         (status = 400, description = "The body is no JSON", body = Problem),
         (status = 401, description = "Nobody is signed in", body = Problem),
+        (status = 403, description = "The token is not for this", body = Problem),
         (status = 404, description = "There is no such webhook for this caller", body = Problem),
         (status = 415, description = "The body is not declared as JSON", body = Problem),
         (status = 422, description = "A field cannot be understood", body = Problem),
@@ -268,7 +281,7 @@ async fn events(
 )]
 async fn replay(
     State(state): State<AppState>,
-    caller: Caller,
+    Manager(caller): Manager,
     body: Result<Json<ReplayRequest>, JsonRejection>,
 ) -> Result<(StatusCode, Json<ReplayStarted>), Problem> {
     let Json(ReplayRequest { since_ms, webhook }) = body.map_err(|rejection| unreadable(&rejection))?;
@@ -281,16 +294,17 @@ async fn replay(
 ///
 /// The owner of the video and administrators.
 #[utoipa::path(
-    get, path = "/api/v5/events/{id}", tag = "events", security(("bearer" = [])), params(("id" = String, Path)),
+    get, path = "/api/v5/events/{id}", tag = "events", security(("bearer" = ["read"])), params(("id" = String, Path)),
     responses(
         (status = 200, description = "The event", body = EventResource),
         (status = 401, description = "Nobody is signed in", body = Problem),
+        (status = 403, description = "The token is not for this", body = Problem),
         (status = 404, description = "There is no such event for this caller", body = Problem),
     )
 )]
 async fn event(
     State(state): State<AppState>,
-    caller: Caller,
+    Reader(caller): Reader,
     Path(id): Path<String>,
 ) -> Result<Json<EventResource>, Problem> {
     let id = id.parse().map_err(|_| EventsError::NoEvent)?;
@@ -303,12 +317,13 @@ async fn event(
 /// The owner of the video: to their own webhooks. Administrators: to all webhooks that want it, and to the message
 /// broker. Mails are not sent again.
 #[utoipa::path(
-    post, path = "/api/v5/events/{id}/replay", tag = "events", security(("bearer" = [])),
+    post, path = "/api/v5/events/{id}/replay", tag = "events", security(("bearer" = ["manage"])),
     params(("id" = String, Path)), request_body = ReplayOneRequest,
     responses(
         (status = 202, description = "It is on its way", body = ReplayStarted),
         (status = 400, description = "The body is no JSON", body = Problem),
         (status = 401, description = "Nobody is signed in", body = Problem),
+        (status = 403, description = "The token is not for this", body = Problem),
         (status = 404, description = "There is no such event or webhook for this caller", body = Problem),
         (status = 415, description = "The body is not declared as JSON", body = Problem),
         (status = 422, description = "A field cannot be understood", body = Problem),
@@ -316,7 +331,7 @@ async fn event(
 )]
 async fn replay_one(
     State(state): State<AppState>,
-    caller: Caller,
+    Manager(caller): Manager,
     Path(id): Path<String>,
     body: Result<Json<ReplayOneRequest>, JsonRejection>,
 ) -> Result<(StatusCode, Json<ReplayStarted>), Problem> {

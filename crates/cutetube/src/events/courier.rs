@@ -1,6 +1,6 @@
 //! The jobs of the queue of events: find out who wants to hear of one, and bring it there.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use catalog::{
     endings,
@@ -19,9 +19,9 @@ use crate::{AppState, ambient};
 
 /// Carries events out, with what this process is configured for.
 pub(crate) struct Courier {
-    state: AppState,
+    pub(super) state: AppState,
     poster: Poster,
-    mailer: Option<Mailer>,
+    pub(super) mailer: Option<Mailer>,
     broker: Option<Broker>,
     channels: Channels,
 }
@@ -96,6 +96,7 @@ impl Courier {
                 Opening::Skip(reason) => deliveries::skip(db, &job.lease, &delivery, reason).await?,
                 Opening::Send(event, recipient) => self.deliver(job, &delivery, &event, &recipient).await?,
             },
+            Errand::Letter(letter) => self.write(job, &letter).await?,
         }
         Ok(())
     }
@@ -149,7 +150,7 @@ impl Courier {
     }
 
     /// Up to a tenth more than configured, so that deliveries which failed together do not come back together.
-    fn wait_after(&self, failures: u32) -> Duration {
+    pub(super) fn wait_after(&self, failures: u32) -> Duration {
         let waits = &self.state.config.events.retry_seconds;
         let position = usize::try_from(failures).unwrap_or(usize::MAX);
         let wait = Duration::from_secs(waits.get(position).or(waits.last()).copied().unwrap_or_default());
@@ -175,7 +176,18 @@ pub(super) fn channels(state: &AppState) -> Channels {
     }
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
 impl Failure {
+    /// Whether another attempt would be in vain.
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.outlook != Outlook::Again
+    }
+
     /// It may pass.
     pub(super) fn again(sentence: impl Into<String>) -> Self {
         Self { sentence: sentence.into(), status: None, outlook: Outlook::Again }

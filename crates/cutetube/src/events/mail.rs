@@ -1,4 +1,4 @@
-//! Mails to the owners of videos.
+//! Mails: to the owners of videos here, about accounts in [`letters`](super::letters).
 
 use std::time::{Duration, SystemTime};
 
@@ -49,11 +49,19 @@ struct Html<'a> {
 }
 
 /// What a mail says.
-struct Letter {
-    subject: String,
-    greeting: String,
-    sentences: Vec<String>,
-    link: Option<String>,
+pub(super) struct Letter {
+    pub(super) subject: String,
+    pub(super) greeting: String,
+    pub(super) sentences: Vec<String>,
+    pub(super) link: Option<String>,
+}
+
+/// What a mail says besides, on its way.
+pub(super) struct Envelope<'a> {
+    /// Tells mails apart; sent again, it is the same mail.
+    pub(super) id: String,
+    pub(super) at: Timestamp,
+    pub(super) to: &'a Email,
 }
 
 impl Mailer {
@@ -92,8 +100,14 @@ impl Mailer {
             return Err(Failure::hopeless("there is nothing to say in a mail"));
         };
         let letter = Letter::new(message.kind, video, first_name);
+        let envelope = Envelope { id: message.id.to_string(), at: happened_at, to: address };
+        self.post(&envelope, &letter).await
+    }
+
+    /// Sends one mail.
+    pub(super) async fn post(&self, envelope: &Envelope<'_>, letter: &Letter) -> Result<Sent, Failure> {
         let mail = self
-            .write(message, happened_at, address, &letter)
+            .write(envelope, letter)
             .map_err(|error| Failure::hopeless(format!("the mail cannot be written: {error:#}")))?;
         // The transport's own limit is for each step of the conversation.
         match tokio::time::timeout(self.patience * 4, self.transport.send(mail)).await {
@@ -110,21 +124,16 @@ impl Mailer {
         Ok(())
     }
 
-    fn write(
-        &self,
-        message: &Message,
-        happened_at: Timestamp,
-        address: &Email,
-        letter: &Letter,
-    ) -> anyhow::Result<lettre::Message> {
-        let millis = u64::try_from(happened_at.unix_millis()).unwrap_or_default();
-        let to: Address = address.as_str().parse().context("the address cannot be used")?;
+    fn write(&self, envelope: &Envelope<'_>, letter: &Letter) -> anyhow::Result<lettre::Message> {
+        let Envelope { id, at, to } = envelope;
+        let millis = u64::try_from(at.unix_millis()).unwrap_or_default();
+        let to: Address = to.as_str().parse().context("the address cannot be used")?;
         let mail = lettre::Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
             .subject(letter.subject.clone())
             .date(SystemTime::UNIX_EPOCH + Duration::from_millis(millis))
-            .message_id(Some(format!("<{}@{}>", message.id, self.from.email.domain())))
+            .message_id(Some(format!("<{id}@{}>", self.from.email.domain())))
             .header(AutoSubmitted)
             .multipart(MultiPart::alternative_plain_html(
                 Text { letter }.render()?,

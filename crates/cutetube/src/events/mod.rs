@@ -5,6 +5,7 @@ mod actions;
 pub(crate) mod api;
 mod broker;
 mod courier;
+mod letters;
 mod mail;
 mod message;
 mod network;

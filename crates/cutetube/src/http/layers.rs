@@ -18,7 +18,7 @@ use tower_http::{
 };
 
 use super::Problem;
-use crate::AppState;
+use crate::{AppState, config::Config, playback::BaseUrl};
 
 /// Answers 503 when a handler takes longer than `limit`. The body of an answer may take as long as it likes.
 pub(super) fn answer_within(routes: Router<AppState>, limit: Duration) -> Router<AppState> {
@@ -26,7 +26,8 @@ pub(super) fn answer_within(routes: Router<AppState>, limit: Duration) -> Router
 }
 
 /// Request id, log line, panic guard and headers that every answer carries.
-pub(super) fn around(routes: Router<AppState>) -> Router<AppState> {
+pub(super) fn around(routes: Router<AppState>, config: &Config) -> Router<AppState> {
+    let over_tls = BaseUrl::configured(config).is_some_and(|base| base.is_secure());
     let trace = TraceLayer::new_for_http().make_span_with(span);
     routes.layer(
         ServiceBuilder::new()
@@ -34,11 +35,15 @@ pub(super) fn around(routes: Router<AppState>) -> Router<AppState> {
             .layer(trace)
             .layer(PropagateRequestIdLayer::x_request_id())
             .layer(CatchPanicLayer::custom(panicked))
+            .option_layer(over_tls.then(|| if_missing(header::STRICT_TRANSPORT_SECURITY, ONE_YEAR)))
             .layer(if_missing(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .layer(if_missing(header::REFERRER_POLICY, "same-origin"))
             .layer(if_missing(header::CONTENT_SECURITY_POLICY, NOTHING_ACTIVE)),
     )
 }
+
+/// Who has come over TLS once shall not be talked into coming without it.
+const ONE_YEAR: &str = "max-age=31536000";
 
 /// For answers that are no pages: media, JSON, errors. Pages bring their own policy.
 const NOTHING_ACTIVE: &str = "default-src 'none'; frame-ancestors 'none'";

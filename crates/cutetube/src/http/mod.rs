@@ -21,7 +21,8 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    AppState, accounts, admin, assets, events, limits, metrics, pages, playback, processes, uploads, videos,
+    AppState, accounts, admin, assets, events, limits, metrics, pages, people, playback, processes, uploads,
+    videos,
 };
 
 pub(crate) use client_address::{ClientAddress, ClientNetwork};
@@ -50,7 +51,7 @@ pub fn router(state: AppState) -> Router {
     let quick = layers::answer_within(quick, Duration::from_secs(state.config.limits.request_seconds));
     let routes = quick.merge(slow_api).merge(pages::upload_routes());
     let counted = routes.layer(from_fn_with_state(state.clone(), limits::limit));
-    layers::around(counted).with_state(state)
+    layers::around(counted, &state.config).with_state(state)
 }
 
 /// The API's description, as `cutetube openapi` prints it.
@@ -66,6 +67,7 @@ fn quick_api() -> OpenApiRouter<AppState> {
         .merge(processes::api::routes())
         .merge(events::api::routes())
         .merge(admin::api::routes())
+        .merge(people::api::routes())
 }
 
 /// Answers on `listener` until `stop`; then running requests get `server.drain_seconds` to finish.

@@ -32,6 +32,9 @@ pub struct Problem {
     /// The limits of `RateLimit-Policy` that were exceeded.
     #[serde(rename = "violated-policies", skip_serializing_if = "Vec::is_empty")]
     violated_policies: Vec<&'static str>,
+    /// In seconds, when it may go better later.
+    #[serde(skip)]
+    retry_after: Option<u64>,
 }
 
 /// A field of a body, or a parameter of a query, and what is wrong with it.
@@ -91,6 +94,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             violated_policies: Vec::new(),
+            retry_after: None,
         }
     }
 
@@ -119,6 +123,12 @@ impl Problem {
             }
             status => Self::new(status, "something went wrong on our side; it has been logged"),
         }
+    }
+
+    /// Says when to come back, in seconds.
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
     }
 
     /// Names the field that the sentence is about.
@@ -160,11 +170,13 @@ impl ProblemType {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status_code;
+        let in_a_moment = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(5);
+        let retry_after = self.retry_after.or(in_a_moment);
         let mut response = (status, Json(self)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

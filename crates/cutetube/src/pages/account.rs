@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{
-    extract::{FromRequest, Query, Request, State},
+    extract::{FromRequest, FromRequestParts, Query, Request, State},
     http::{StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
@@ -16,9 +16,10 @@ use super::{
 use crate::{
     AppState,
     accounts::{
-        Caller, SignUp, TokenKind, Visitor,
-        actions::{self, AccountError, SignedIn},
-        device, refuse_foreign_forms, session_cookie,
+        SignUp, SignedInCaller, Source, TokenKind, Visitor,
+        actions::{self, AccountError, SignedIn, SignedUp},
+        api::{WAITING, shut_out, too_many},
+        refuse_foreign_forms, session_cookie,
     },
     config::Signup,
     http::Fields,
@@ -38,8 +39,15 @@ struct LogInPage {
 #[template(path = "signup.html")]
 struct SignUpPage {
     frame: Frame,
-    is_open: bool,
+    policy: Signup,
     form: SignUpForm,
+}
+
+#[derive(Template)]
+#[template(path = "waiting.html")]
+struct WaitingPage {
+    frame: Frame,
+    sentence: &'static str,
 }
 
 /// The form as it was filled in, and what is wrong with it.
@@ -54,6 +62,8 @@ struct FormField {
     kind: &'static str,
     autocomplete: &'static str,
     value: String,
+    /// The script fills it in from the address.
+    is_code: bool,
     errors: Vec<String>,
 }
 
@@ -64,22 +74,27 @@ pub(super) struct After {
 
 /// A form of this site as it was sent, and by what. A body that cannot be read is an empty form.
 pub(super) struct SentForm {
-    fields: Fields,
-    device: String,
+    pub(super) fields: Fields,
+    pub(super) source: Source,
 }
 
 impl FromRequest<AppState> for SentForm {
     type Rejection = Failure;
 
-    async fn from_request(request: Request, _: &AppState) -> Result<Self, Failure> {
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Failure> {
         refuse_foreign_forms(request.headers())?;
-        let device = device(request.headers());
-        Ok(Self { fields: Fields::from_body(request).await.unwrap_or_default(), device })
+        let (mut parts, body) = request.into_parts();
+        let Ok(source) = Source::from_request_parts(&mut parts, state).await;
+        let fields = Fields::from_body(Request::from_parts(parts, body)).await.unwrap_or_default();
+        Ok(Self { fields, source })
     }
 }
 
+const INVITE: &str = "invite";
+
 /// Name, label, type and what a browser fills in.
-const FIELDS: [(&str, &str, &str, &str); 6] = [
+const FIELDS: [(&str, &str, &str, &str); 7] = [
+    (INVITE, "Invitation code", "text", "off"),
     ("username", "User name", "text", "username"),
     ("email", "E-mail address", "email", "email"),
     ("first_name", "First name", "text", "given-name"),
@@ -99,24 +114,28 @@ pub(super) async fn log_in_form(visitor: Visitor, Query(after): Query<After>) ->
 pub(super) async fn log_in(
     State(state): State<AppState>,
     base: BaseUrl,
-    SentForm { fields, device }: SentForm,
+    SentForm { fields, source }: SentForm,
 ) -> Result<Response, Failure> {
     let typed = |name| fields.text(name).unwrap_or_default();
     let next = local_path(typed("next"));
-    match actions::log_in(&state, &typed("credential"), typed("password"), &device).await {
-        Ok(signed_in) => Ok(signed_in_to(&state, &base, &signed_in, &next)),
+    let (status, error) = match actions::log_in(&state, &typed("credential"), typed("password"), &source)
+        .await
+    {
+        Ok(signed_in) => return Ok(signed_in_to(&state, &base, &signed_in, &next)),
         Err(AccountError::WrongCredentials) => {
-            let error = Some("User name, e-mail address or password is wrong.".to_owned());
-            let page = LogInPage { frame: Frame::anonymous(), error, credential: typed("credential"), next };
-            Ok(plain(StatusCode::UNPROCESSABLE_ENTITY, &page))
+            (StatusCode::UNPROCESSABLE_ENTITY, "User name, e-mail address or password is wrong.".to_owned())
         }
-        Err(error) => Err(Failure::internal(&error)),
-    }
+        Err(AccountError::ShutOut(standing)) => (StatusCode::FORBIDDEN, shut_out(standing).to_owned()),
+        Err(AccountError::TooManyAttempts(wait)) => (StatusCode::TOO_MANY_REQUESTS, too_many(wait)),
+        Err(error) => return Err(Failure::internal(&error)),
+    };
+    let credential = typed("credential");
+    Ok(plain(status, &LogInPage { frame: Frame::anonymous(), error: Some(error), credential, next }))
 }
 
 /// Anybody; it says so when sign-up is closed.
 pub(super) async fn sign_up_form(State(state): State<AppState>, visitor: Visitor) -> Response {
-    let form = SignUpForm::new(&Fields::default(), &FieldErrors::default());
+    let form = SignUpForm::new(&Fields::default(), &FieldErrors::default(), state.config.accounts.signup);
     sign_up_page(&state, StatusCode::OK, &visitor, form)
 }
 
@@ -124,17 +143,22 @@ pub(super) async fn sign_up_form(State(state): State<AppState>, visitor: Visitor
 pub(super) async fn sign_up(
     State(state): State<AppState>,
     base: BaseUrl,
-    SentForm { fields, device }: SentForm,
+    SentForm { fields, source }: SentForm,
 ) -> Result<Response, Failure> {
     let outcome = match SignUp::parse(&fields) {
-        Ok(form) => actions::sign_up(&state, form, &device).await,
+        Ok(form) => actions::sign_up(&state, form, &source).await,
         Err(errors) => Err(AccountError::Fields(errors)),
     };
     let refused = |status, errors: &FieldErrors| {
-        sign_up_page(&state, status, &Visitor(None), SignUpForm::new(&fields, errors))
+        let form = SignUpForm::new(&fields, errors, state.config.accounts.signup);
+        sign_up_page(&state, status, &Visitor(None), form)
     };
     match outcome {
-        Ok(signed_in) => Ok(signed_in_to(&state, &base, &signed_in, "/")),
+        Ok(SignedUp::In(signed_in)) => Ok(signed_in_to(&state, &base, &signed_in, "/")),
+        Ok(SignedUp::Waiting) => {
+            let page = WaitingPage { frame: Frame::anonymous(), sentence: WAITING };
+            Ok(plain(StatusCode::ACCEPTED, &page))
+        }
         Err(AccountError::Fields(errors)) => Ok(refused(StatusCode::UNPROCESSABLE_ENTITY, &errors)),
         Err(AccountError::SignUpClosed) => Ok(refused(StatusCode::FORBIDDEN, &FieldErrors::default())),
         Err(error) => Err(Failure::internal(&error)),
@@ -145,7 +169,7 @@ pub(super) async fn sign_up(
 pub(super) async fn log_out(
     State(state): State<AppState>,
     base: BaseUrl,
-    caller: Caller,
+    caller: SignedInCaller,
 ) -> Result<Response, Failure> {
     actions::log_out(&state, caller.user.id, caller.session)
         .await
@@ -161,15 +185,17 @@ fn signed_in_to(state: &AppState, base: &BaseUrl, signed_in: &SignedIn, next: &s
 }
 
 fn sign_up_page(state: &AppState, status: StatusCode, visitor: &Visitor, form: SignUpForm) -> Response {
-    let is_open = state.config.accounts.signup == Signup::Open;
-    plain(status, &SignUpPage { frame: Frame::new(visitor), is_open, form })
+    let policy = state.config.accounts.signup;
+    plain(status, &SignUpPage { frame: Frame::new(visitor), policy, form })
 }
 
 impl SignUpForm {
     /// Passwords are not written back.
-    fn new(typed: &Fields, errors: &FieldErrors) -> Self {
-        let fields = FIELDS.map(|(name, label, kind, autocomplete)| FormField {
+    fn new(typed: &Fields, errors: &FieldErrors, policy: Signup) -> Self {
+        let asked = FIELDS.iter().filter(|field| field.0 != INVITE || policy == Signup::Invite);
+        let fields = asked.map(|&(name, label, kind, autocomplete)| FormField {
             name,
+            is_code: name == INVITE,
             label,
             kind,
             autocomplete,
@@ -179,7 +205,7 @@ impl SignUpForm {
         let belongs_to_a_field = |name: &str| FIELDS.iter().any(|field| field.0 == name);
         let general =
             errors.iter().filter(|(name, _)| !belongs_to_a_field(name)).flat_map(|(_, e)| e).cloned();
-        Self { errors: general.collect(), fields: fields.into() }
+        Self { errors: general.collect(), fields: fields.collect() }
     }
 }
 
@@ -214,8 +240,8 @@ mod tests {
         let mut errors = FieldErrors::default();
         errors.add("username", "Enter a valid username.");
         errors.add("non_field_errors", "Password does not match!");
-        let form = SignUpForm::new(&typed, &errors);
-        let html = SignUpPage { frame: Frame::anonymous(), is_open: true, form }.render().unwrap();
+        let form = SignUpForm::new(&typed, &errors, Signup::Open);
+        let html = SignUpPage { frame: Frame::anonymous(), policy: Signup::Open, form }.render().unwrap();
         assert!(html.contains("ada@example.org") && html.contains("Enter a valid username."), "{html}");
         assert!(html.contains("Password does not match!"), "{html}");
         assert!(!html.contains("<script>") && !html.contains("correct horse"), "{html}");

@@ -100,6 +100,11 @@ impl From<Unauthenticated> for Failure {
                 heading: "This form came from another site",
                 sentence: "Open it here and try again.".into(),
             },
+            Unauthenticated::Scope(_) | Unauthenticated::NotAPerson | Unauthenticated::NotAnAdmin => Self {
+                status: StatusCode::FORBIDDEN,
+                heading: "This is not for you",
+                sentence: "Log in as somebody who may do this.".into(),
+            },
             Unauthenticated::Missing | Unauthenticated::Refused => Self {
                 status: StatusCode::UNAUTHORIZED,
                 heading: "Please log in",

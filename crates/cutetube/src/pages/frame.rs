@@ -75,6 +75,10 @@ fn answer(
     let headers = response.headers_mut();
     // Who is signed in, and how far a video is, may change with every request.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    // A page of another site that opens one of ours holds nothing of it in hand, and ours need none of these.
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    headers
+        .insert("permissions-policy", HeaderValue::from_static("camera=(), geolocation=(), microphone=()"));
     if let Ok(policy) = policy(media, embedding).parse() {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }

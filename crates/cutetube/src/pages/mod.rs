@@ -8,6 +8,8 @@ mod admin;
 mod failure;
 mod frame;
 mod home;
+mod person;
+mod recovery;
 mod text;
 mod upload;
 mod watch;
@@ -28,6 +30,11 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/login", get(account::log_in_form).post(account::log_in))
         .route("/signup", get(account::sign_up_form).post(account::sign_up))
         .route("/logout", post(account::log_out))
+        .route("/forgot", get(recovery::forgot_form).post(recovery::forgot))
+        .route("/reset", get(recovery::reset_form).post(recovery::reset))
+        .route("/verify", get(recovery::verify_form).post(recovery::verify))
+        .route("/account", get(person::page))
+        .route("/account/{deed}", post(person::act))
         .merge(admin::routes())
 }
 

@@ -19,7 +19,7 @@ use crate::{
     accounts::{Caller, Unauthenticated, Visitor},
     http::{RecallableBody, log_internal},
     playback::BaseUrl,
-    uploads::{Rejection, actions},
+    uploads::{Rejection, actions, api::content_length},
 };
 
 const LOG_IN_FIRST: &str = "/login?next=/upload";
@@ -76,11 +76,11 @@ pub(super) async fn receive(State(state): State<AppState>, request: Request) -> 
 }
 
 async fn keep(state: &AppState, caller: &Caller, parts: Parts, body: Body) -> Result<Video, Rejection> {
-    let slot = actions::take_slot(&state.upload_slots)?;
+    let admission = actions::admit(state, &caller.user, content_length(&parts.headers)).await?;
     let form = Multipart::from_request(Request::from_parts(parts, body), state)
         .await
         .map_err(|rejection| Rejection::new(rejection.status(), "The request is not a multipart form."))?;
-    actions::receive(state, slot, &caller.user, form).await
+    actions::receive(state, admission, form).await
 }
 
 fn upload_page(state: &AppState, status: StatusCode, visitor: &Visitor, error: Option<String>) -> Response {

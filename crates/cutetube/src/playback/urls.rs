@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::{
     AppState,
+    accounts::Code,
     blobs::{Flavour, MediaObject, StorageKey},
     config::Config,
     http::Problem,
@@ -50,6 +51,11 @@ impl BaseUrl {
         Some(Self(url.trim_end_matches('/').to_owned()))
     }
 
+    /// `server.public_url`, else where this process listens: for letters, where nobody has asked for anything.
+    pub(crate) fn of_letters(config: &Config) -> Self {
+        Self::configured(config).unwrap_or_else(|| Self(format!("http://{}", config.server.listen)))
+    }
+
     /// `server.public_url`, else what the client asked for.
     fn of(config: &Config, parts: &Parts) -> Option<Self> {
         if let Some(configured) = Self::configured(config) {
@@ -62,6 +68,27 @@ impl BaseUrl {
     /// Whether browsers come over TLS.
     pub(crate) fn is_secure(&self) -> bool {
         self.0.starts_with("https://")
+    }
+
+    /// The page where a letter's code sets another password. What follows `#` is not sent to any server, so that codes
+    /// are in nobody's log.
+    pub(crate) fn reset(&self, code: &Code) -> String {
+        format!("{self}/reset#{}", code.expose())
+    }
+
+    /// The page where a letter's code confirms an address.
+    pub(crate) fn verify(&self, code: &Code) -> String {
+        format!("{self}/verify#{}", code.expose())
+    }
+
+    /// The page where an invitation makes an account.
+    pub(crate) fn invitation(&self, code: &Code) -> String {
+        format!("{self}/signup#{}", code.expose())
+    }
+
+    /// The page where one logs in.
+    pub(crate) fn log_in(&self) -> String {
+        format!("{self}/login")
     }
 
     /// The page that plays a video.

@@ -27,7 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 ///
 /// Whoever may see the video.
 #[utoipa::path(
-    get, path = "/api/v5/processes/{id}", tag = "processes", security((), ("bearer" = [])),
+    get, path = "/api/v5/processes/{id}", tag = "processes", security((), ("bearer" = ["read"])),
     params(("id" = String, Path, description = "`process_id`, as the upload answered it")),
     responses(
         (status = 200, description = "The process", body = ProcessResource),
@@ -49,7 +49,7 @@ async fn process(
 /// Whoever may see the video. The `data` of each event is the process. A client that comes back with `Last-Event-ID` is
 /// told only what it has not seen; 204 tells one that has seen the end to stay away.
 #[utoipa::path(
-    get, path = "/api/v5/processes/{id}/events", tag = "processes", security((), ("bearer" = [])),
+    get, path = "/api/v5/processes/{id}/events", tag = "processes", security((), ("bearer" = ["read"])),
     params(
         ("id" = String, Path, description = "`process_id`, as the upload answered it"),
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was received"),

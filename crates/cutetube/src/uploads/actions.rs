@@ -1,18 +1,16 @@
 //! What becomes of a file that arrives.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, time::Duration};
 
 use axum::{extract::Multipart, http::StatusCode};
 use catalog::{
     accounts::{Role, User},
     ids::{ProcessId, VideoId},
+    quotas::{self, Exceeded, Quota},
     videos::{self, NewVideo, Source, Video, Visibility},
 };
 use db::Db;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use transcode::source::index;
 
 use super::{
@@ -23,44 +21,63 @@ use super::{
 use crate::{
     AppState, ambient,
     blobs::StorageKey,
+    config::Verification,
     http::{OUR_FAULT, log_internal},
     pipeline::blob_source::BlobSource,
 };
 
-/// A place among the uploads that are received at once.
+/// Somebody who may upload now, and a place among the uploads that are received at once.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct Admission {
+    owner: User,
+    quota: Quota,
     _permit: OwnedSemaphorePermit,
 }
 
-/// Takes a place, or asks to come back.
-pub(crate) fn take_slot(slots: &Arc<Semaphore>) -> Result<Slot, Rejection> {
-    slots.clone().try_acquire_owned().map(|permit| Slot { _permit: permit }).map_err(|_| {
+/// Whether `owner` may upload another file, before any of it is read. A request of `declared` bytes that cannot fit is
+/// refused here; one that does not say how long it is, or says it wrongly, when it has become too long.
+pub(crate) async fn admit(
+    state: &AppState,
+    owner: &User,
+    declared: Option<u64>,
+) -> Result<Admission, Rejection> {
+    let forbidden = |sentence: &'static str| Err(Rejection::new(StatusCode::FORBIDDEN, sentence));
+    let accounts = &state.config.accounts;
+    if owner.role < Role::Creator {
+        return forbidden("Your account may watch, but not upload.");
+    }
+    if accounts.verification == Verification::Required && owner.verified_at.is_none() {
+        return forbidden(
+            "Confirm your e-mail address before you upload: a letter with a link was sent to it.",
+        );
+    }
+    let quota = quotas::of(&state.db, owner.id, accounts.quota.limits()).await.map_err(not_recorded)?;
+    let at_least = declared.unwrap_or_default().saturating_sub(form::LONGEST_BESIDES);
+    quota.admit(at_least)?;
+    let permit = state.upload_slots.clone().try_acquire_owned().map_err(|_| {
         Rejection::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "Too many uploads are being received. Try again in a minute.",
         )
-    })
+    })?;
+    Ok(Admission { owner: owner.clone(), quota, _permit: permit })
 }
 
-/// Receives a video of `owner` and records it with its first job. On any failure nothing is left of it.
+/// Receives a video and records it with its first job. On any failure nothing is left of it.
 pub(crate) async fn receive(
     state: &AppState,
-    _slot: Slot,
-    owner: &User,
+    admission: Admission,
     parts: Multipart,
 ) -> Result<Video, Rejection> {
-    if owner.role < Role::Creator {
-        return Err(Rejection::new(StatusCode::FORBIDDEN, "Your account may watch, but not upload."));
-    }
     let id = ambient::id(VideoId::new);
     let limits = &state.config.limits;
+    let longest = admission.quota.bytes_left().unwrap_or(u64::MAX).min(limits.upload_bytes);
     let receiving = form::receive(parts, Duration::from_secs(limits.upload_stall_seconds), |extension| {
         let key = StorageKey::Source { video: id, extension };
-        async move { state.blobs.writer(&key, limits.upload_bytes).await }
+        async move { state.blobs.writer(&key, longest).await }
     });
     let form = tokio::select! {
-        form = receiving => form?,
+        form = receiving => form.map_err(|rejection| admission.explain(rejection, longest, limits.upload_bytes))?,
         () = state.cut_off.cancelled() => {
             let sentence = "The server is restarting, and kept nothing of this file. Upload it again in a minute.";
             return Err(Rejection::new(StatusCode::SERVICE_UNAVAILABLE, sentence));
@@ -68,7 +85,7 @@ pub(crate) async fn receive(
     };
     let key = StorageKey::Source { video: id, extension: form.file.extension };
     // Whoever hangs up from here on still gets what they uploaded, or nothing: never a file without its row.
-    let keep = keep(state.clone(), id, owner.clone(), key, form);
+    let keep = keep(state.clone(), id, admission, key, form);
     tokio::spawn(keep).await.expect("recording an upload does not panic and is not cancelled")
 }
 
@@ -76,10 +93,11 @@ pub(crate) async fn receive(
 async fn keep(
     state: AppState,
     id: VideoId,
-    owner: User,
+    admission: Admission,
     key: StorageKey,
     form: Form,
 ) -> Result<Video, Rejection> {
+    let owner = &admission.owner;
     let stored = form.file.writer.finish().await?;
     let recorded = async {
         let source = BlobSource::open(state.blobs.clone(), key.clone()).await?;
@@ -101,7 +119,7 @@ async fn keep(
                 sha256: Some(stored.sha256),
             },
         };
-        record(&state.db, &new).await.map_err(|error| Rejection::new(log_internal(&error), OUR_FAULT))
+        record(&state.db, &new, state.config.accounts.quota.limits()).await.map_err(not_recorded)
     };
     let recorded = recorded.await;
     match &recorded {
@@ -123,13 +141,49 @@ async fn keep(
     recorded
 }
 
+impl Admission {
+    /// A file that is as long as anybody's may be and longer than fits is not too long for the server.
+    fn explain(&self, rejection: Rejection, longest: u64, allowed: u64) -> Rejection {
+        let is_too_long = rejection.status == StatusCode::PAYLOAD_TOO_LARGE;
+        match self.quota.admit(u64::MAX) {
+            Err(exceeded) if is_too_long && longest < allowed => {
+                Rejection { cause: rejection.cause, ..exceeded.into() }
+            }
+            _ => rejection,
+        }
+    }
+}
+
+impl From<Exceeded> for Rejection {
+    fn from(exceeded: Exceeded) -> Self {
+        match exceeded {
+            Exceeded::Bytes { .. } => {
+                Self { status: StatusCode::PAYLOAD_TOO_LARGE, ..Self::video(exceeded.to_string()) }
+            }
+            Exceeded::Videos { .. } | Exceeded::Minutes { .. } => {
+                Self::new(StatusCode::FORBIDDEN, exceeded.to_string())
+            }
+        }
+    }
+}
+
+fn not_recorded(error: catalog::Error) -> Rejection {
+    match error {
+        catalog::Error::Exceeded(exceeded) => exceeded.into(),
+        catalog::Error::NoUser | catalog::Error::Standing(_) => {
+            Rejection::new(StatusCode::FORBIDDEN, "This account may not be used any more.")
+        }
+        error => Rejection::new(log_internal(&error), OUR_FAULT),
+    }
+}
+
 /// Records the video. A file that came in whole is not thrown away because the database is restarting.
-async fn record(db: &Db, new: &NewVideo) -> catalog::Result<Video> {
+async fn record(db: &Db, new: &NewVideo, everybody: quotas::Limits) -> catalog::Result<Video> {
     const PATIENCE: Duration = Duration::from_secs(30);
     const PAUSE: Duration = Duration::from_millis(500);
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let recorded = videos::create(db, new).await;
+        let recorded = videos::create_within(db, new, everybody).await;
         match recorded {
             Err(error) if error.is_transient() && Instant::now() < deadline => {
                 tracing::warn!(video.id = %new.id, error = &error as &dyn Error, "video `{}` is not recorded yet", new.id);

@@ -3,7 +3,7 @@
 use axum::{
     body::Body,
     extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Multipart, Request, State},
-    http::{HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use catalog::{
@@ -17,7 +17,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{Rejection, actions};
 use crate::{
     AppState,
-    accounts::Caller,
+    accounts::Uploader,
     http::{Problem, RecallableBody, V3, V3Error, V3ErrorBody, log_internal},
     limits::V3TooMany,
 };
@@ -35,15 +35,16 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 /// Whoever is signed in and may upload. Everybody else is answered before the file is read. Each client may send one
 /// video in 20 minutes here; `POST /api/v5/videos` has room for more.
 #[utoipa::path(
-    post, path = "/api/v3/vod/initiate-task/upload/", tag = "uploads", security(("bearer" = [])),
+    post, path = "/api/v3/vod/initiate-task/upload/", tag = "uploads", security(("bearer" = ["upload"])),
     request_body(content = UploadForm, content_type = "multipart/form-data"),
     responses(
         (status = 201, description = "The file is complete, and is being processed", body = V3<Started>),
         (status = 400, description = "A field or the file was refused; nothing is kept", body = V3<V3ErrorBody>),
         (status = 401, description = "Not signed in", body = Problem),
-        (status = 403, description = "This account may not upload", body = V3<V3ErrorBody>),
+        (status = 403, description = "This account may not upload, or has as many videos or minutes as it may have; or the \
+            token is not for uploads (a problem)", body = V3<V3ErrorBody>),
         (status = 408, description = "Nothing came for too long", body = V3<V3ErrorBody>),
-        (status = 413, description = "The file is larger than allowed", body = V3<V3ErrorBody>),
+        (status = 413, description = "The file is larger than allowed, or than what is left of the quota", body = V3<V3ErrorBody>),
         (status = 429, description = "Too many requests", body = V3TooMany),
         (status = 503, description = "Too many uploads at once: come back later", body = V3<V3ErrorBody>),
         (status = 507, description = "The server has no space left", body = V3<V3ErrorBody>),
@@ -58,15 +59,16 @@ async fn v3_upload(State(state): State<AppState>, request: Request) -> Response 
 /// Whoever is signed in and may upload. Everybody else is answered before the file is read. Each client may send one
 /// video in 20 minutes here; `POST /api/v5/videos` has room for more.
 #[utoipa::path(
-    post, path = "/api/v4/drm/vod/initiate-task/upload/", tag = "uploads", security(("bearer" = [])),
+    post, path = "/api/v4/drm/vod/initiate-task/upload/", tag = "uploads", security(("bearer" = ["upload"])),
     request_body(content = V4UploadForm, content_type = "multipart/form-data"),
     responses(
         (status = 201, description = "The file is complete, and is being processed", body = V3<Started>),
         (status = 400, description = "A field or the file was refused; nothing is kept", body = V3<V3ErrorBody>),
         (status = 401, description = "Not signed in", body = Problem),
-        (status = 403, description = "This account may not upload", body = V3<V3ErrorBody>),
+        (status = 403, description = "This account may not upload, or has as many videos or minutes as it may have; or the \
+            token is not for uploads (a problem)", body = V3<V3ErrorBody>),
         (status = 408, description = "Nothing came for too long", body = V3<V3ErrorBody>),
-        (status = 413, description = "The file is larger than allowed", body = V3<V3ErrorBody>),
+        (status = 413, description = "The file is larger than allowed, or than what is left of the quota", body = V3<V3ErrorBody>),
         (status = 429, description = "Too many requests", body = V3TooMany),
         (status = 503, description = "Too many uploads at once: come back later", body = V3<V3ErrorBody>),
         (status = 507, description = "The server has no space left", body = V3<V3ErrorBody>),
@@ -93,14 +95,16 @@ async fn upload(state: AppState, request: Request) -> Response {
 }
 
 async fn receive(state: &AppState, mut parts: Parts, body: Body) -> Result<Video, Response> {
-    let caller = Caller::from_request_parts(&mut parts, state).await.map_err(IntoResponse::into_response)?;
+    let Uploader(caller) =
+        Uploader::from_request_parts(&mut parts, state).await.map_err(IntoResponse::into_response)?;
     let received = async {
-        let slot = actions::take_slot(&state.upload_slots)?;
+        let declared = content_length(&parts.headers);
+        let admission = actions::admit(state, &caller.user, declared).await?;
         let form =
             Multipart::from_request(Request::from_parts(parts, body), state).await.map_err(|rejection| {
                 Rejection::new(rejection.status(), "The request is not a multipart form.")
             })?;
-        actions::receive(state, slot, &caller.user, form).await
+        actions::receive(state, admission, form).await
     };
     received.await.map_err(refused)
 }
@@ -162,6 +166,11 @@ impl Started {
             video_extention: format!(".{}", video.source.extension),
         }
     }
+}
+
+/// What a request says of the length of its body.
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn refused(rejection: Rejection) -> Response {

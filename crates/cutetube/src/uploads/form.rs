@@ -52,6 +52,9 @@ pub(crate) struct Rejection {
 const LONGEST_TEXT: usize = 32 << 10;
 const MOST_FIELDS: usize = 32;
 
+/// What a form may have besides the file, in bytes: `MOST_FIELDS` texts, and as much again for what is between them.
+pub(super) const LONGEST_BESIDES: u64 = 2 << 20;
+
 /// Reads `parts` to the end. `open` starts writing the file when its name is known; no more is held in memory than
 /// the writer holds. A client that sends nothing for `patience` is given up.
 pub(super) async fn receive<F: Future<Output = Result<BlobWriter, BlobError>>>(

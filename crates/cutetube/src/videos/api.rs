@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     AppState,
-    accounts::{Caller, Visitor},
+    accounts::{Manager, Visitor},
     http::Problem,
     playback::{BaseUrl, PlaybackUrls},
 };
@@ -32,7 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 ///
 /// Anybody for public and unlisted videos; for private ones their owner and administrators.
 #[utoipa::path(
-    get, path = "/api/v5/videos/{id}", tag = "videos", security((), ("bearer" = [])),
+    get, path = "/api/v5/videos/{id}", tag = "videos", security((), ("bearer" = ["read"])),
     params(("id" = String, Path, description = "As the upload answered it")),
     responses(
         (status = 200, description = "The video", body = VideoResource),
@@ -53,7 +53,7 @@ async fn v5_video(
 ///
 /// The owner and administrators. It is gone for everybody when this answers; its objects follow.
 #[utoipa::path(
-    delete, path = "/api/v5/videos/{id}", tag = "videos", security(("bearer" = [])),
+    delete, path = "/api/v5/videos/{id}", tag = "videos", security(("bearer" = ["manage"])),
     params(("id" = String, Path, description = "As the upload answered it")),
     responses(
         (status = 204, description = "It is gone"),
@@ -64,7 +64,7 @@ async fn v5_video(
 )]
 async fn v5_delete(
     State(state): State<AppState>,
-    caller: Caller,
+    Manager(caller): Manager,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     let id = id.parse().map_err(|_| ManageError::NoVideo)?;
@@ -76,7 +76,7 @@ async fn v5_delete(
 ///
 /// The owner and administrators.
 #[utoipa::path(
-    post, path = "/api/v5/videos/{id}/retry", tag = "videos", security(("bearer" = [])),
+    post, path = "/api/v5/videos/{id}/retry", tag = "videos", security(("bearer" = ["manage"])),
     params(("id" = String, Path, description = "As the upload answered it")),
     responses(
         (status = 202, description = "It is processed again", body = VideoResource),
@@ -88,7 +88,7 @@ async fn v5_delete(
 )]
 async fn v5_retry(
     State(state): State<AppState>,
-    caller: Caller,
+    Manager(caller): Manager,
     base: BaseUrl,
     Path(id): Path<String>,
 ) -> Result<(StatusCode, Json<VideoResource>), Problem> {

@@ -21,8 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use catalog::events;
 use catalog::work::{Class, PIPELINE_QUEUE, UPKEEP_QUEUE};
+use catalog::{events, invites, letters, sessions, throttle, tokens};
 use db::Db;
 use jobs::{Claim, Job, NewJob, Retention, WorkerId};
 use serde_json::Value;
@@ -31,7 +31,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 use transcode::sandbox::{self, SandboxMode};
 
-use crate::{AppState, ambient, config::Role, events::Courier, sweeping};
+use crate::{AppState, accounts::guessing, ambient, config::Role, events::Courier, sweeping};
 use desk::{Desk, InHand};
 use presence::Presence;
 use registration::Registration;
@@ -329,6 +329,9 @@ async fn look_after_others(state: &AppState, presence: Option<&Presence>, stop: 
                 if let Err(error) = events::purge(&state.db, keep, 10_000).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "old events were not forgotten");
                 }
+                if let Err(error) = forget_sign_ins(&state.db).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "old sign-ins were not forgotten");
+                }
                 if let Err(error) = jobs::workers::forget_silent(&state.db, FORGET_SILENT).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "silent workers were not forgotten");
                 }
@@ -341,6 +344,16 @@ async fn look_after_others(state: &AppState, presence: Option<&Presence>, stop: 
 async fn forget_jobs(db: &Db) -> jobs::Result<()> {
     const STEP: u32 = 1000;
     while jobs::purge(db, Retention::default(), STEP).await? == u64::from(STEP) {}
+    Ok(())
+}
+
+/// What nobody can use any more: sign-ins, tokens, invitations, links in letters, counted attempts.
+async fn forget_sign_ins(db: &Db) -> catalog::Result<()> {
+    sessions::purge(db).await?;
+    tokens::purge(db).await?;
+    invites::purge(db).await?;
+    letters::purge(db).await?;
+    throttle::purge(db, guessing::FORGOTTEN_AFTER).await?;
     Ok(())
 }
 

@@ -9,7 +9,9 @@ use std::time::Duration;
 use catalog::Stage;
 use catalog::endings::{self, Ending};
 use catalog::ids::{RenditionId, Revision, VideoId};
+use catalog::leaving::{self, LeaveJob};
 use catalog::outputs::{self, Contents, NewChunk, NewPlan, NewRendition, Output, RenditionKind};
+use catalog::quotas;
 use catalog::videos::{self, Video};
 use catalog::work::{self, AudioJob, Class, DeleteJob, EncodeJob, InspectJob, PublishJob, Work};
 use jobs::{Backoff, Job};
@@ -90,6 +92,7 @@ impl Stages {
         let began = Instant::now();
         let outcome = match Work::of(job) {
             _ if job.kind == sweeping::KIND => self.sweep(job, hand).await,
+            _ if job.kind == leaving::KIND => self.leave(job, hand).await,
             Ok(work) => self.work(&work, job, hand).await,
             Err(error) => Err(error.into()),
         };
@@ -173,8 +176,19 @@ impl Stages {
         let rewritten = StorageKey::RewrittenSource { video: video.id };
         let prepared = prepare(&runner, &source, open, &self.state.config.ladder, store, &rewritten).await?;
         let plan = new_plan(&prepared.blueprint, prepared.rewritten.is_some());
+        self.claim_time(&video, plan.measured_duration, hand).await?;
         hand.settle(|| outputs::record_plan(&self.state.db, &claimed.lease, video.id, &plan)).await?;
         Ok(())
+    }
+
+    /// Rejects a video that is longer than what its owner has left.
+    async fn claim_time(&self, video: &Video, duration: Duration, hand: &InHand) -> Result<(), JobError> {
+        let everybody = self.state.config.accounts.quota.limits();
+        let claim = || quotas::claim_time(&self.state.db, video.id, duration, everybody);
+        match hand.ask(claim).await {
+            Err(catalog::Error::Exceeded(exceeded)) => Err(StageError::reject(exceeded.to_string()).into()),
+            claimed => Ok(claimed?),
+        }
     }
 
     async fn encode(&self, job: &EncodeJob, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
@@ -285,6 +299,15 @@ impl Stages {
             })?
             .log();
         hand.settle(|| endings::done(&self.state.db, &claimed.lease)).await?;
+        Ok(())
+    }
+
+    /// Takes an account away whose owner, or an administrator, wants it to go.
+    async fn leave(&self, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
+        let db = &self.state.db;
+        let asked: LeaveJob = serde_json::from_str(&claimed.payload)
+            .map_err(|error| StageError::retry("the job is not understood", error))?;
+        hand.settle(|| leaving::carry_out(db, &claimed.lease, asked.user)).await?;
         Ok(())
     }
 

@@ -46,13 +46,22 @@ impl TestApp {
         config.database.url = Some(cutetube::config::Secret::new(database.url().to_owned()));
         config.role = cutetube::config::Role::Web;
         config.limits.rate = cutetube::config::RateLimits::Off;
+        // Most tests want no letters among the jobs.
+        config.accounts.verification = cutetube::config::Verification::Off;
         change(&mut config);
         Self::serve(config, folder, Arc::new(database)).await
     }
 
     /// Another server beside this one, on the same folder and database.
     pub(crate) async fn start_another(&self) -> Self {
-        Self::serve(self.config.clone(), self.folder.clone(), self.database.clone()).await
+        self.start_another_with(|_| {}).await
+    }
+
+    /// The same, with other settings.
+    pub(crate) async fn start_another_with(&self, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = self.config.clone();
+        change(&mut config);
+        Self::serve(config, self.folder.clone(), self.database.clone()).await
     }
 
     async fn serve(config: Config, folder: Arc<TempDir>, database: Arc<Database>) -> Self {

@@ -249,3 +249,31 @@ trait Tap: Sized {
 }
 
 impl Tap for Vec<u8> {}
+
+/// By what the request says of its length where that is enough, and by what comes where it is not.
+#[tokio::test]
+async fn what_does_not_fit_is_refused_before_or_while_it_is_read() {
+    let app = TestApp::start_with(Database::sqlite(), |config| {
+        config.accounts.quota.bytes = 100_000;
+        config.accounts.quota.videos = 2;
+    })
+    .await;
+    let token = app.sign_up("ada").await;
+    let refused = app.upload(&token, form(vec![0; 4_000_000])).await;
+    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE);
+    let sentence = refused.json["data"]["detail"].as_str().unwrap();
+    assert!(sentence.contains("100000 bytes") && refused.json["data"]["error_key"] == "video", "{refused:?}");
+    let (head, padding) = padded_clip(200_000);
+    let file = [head, vec![0; padding as usize]].concat();
+    let refused = app.upload(&token, form(file)).await;
+    assert_eq!(refused.status, StatusCode::PAYLOAD_TOO_LARGE, "its length alone does not tell: {refused:?}");
+    assert!(refused.json["data"]["detail"].as_str().unwrap().contains("100000 bytes"), "{refused:?}");
+    until(|| app.files() == 0).await;
+
+    for _ in 0..2 {
+        assert_eq!(app.upload(&token, form(clip(CLIP))).await.status, StatusCode::CREATED);
+    }
+    let refused = app.upload(&token, form(clip(CLIP))).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN, "{refused:?}");
+    assert!(refused.json["data"]["detail"].as_str().unwrap().contains("2 videos"), "{refused:?}");
+}

@@ -8,17 +8,23 @@ testbed::on_both_databases!(owners_are_told_what_became_of_their_videos);
 
 /// The server, and the mailbox that it sends to.
 async fn start(database: Database) -> (Server, Mailbox) {
+    start_with(database, &[]).await
+}
+
+/// The same, with further variables.
+pub(crate) async fn start_with(database: Database, further: &[(&'static str, String)]) -> (Server, Mailbox) {
     let mailbox = tokio::task::spawn_blocking(Mailbox::start).await.unwrap();
-    let settings = [
+    let mut settings = vec![
         ("CUTETUBE_SMTP__HOST", "127.0.0.1".to_owned()),
         ("CUTETUBE_SMTP__PORT", mailbox.port().to_string()),
         ("CUTETUBE_SMTP__TLS", "off".to_owned()),
         ("CUTETUBE_SMTP__FROM", "Videos <videos@example.org>".to_owned()),
     ];
+    settings.extend_from_slice(further);
     (Server::start_with(database, &settings).await, mailbox)
 }
 
-async fn next(mut mailbox: Mailbox) -> (Mailbox, Value) {
+pub(crate) async fn next(mut mailbox: Mailbox) -> (Mailbox, Value) {
     tokio::task::spawn_blocking(move || {
         let mail = serde_json::from_str(&mailbox.next_mail()).unwrap();
         (mailbox, mail)

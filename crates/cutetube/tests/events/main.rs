@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it fails")]
 
 mod broker;
+mod letters;
 mod mails;
 mod receiver;
 mod server;

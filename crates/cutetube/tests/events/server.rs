@@ -20,6 +20,7 @@ use testbed::Database;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
+    sync::mpsc,
     time::timeout,
 };
 
@@ -36,10 +37,13 @@ pub(crate) struct Server {
     settings: Vec<(&'static str, String)>,
     process: Option<Child>,
     videos: u64,
+    /// What the process has said since it listened.
+    said: Option<mpsc::UnboundedReceiver<String>>,
 }
 
 /// Receivers are on this machine, and failures are tried again at once.
-const SETTINGS: [(&str, &str); 4] = [
+const SETTINGS: [(&str, &str); 5] = [
+    ("CUTETUBE_ACCOUNTS__VERIFICATION", "off"),
     ("CUTETUBE_EVENTS__ALLOW_PRIVATE_NETWORKS", r#"["127.0.0.0/8", "::1/128"]"#),
     ("CUTETUBE_EVENTS__RETRY_SECONDS", "[0, 0, 0, 0, 0, 0]"),
     ("CUTETUBE_SERVER__PUBLIC_URL", "https://videos.example.org"),
@@ -65,6 +69,7 @@ impl Server {
             settings: SETTINGS.map(|(name, value)| (name, value.to_owned())).to_vec(),
             process: None,
             videos: 0,
+            said: None,
         };
         server.settings.extend_from_slice(settings);
         server.run().await;
@@ -95,8 +100,29 @@ impl Server {
             panic!("it ended before it listened")
         };
         self.url = timeout(PATIENCE, listening).await.expect("it starts in time");
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let (tell, said) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                // Most tests do not listen.
+                let _ = tell.send(line);
+            }
+        });
+        self.said = Some(said);
         self.process = Some(child);
+    }
+
+    /// The next line of the log with this text.
+    pub(crate) async fn next_line_with(&mut self, text: &str) -> String {
+        let said = self.said.as_mut().expect("it has been started");
+        let searching = async {
+            loop {
+                let line = said.recv().await.expect("the process runs");
+                if line.contains(text) {
+                    return line;
+                }
+            }
+        };
+        timeout(PATIENCE, searching).await.expect("it is said in time")
     }
 
     /// From here on processes start with this variable.

@@ -1,5 +1,6 @@
 //! `/admin/jobs`: what the queue is doing, for administrators. Others are told that there is nothing here.
 
+mod people;
 mod picture;
 mod plot;
 
@@ -44,6 +45,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/jobs/videos/{id}", get(video))
         .route("/admin/queues/{queue}/pause", post(pause))
         .route("/admin/queues/{queue}/resume", post(resume))
+        .merge(people::routes())
 }
 
 pub(super) const DASHBOARD: &str = "/admin/jobs";

@@ -1,0 +1,281 @@
+//! `/account`: what people see and change of their own account.
+
+use askama::Template;
+use axum::{
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, State},
+    http::{StatusCode, header, request::Parts},
+    response::{IntoResponse, Redirect, Response},
+};
+use catalog::{
+    ids::SessionId,
+    names::{Email, PersonName},
+    tokens::{Scope, Token},
+};
+use serde::Deserialize;
+
+use super::{
+    account::SentForm,
+    failure::Failure,
+    frame::{Frame, plain},
+    recovery::refusal,
+    text,
+};
+use crate::{
+    AppState,
+    accounts::{
+        Caller, SignedInCaller, Unauthenticated, Visitor,
+        actions::AccountError,
+        parse_password,
+        profile::{self, Profile, Wish},
+        recovery::{self, field},
+        session_cookie,
+    },
+    http::Fields,
+    playback::BaseUrl,
+};
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountPage<'a> {
+    frame: Frame,
+    profile: &'a Profile,
+    present: SessionId,
+    may_administer: bool,
+    /// What was done last.
+    done: Option<&'static str>,
+    /// What was to be done, and why it was not.
+    refused: Option<(Deed, String)>,
+    /// The secret of a token that was just made.
+    secret: Option<String>,
+}
+
+db::text_enum! {
+    /// What the forms of the page are for; the last part of their addresses.
+    pub(super) enum Deed {
+        Name = "name",
+        Password = "password",
+        Email = "email",
+        Verify = "verify",
+        EndSession = "end-session",
+        EndSessions = "end-sessions",
+        Token = "token",
+        EndToken = "end-token",
+        Delete = "delete",
+    }
+}
+
+/// Whoever is signed in. Others are sent to log in.
+pub(super) struct Person(SignedInCaller);
+
+impl FromRequestParts<AppState> for Person {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
+        match SignedInCaller::from_request_parts(parts, state).await {
+            Ok(caller) => Ok(Self(caller)),
+            Err(Unauthenticated::Missing | Unauthenticated::Refused) => {
+                Err(Redirect::to("/login?next=/account").into_response())
+            }
+            Err(refused) => Err(Failure::from(refused).into_response()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Last {
+    done: Option<String>,
+}
+
+/// What became of a form.
+enum Outcome {
+    /// The page says so.
+    Done,
+    /// The page shows the secret, this once.
+    Secret(String),
+    /// There is nobody any more to show the page to.
+    SignedOut,
+}
+
+/// Whoever is signed in.
+pub(super) async fn page(
+    State(state): State<AppState>,
+    Person(caller): Person,
+    Query(last): Query<Last>,
+) -> Result<Response, Failure> {
+    let done = last.done.and_then(|deed| deed.parse::<Deed>().ok()).map(Deed::done);
+    show(&state, &caller, StatusCode::OK, done, None, None).await
+}
+
+/// Whoever is signed in.
+pub(super) async fn act(
+    State(state): State<AppState>,
+    Path(deed): Path<String>,
+    Person(caller): Person,
+    base: BaseUrl,
+    request: Request,
+) -> Result<Response, Failure> {
+    let deed: Deed = deed.parse().map_err(|_| Failure::not_found())?;
+    let form = SentForm::from_request(request, &state).await?;
+    match perform(&state, &caller, deed, form).await {
+        Ok(Outcome::Done) => Ok(Redirect::to(&format!("/account?done={deed}")).into_response()),
+        Ok(Outcome::Secret(secret)) => {
+            show(&state, &caller, StatusCode::CREATED, None, None, Some(secret)).await
+        }
+        Ok(Outcome::SignedOut) => {
+            let gone = session_cookie("", 0, base.is_secure());
+            Ok(([(header::SET_COOKIE, gone)], Redirect::to("/")).into_response())
+        }
+        Err(error) => {
+            let (status, sentence) = refusal::<()>(Err(error))?;
+            let refused = sentence.map(|sentence| (deed, sentence));
+            show(&state, &caller, status, None, refused, None).await
+        }
+    }
+}
+
+async fn perform(
+    state: &AppState,
+    caller: &SignedInCaller,
+    deed: Deed,
+    SentForm { fields, source }: SentForm,
+) -> Result<Outcome, AccountError> {
+    let user = &caller.user;
+    let typed = |name: &str| fields.text(name).unwrap_or_default();
+    match deed {
+        Deed::Name => {
+            let name = |which| PersonName::parse(&typed(which)).map_err(|refusal| field(which, &refusal.0));
+            profile::rename(state, user.id, &name("first_name")?, &name("last_name")?).await?;
+        }
+        Deed::Password => {
+            let next =
+                parse_password(&typed("new_password")).map_err(|refusal| field("password", &refusal.0))?;
+            if next != typed("new_password2") {
+                return Err(field("password", "The two new passwords differ."));
+            }
+            let whose = (user, caller.session);
+            profile::change_password(state, whose, typed("password"), next, &source).await?;
+        }
+        Deed::Email => {
+            let email = Email::parse(&typed("email")).map_err(|refusal| field("email", &refusal.0))?;
+            profile::change_email(state, user, typed("password"), email, &source).await?;
+        }
+        Deed::Verify => recovery::ask_again(state, user.id, &source).await?,
+        Deed::EndSession => {
+            if let Ok(session) = typed("id").parse() {
+                profile::end_session(state, user.id, session).await?;
+            }
+        }
+        Deed::EndSessions => {
+            profile::end_sessions(state, user.id).await?;
+            return Ok(Outcome::SignedOut);
+        }
+        Deed::Token => {
+            let issued = profile::issue_token(state, user, wish(&fields)?).await?;
+            return Ok(Outcome::Secret(issued.code.expose().to_owned()));
+        }
+        Deed::EndToken => {
+            if let Ok(token) = typed("id").parse() {
+                profile::revoke_token(state, user.id, token).await?;
+            }
+        }
+        Deed::Delete => {
+            profile::leave(state, user, typed("password"), &source).await?;
+            return Ok(Outcome::SignedOut);
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// Each scope is a box to tick; no days are for ever.
+fn wish(fields: &Fields) -> Result<Wish, AccountError> {
+    let is_ticked = |scope: &&Scope| fields.text(&format!("scope-{scope}")).is_ok();
+    let scopes: Vec<String> = Scope::ALL.iter().filter(is_ticked).map(ToString::to_string).collect();
+    let days = fields.text("days").unwrap_or_default();
+    let days = match days.trim() {
+        "" => None,
+        days => Some(days.parse().unwrap_or_default()),
+    };
+    Wish::parse(&fields.text("name").unwrap_or_default(), &scopes, days)
+}
+
+async fn show(
+    state: &AppState,
+    caller: &SignedInCaller,
+    status: StatusCode,
+    done: Option<&'static str>,
+    refused: Option<(Deed, String)>,
+    secret: Option<String>,
+) -> Result<Response, Failure> {
+    let profile = profile::read(state, &caller.user).await.map_err(|error| Failure::internal(&error))?;
+    let visitor = Visitor(Some(Caller::from(caller.clone())));
+    let page = AccountPage {
+        frame: Frame::new(&visitor),
+        profile: &profile,
+        present: caller.session,
+        may_administer: visitor.0.as_ref().is_some_and(Caller::is_admin),
+        done,
+        refused,
+        secret,
+    };
+    let mut response = plain(status, &page);
+    if page.secret.is_some() {
+        response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    }
+    Ok(response)
+}
+
+impl Deed {
+    /// What the page says afterwards.
+    fn done(self) -> &'static str {
+        match self {
+            Self::Name => "Your name is changed.",
+            Self::Password => "Your password is changed, and other devices are signed out.",
+            Self::Email => "A letter is on its way to the new address. Its link makes the address yours.",
+            Self::Verify => "A letter is on its way, unless your address is confirmed already.",
+            Self::EndSession => "That device is signed out.",
+            Self::EndToken => "That token is refused from now on.",
+            Self::EndSessions | Self::Token | Self::Delete => "Done.",
+        }
+    }
+}
+
+impl AccountPage<'_> {
+    /// Why this was not done, when it is what was to be done last.
+    fn refusal(&self, deed: Deed) -> Option<&str> {
+        self.refused.as_ref().filter(|(refused, _)| *refused == deed).map(|(_, sentence)| sentence.as_str())
+    }
+
+    /// `3 of 10`, or `3` where there is no limit.
+    fn videos(&self) -> String {
+        let quota = &self.profile.quota;
+        of(quota.used.videos.to_string(), quota.limits.videos.map(|limit| limit.to_string()))
+    }
+
+    fn bytes(&self) -> String {
+        let quota = &self.profile.quota;
+        of(text::size(quota.used.bytes), quota.limits.bytes.map(text::size))
+    }
+
+    fn minutes(&self) -> String {
+        let quota = &self.profile.quota;
+        let used = quota.used.duration.as_secs().div_ceil(60).to_string();
+        of(used, quota.limits.minutes.map(|limit| limit.to_string()))
+    }
+}
+
+/// `Last used 7 March 2026, good until 5 June 2026`.
+fn use_of(token: &Token) -> String {
+    let used =
+        token.used_at.map_or_else(|| "Never used".to_owned(), |at| format!("Last used {}", text::date(at)));
+    match token.expires_at {
+        Some(at) => format!("{used}, good until {}", text::date(at)),
+        None => used,
+    }
+}
+
+fn of(used: String, limit: Option<String>) -> String {
+    match limit {
+        Some(limit) => format!("{used} of {limit}"),
+        None => used,
+    }
+}
