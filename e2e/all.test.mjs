@@ -7,5 +7,6 @@ import "./suites/uploading.mjs";
 import "./suites/playing.mjs";
 import "./suites/protected.mjs";
 import "./suites/administering.mjs";
+import "./suites/accounts.mjs";
 
 after(shutDown);

@@ -16,6 +16,8 @@ const PAGES = {
   embed: { path: (video) => `/embed/${video.id}`, ready: ".shaka-controls-button-panel" },
   login: { path: () => "/login" },
   signup: { path: () => "/signup" },
+  forgot: { path: () => "/forgot" },
+  verify: { path: () => "/verify" },
   missing: { path: () => "/watch/nothing", expectedErrors: [NOT_FOUND] },
 };
 const LOOKS = {
