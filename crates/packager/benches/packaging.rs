@@ -1,10 +1,13 @@
 //! The packager's own work, beside which copying the media is everything: `cargo bench -p packager`.
 
+use std::collections::BTreeMap;
+
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use packager::{
-    AudioRendition, AudioSpecificConfig, AudioTrack, Flavour, FrameRate, Presentation, PresentationParts,
-    SampleInformation, VideoRendition, VideoSample, VideoSegment, VideoTrack, hls, mpd,
+    AudioRendition, AudioSpecificConfig, AudioTrack, ContentKey, Flavour, FrameRate, IvRun, Key, KeyClass,
+    KeyId, Licences, Presentation, PresentationParts, Protection, SampleInformation, Scheme, VideoRendition,
+    VideoSample, VideoSegment, VideoTrack, hls, mpd,
 };
 
 fn main() {
@@ -98,4 +101,45 @@ fn two_hours() -> Presentation {
         protection: None,
     };
     Presentation::new(parts).expect("the parts fit together")
+}
+
+/// A frame of one slice of this many bytes, as the cipher gets it: a length, a header, data.
+fn frames() -> Vec<u8> {
+    let length = FRAME_BYTES - 4;
+    let frame = [
+        &length.to_be_bytes()[..],
+        b"\x65\x88\x84\x0f",
+        &vec![0x5a; usize::try_from(length - 4).expect("a frame is short")],
+    ];
+    frame.concat().repeat(usize::try_from(FRAMES).expect("a segment has few frames"))
+}
+
+#[divan::bench(args = [Scheme::Cenc, Scheme::Cbcs])]
+fn encrypt_video_segment(bencher: Bencher<'_, '_>, scheme: Scheme) {
+    let key = ContentKey { id: KeyId([1; 16]), key: Key::new([2; 16]), constant_iv: [3; 16] };
+    let protection = Protection::new(scheme, BTreeMap::from([(KeyClass::Hd, key)]), Licences::default());
+    let entry = avc1(b"\x67\x42\x00\x1e\xf8\x28\x0b\xfe", b"\x68\xce\x38\x80");
+    let mut cipher = protection.video_cipher(KeyClass::Hd, &entry).expect("the parameter sets are sound");
+    let mut ivs = IvRun::starting_at(4);
+    let mut media = frames();
+    let clear = media.clone();
+    bencher.counter(BytesCount::new(media.len())).bench_local(|| {
+        // What was encrypted is no stream of NAL units: the copy is a part of what is measured.
+        media.copy_from_slice(&clear);
+        let sizes =
+            std::iter::repeat_n(FRAME_BYTES, usize::try_from(FRAMES).expect("a segment has few frames"));
+        cipher.encrypt(black_box(&mut media), sizes, &mut ivs).expect("the frames are sound")
+    });
+}
+
+/// A sample entry with these parameter sets.
+fn avc1(sps: &[u8], pps: &[u8]) -> Vec<u8> {
+    let length = |set: &[u8]| [0, u8::try_from(set.len()).expect("the sets are short")];
+    let avcc = [&[1, 0x42, 0, 0x1e, 0xff, 0xe1][..], &length(sps), sps, &[1], &length(pps), pps].concat();
+    boxed(b"avc1", &[&[0; 78][..], &boxed(b"avcC", &avcc)].concat())
+}
+
+fn boxed(name: &[u8; 4], body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 8).expect("boxes are short");
+    [&length.to_be_bytes(), &name[..], body].concat()
 }
