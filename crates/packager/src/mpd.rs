@@ -18,8 +18,8 @@ use crate::rate::{Load, longest_millis, micros_floor};
 ///
 /// Profile `isoff-live:2011` (§8.4): one object per segment, addressed by number, timed by `SegmentTimeline`. One
 /// adaptation set for the ladder, one for each sound track, one for each storyboard. Rungs under different keys are in
-/// adaptation sets of their own, which name each other as switchable (DASH-IF IOP 4.3 §7.7.3, §3.8). Media starts at 0, so there is no
-/// `@presentationTimeOffset`. `@bandwidth` holds for `@minBufferTime`, which is the longest segment (§5.3.5.2).
+/// adaptation sets of their own, which name each other as switchable (DASH-IF IOP 4.3 §7.7.3, §3.8). Media starts at 0,
+/// so there is no `@presentationTimeOffset`. `@bandwidth` holds for `@minBufferTime`, which is the longest segment (§5.3.5.2).
 /// The CMAF profile is not claimed: the `mov` flavour's init segments and the image tiles are outside of it.
 pub fn mpd(presentation: &Presentation, flavour: Flavour) -> String {
     let manifest =

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use isobmff::{ByteRange, Movie};
 use packager::{
     EncryptionError, IvRun, MediaPiece, MissingKey, Package, PackageError, PackageInput, PackageRules,
-    Presentation, Protection, SampleInformation, VideoSegment,
+    PackagedSegment, Presentation, Protection, SampleInformation, Segment, VideoSegment,
 };
 use transcode::source::{IndexError, LocalFile, index};
 
@@ -41,10 +41,9 @@ pub(crate) enum PackagingError {
     #[error("the files cannot all be encrypted")]
     Key(#[from] MissingKey),
     /// A segment that cannot be encrypted.
-    #[error("segment `{segment}` of `{rendition}` cannot be encrypted")]
+    #[error("`{segment}` cannot be encrypted")]
     Encrypt {
-        rendition: String,
-        segment: u32,
+        segment: String,
         #[source]
         source: EncryptionError,
     },
@@ -133,23 +132,10 @@ fn copy(
             let object = MediaObject::Segment(name.clone(), number);
             let segment = match (&mut cipher, &mut encryption) {
                 (Some(cipher), Some(Encryption { ivs, .. })) => {
-                    let mut media = read(inputs, &planned.media, out)?;
-                    let information = cipher.encrypt(&mut media, planned.sizes(), ivs).map_err(|source| {
-                        let (rendition, segment) = (rendition.id().to_owned(), number);
-                        PackagingError::Encrypt { rendition, segment, source }
-                    })?;
-                    let segment = planned.with(&information)?;
-                    write(out, &object, |to| to.whole(&segment.header, &media))?;
-                    segment
+                    let encrypt = |media: &mut [u8]| cipher.encrypt(media, planned.sizes(), ivs);
+                    write_encrypted(inputs, out, &object, &planned, encrypt)?
                 }
-                _ => {
-                    let segment = planned.with(&SampleInformation::Clear)?;
-                    write(out, &object, |to| {
-                        to.bytes(&segment.header)?;
-                        planned.media.iter().try_for_each(|piece| to.piece(inputs, *piece))
-                    })?;
-                    segment
-                }
+                _ => write_clear(inputs, out, &object, &planned)?,
             };
             sizes.push(VideoSegment { bytes: segment.bytes(), iframe_bytes: segment.iframe_bytes() });
             done += segment.bytes();
@@ -179,22 +165,48 @@ fn with_sizes(
     Ok(Presentation::new(parts)?)
 }
 
-/// The media of one segment.
-fn read(inputs: &[Input], media: &[MediaPiece], out: &Path) -> Result<Vec<u8>, PackagingError> {
-    let mut bytes = Vec::new();
-    for piece in media {
-        let outcome = match *piece {
-            MediaPiece::Silence(frame) => {
-                bytes.extend_from_slice(frame);
-                Ok(())
-            }
-            MediaPiece::Source { input, range } => append(&inputs[input].file, range, &mut bytes),
-        };
-        outcome.map_err(|source| PackagingError::Write { path: out.to_owned(), source })?;
-    }
-    Ok(bytes)
+/// Writes a segment as it is.
+fn write_clear(
+    inputs: &[Input],
+    out: &Path,
+    object: &MediaObject,
+    planned: &PackagedSegment<'_>,
+) -> Result<Segment, PackagingError> {
+    let segment = planned.with(&SampleInformation::Clear)?;
+    write(out, object, |to| {
+        to.bytes(&segment.header)?;
+        planned.media.iter().try_for_each(|piece| to.piece(inputs, *piece))
+    })?;
+    Ok(segment)
 }
 
+/// Encrypts a segment and writes it.
+fn write_encrypted(
+    inputs: &[Input],
+    out: &Path,
+    object: &MediaObject,
+    planned: &PackagedSegment<'_>,
+    encrypt: impl FnOnce(&mut [u8]) -> Result<SampleInformation, EncryptionError>,
+) -> Result<Segment, PackagingError> {
+    let mut media = Vec::new();
+    for piece in &planned.media {
+        match *piece {
+            MediaPiece::Silence(frame) => media.extend_from_slice(frame),
+            MediaPiece::Source { input, range } => {
+                let Input { name, file, .. } = &inputs[input];
+                let unreadable = |source| PackagingError::Read { path: name.into(), source };
+                append(file, range, &mut media).map_err(unreadable)?;
+            }
+        }
+    }
+    let information = encrypt(&mut media)
+        .map_err(|source| PackagingError::Encrypt { segment: object.to_string(), source })?;
+    let segment = planned.with(&information)?;
+    write(out, object, |to| to.whole(&segment.header, &media))?;
+    Ok(segment)
+}
+
+/// Adds a piece of a file to `bytes`.
 fn append(from: &File, range: ByteRange, bytes: &mut Vec<u8>) -> io::Result<()> {
     let start = bytes.len();
     let len = usize::try_from(range.len).map_err(io::Error::other)?;
