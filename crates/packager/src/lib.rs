@@ -4,7 +4,8 @@
 //! no clock, no randomness, no encoding or decoding of media, no manifest from anything but a [`Presentation`]. Media
 //! is never copied: a segment is [`Segment::header`] followed by bytes that the caller already has.
 //!
-//! - [`Presentation`] says what was made; [`mpd`] and [`hls`] are functions of it and of nothing else.
+//! - [`Presentation`] says what was made; [`mpd`] and [`hls`] are functions of it and of nothing else. [`flatten`] renames
+//!   what such a manifest names.
 //! - [`VideoTrack`] and [`AudioTrack`] make init segments and segments (ISO/IEC 23000-19).
 //! - [`Protection`] encrypts their samples; keys and initialisation vectors are handed in.
 //! - [`Package`] turns existing MP4 renditions into such segments without touching a sample.
@@ -34,7 +35,7 @@ pub use audio::{AudioTrack, audio_segment_bounds};
 pub use avc::{AvcConfig, SliceHeaderError};
 pub use language::language_tag;
 pub use layout::Flavour;
-pub use mpd::mpd;
+pub use mpd::{FlattenError, flatten, mpd};
 pub use package::{
     MediaPiece, Package, PackageError, PackageInput, PackageRules, PackagedRendition, PackagedSegment,
 };

@@ -4,7 +4,9 @@ mod protection;
 
 use std::io;
 
-use quick_xml::events::{BytesDecl, BytesText, Event};
+use quick_xml::XmlVersion;
+use quick_xml::events::{BytesDecl, BytesStart, BytesText, Event};
+use quick_xml::reader::Reader;
 use quick_xml::writer::{ElementWriter, Writer};
 
 use crate::layout::{self, File, Flavour};
@@ -29,6 +31,37 @@ pub fn mpd(presentation: &Presentation, flavour: Flavour) -> String {
     let mut bytes = xml.into_inner();
     bytes.push(b'\n');
     String::from_utf8(bytes).expect("all that is written comes from strings")
+}
+
+/// The same manifest for a place where no name has a folder: `../360p/1.m4s` becomes `360p_1.m4s`, with `before` in front
+/// of it. Only the URLs of `SegmentTemplate` change. `manifest` is what [`mpd`] has written for [`Flavour::Mp4`].
+///
+/// # Errors
+/// [`FlattenError`] when `manifest` is no XML.
+pub fn flatten(manifest: &str, before: &str) -> Result<String, FlattenError> {
+    let mut reader = Reader::from_str(manifest);
+    let mut xml = Writer::new(Vec::new());
+    loop {
+        let event = match reader.read_event()? {
+            Event::Eof => break,
+            Event::Start(element) => Event::Start(flattened(element, before)?),
+            Event::Empty(element) => Event::Empty(flattened(element, before)?),
+            other => other,
+        };
+        xml.write_event(event).expect("a vector takes every byte");
+    }
+    Ok(String::from_utf8(xml.into_inner()).expect("all that is written comes from strings"))
+}
+
+/// Text that is no manifest.
+#[derive(Debug, thiserror::Error)]
+#[error("the manifest is not well-formed XML")]
+pub struct FlattenError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl<E: Into<quick_xml::Error>> From<E> for FlattenError {
+    fn from(error: E) -> Self {
+        Self(Box::new(error.into()))
+    }
 }
 
 struct Manifest<'a> {
@@ -228,6 +261,25 @@ impl Manifest<'_> {
                 })
         })
     }
+}
+
+fn flattened<'a>(element: BytesStart<'a>, before: &str) -> Result<BytesStart<'a>, FlattenError> {
+    if element.name().as_ref() != "SegmentTemplate" {
+        return Ok(element);
+    }
+    let mut flat = BytesStart::new("SegmentTemplate");
+    for attribute in element.attributes() {
+        let attribute = attribute?;
+        match attribute.key.as_ref() {
+            key @ ("media" | "initialization") => {
+                let name = attribute.normalized_value(XmlVersion::Explicit1_0)?;
+                let name = name.strip_prefix("../").unwrap_or(&name).replace('/', "_");
+                flat.push_attribute((key, format!("{before}{name}").as_str()));
+            }
+            _ => flat.push_attribute(attribute),
+        }
+    }
+    Ok(flat)
 }
 
 /// Milliseconds that one sheet covers.
