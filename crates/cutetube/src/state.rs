@@ -22,6 +22,7 @@ use crate::{
     limits::Limiter,
     live::Live,
     metrics::Metrics,
+    playback::PathSigner,
     processes::actions::{self as processes, LiveProcesses},
 };
 
@@ -33,6 +34,8 @@ pub struct AppState {
     pub(crate) blobs: BlobStore,
     pub(crate) passwords: Passwords,
     pub(crate) tokens: Arc<Tokens>,
+    /// Opens media that are not for everybody.
+    pub(crate) paths: PathSigner,
     /// Cancelled when requests that still run are not waited for any longer.
     pub(crate) cut_off: CancellationToken,
     /// One permit for each upload that is received at once.
@@ -73,6 +76,7 @@ impl AppState {
             db,
             passwords: Passwords::new(cores)?,
             tokens: Arc::new(Tokens::new(&secret, &config.accounts)),
+            paths: PathSigner::new(&secret, &config.delivery),
             cut_off: CancellationToken::new(),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),
             toolchain: locate_toolchain(&config, search_path).map(Arc::new),

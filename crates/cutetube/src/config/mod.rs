@@ -11,7 +11,7 @@ mod outbound;
 mod rates;
 mod secret;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 use transcode::settings::EncodeSettings;
@@ -133,8 +133,11 @@ pub struct S3 {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Delivery {
-    /// What the CDN URLs of manifests start with. Without it, they are this server's.
+    /// What the CDN URLs of manifests start with. Without it, they are this server's. Videos that are not public are
+    /// delivered by this server.
     pub cdn_base_url: Option<String>,
+    /// How long the addresses of media that are not public work at least. Whoever has one can watch until then.
+    pub signed_path_hours: NonZeroU32,
 }
 
 /// `limits.*`
@@ -238,7 +241,10 @@ impl Default for Config {
             },
             database: Database { url: None, wait_seconds: 60 },
             storage: Storage { url: None, sweep_age_seconds: 24 * 3600, s3: S3::default() },
-            delivery: Delivery { cdn_base_url: None },
+            delivery: Delivery {
+                cdn_base_url: None,
+                signed_path_hours: NonZeroU32::new(12).expect("12 is not 0"),
+            },
             limits: Limits {
                 rate: RateLimits::On,
                 upload_bytes: 20 << 30,

@@ -26,6 +26,7 @@ use crate::AppState;
         (name = "accounts", description = "Signing up, logging in and out"),
         (name = "uploads", description = "Sending videos"),
         (name = "videos", description = "What there is to watch"),
+        (name = "playback", description = "Playing them: what to play, and the media of v1 and v2"),
         (name = "processes", description = "How far uploads are"),
         (name = "events", description = "What happens to videos, and telling others"),
         (name = "administration", description = "Watching over the queue, and deciding about it"),

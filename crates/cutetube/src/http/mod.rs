@@ -1,14 +1,15 @@
 //! The HTTP server: one router, the layers every request passes, and an orderly end.
 
 mod client_address;
+mod disposition;
 mod docs;
 mod fields;
 mod health;
 mod layers;
-mod object;
 mod problem;
 mod range;
 mod recall;
+mod representation;
 mod stream;
 mod v3;
 
@@ -26,24 +27,26 @@ use crate::{
 };
 
 pub(crate) use client_address::{ClientAddress, ClientNetwork};
+pub(crate) use disposition::inline;
 pub(crate) use fields::Fields;
-pub(crate) use object::StoredObject;
 pub use problem::Problem;
 pub(crate) use problem::log_internal;
 pub(crate) use recall::RecallableBody;
+pub(crate) use representation::Representation;
 pub(crate) use stream::{StreamEvent, Streams, last_event_id};
 pub(crate) use v3::{OUR_FAULT, V3, V3Error, V3ErrorBody};
 
 /// Every route with every layer.
 pub fn router(state: AppState) -> Router {
     let (api, _) = quick_api().split_for_parts();
+    let (media, _) = playback::media::routes().split_for_parts();
     let (slow_api, _) = uploads::api::routes().split_for_parts();
     let quick = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .merge(api)
         .merge(docs::routes(openapi()))
-        .merge(playback::api::routes())
+        .merge(media)
         .merge(pages::routes())
         .merge(assets::routes())
         .merge(metrics::server::routes())
@@ -56,7 +59,7 @@ pub fn router(state: AppState) -> Router {
 
 /// The API's description, as `cutetube openapi` prints it.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    quick_api().merge(uploads::api::routes()).into_openapi()
+    quick_api().merge(playback::media::routes()).merge(uploads::api::routes()).into_openapi()
 }
 
 /// The API but for uploads, which take as long as they take.
@@ -64,6 +67,7 @@ fn quick_api() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(docs::ApiDoc::openapi())
         .merge(accounts::api::routes())
         .merge(videos::api::routes())
+        .merge(playback::api::routes())
         .merge(processes::api::routes())
         .merge(events::api::routes())
         .merge(admin::api::routes())

@@ -13,34 +13,47 @@ pub(crate) enum Ranged {
     Unsatisfiable,
 }
 
-/// More are answered with the whole object: each costs a header, and overlapping ones multiply what is sent.
+/// More are answered with the whole object: each costs a header, and opening the object once more.
 const MOST_PARTS: usize = 16;
 
 impl Ranged {
     /// Reads `header` for an object of `len` bytes.
     ///
-    /// What is malformed or in another unit is ignored (§14.2), and so is what asks for more than the object in all,
-    /// or for too many parts.
+    /// What is malformed or in another unit is ignored (§14.2), and so is what asks for too many parts. Parts that
+    /// overlap are joined (§14.6), so that no answer is longer than the object.
     pub(crate) fn of(header: Option<&str>, len: u64) -> Self {
         let Some(specs) = header.and_then(|header| header.trim().strip_prefix("bytes=")) else {
             return Self::Whole;
         };
         let mut parts = Vec::new();
+        let mut asked = 0;
         for spec in specs.split(',').map(str::trim).filter(|spec| !spec.is_empty()) {
+            asked += 1;
             match part(spec, len) {
-                None => return Self::Whole,
-                Some(range) => parts.extend(range),
+                Some(range) if asked <= MOST_PARTS => parts.extend(range),
+                _ => return Self::Whole,
             }
         }
-        let total = parts.iter().map(|range| range.end - range.start).fold(0, u64::saturating_add);
         match parts.len() {
-            0 if specs.split(',').all(|spec| spec.trim().is_empty()) => Self::Whole,
+            0 if asked == 0 => Self::Whole,
             0 => Self::Unsatisfiable,
-            1 => Self::Parts(parts),
-            _ if parts.len() > MOST_PARTS || total > len => Self::Whole,
-            _ => Self::Parts(parts),
+            _ => Self::Parts(without_overlap(parts)),
         }
     }
+}
+
+/// As they are when no two of them share a byte; else in the order of the object, joined where they overlap.
+fn without_overlap(parts: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    let mut sorted = parts.clone();
+    sorted.sort_unstable_by_key(|part| part.start);
+    let mut joined: Vec<Range<u64>> = Vec::new();
+    for part in sorted {
+        match joined.last_mut().filter(|last| part.start < last.end) {
+            Some(last) => last.end = last.end.max(part.end),
+            None => joined.push(part),
+        }
+    }
+    if joined.len() == parts.len() { parts } else { joined }
 }
 
 /// `None`: malformed; `Some(None)`: outside of the object.
@@ -100,6 +113,8 @@ mod tests {
             ("bytes=+1-2", 10),
             ("lines=1-2", 10),
             ("bytes=0-9,0-9", 10),
+            ("bytes=6-9,0-3,2-4", 10),
+            ("bytes=0-1,2-3", 10),
             ("bytes=1-2,x", 10),
         ];
         let said: Vec<_> =
@@ -126,9 +141,22 @@ mod tests {
         bytes=5-4 of 10: whole
         bytes=+1-2 of 10: whole
         lines=1-2 of 10: whole
-        bytes=0-9,0-9 of 10: whole
+        bytes=0-9,0-9 of 10: [0..10]
+        bytes=6-9,0-3,2-4 of 10: [0..5, 6..10]
+        bytes=0-1,2-3 of 10: [0..2, 2..4]
         bytes=1-2,x of 10: whole
         ");
+    }
+
+    #[test]
+    fn a_flood_of_parts_is_answered_with_the_whole() {
+        let parts = |count: usize| {
+            let specs: Vec<_> = (0..count).map(|n| format!("{}-{}", 2 * n, 2 * n)).collect();
+            Ranged::of(Some(&format!("bytes={}", specs.join(","))), 1 << 20)
+        };
+        assert!(matches!(parts(MOST_PARTS), Ranged::Parts(parts) if parts.len() == MOST_PARTS));
+        assert_eq!(parts(MOST_PARTS + 1), Ranged::Whole);
+        assert_eq!(parts(10_000), Ranged::Whole);
     }
 
     proptest::proptest! {

@@ -85,7 +85,7 @@ impl IntoResponse for Failure {
 impl From<catalog::Error> for Failure {
     fn from(error: catalog::Error) -> Self {
         match error {
-            catalog::Error::NoVideo(_) => Self::not_found(),
+            catalog::Error::NoVideo(_) | catalog::Error::NoJob(_) => Self::not_found(),
             error => Self::internal(&error),
         }
     }

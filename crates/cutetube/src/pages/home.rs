@@ -17,7 +17,12 @@ use super::{
     frame::{Frame, page},
     text,
 };
-use crate::{AppState, accounts::Visitor, blobs::MediaObject, playback::BaseUrl};
+use crate::{
+    AppState,
+    accounts::Visitor,
+    blobs::MediaObject,
+    playback::{BaseUrl, MediaUrls},
+};
 
 const VIDEOS: u32 = 24;
 const OWN_VIDEOS: u32 = 20;
@@ -46,6 +51,7 @@ struct OwnVideo {
     state: &'static str,
 }
 
+/// Where a list goes on.
 #[derive(Deserialize)]
 pub(super) struct Place {
     after: Option<String>,
@@ -57,8 +63,7 @@ pub(super) async fn home(
     visitor: Visitor,
     Query(place): Query<Place>,
 ) -> Result<Response, Failure> {
-    // A place that is none begins at the newest, like an address without one.
-    let cursor: Option<Cursor> = place.after.as_deref().and_then(|after| after.parse().ok());
+    let cursor = place.cursor();
     let (found, next) = videos::after(&state.db, Listing::Public, cursor, VIDEOS).await?;
     let own = match &visitor.0 {
         Some(caller) if cursor.is_none() => {
@@ -70,18 +75,25 @@ pub(super) async fn home(
         frame: Frame::new(&visitor),
         own: own.iter().filter_map(OwnVideo::new).collect(),
         is_first: cursor.is_none(),
-        cards: found.iter().filter_map(Card::new).collect(),
+        cards: found.iter().filter_map(|video| Card::new(&state, video)).collect(),
         next: next.map(|cursor| cursor.to_string()),
     };
     Ok(page(&state, StatusCode::OK, &home))
 }
 
+impl Place {
+    /// A place that is none begins at the newest, like an address without one.
+    pub(super) fn cursor(&self) -> Option<Cursor> {
+        self.after.as_deref().and_then(|after| after.parse().ok())
+    }
+}
+
 impl Card {
-    fn new(video: &Video) -> Option<Self> {
+    fn new(state: &AppState, video: &Video) -> Option<Self> {
         Some(Self {
             path: BaseUrl::RELATIVE.watch(video.id),
             title: video.title.to_string(),
-            poster: BaseUrl::RELATIVE.object(video, MediaObject::Poster)?,
+            poster: MediaUrls::origin(state, &BaseUrl::RELATIVE, video)?.object(MediaObject::Poster),
             duration: video.measured_duration.map(text::length),
             date: text::date(video.ready_at.unwrap_or(video.created_at)),
         })

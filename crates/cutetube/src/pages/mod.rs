@@ -10,6 +10,7 @@ mod frame;
 mod home;
 mod person;
 mod recovery;
+mod streams;
 mod text;
 mod upload;
 mod watch;
@@ -24,6 +25,7 @@ pub(crate) use failure::{not_found, too_many};
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route("/", get(home::home))
+        .route("/app/stream/", get(streams::streams))
         .route("/watch/{id}", get(watch::watch))
         .route("/embed/{id}", get(watch::embed))
         .route("/upload", get(upload::form))

@@ -6,7 +6,10 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
-use catalog::{VideoState, videos::Video};
+use catalog::{
+    VideoState,
+    videos::{Video, Visibility},
+};
 
 use super::{
     failure::Failure,
@@ -16,8 +19,8 @@ use super::{
 use crate::{
     AppState,
     accounts::Visitor,
-    blobs::MediaObject,
-    playback::{BaseUrl, PlaybackUrls},
+    blobs::{Flavour, MediaObject},
+    playback::{BaseUrl, MediaUrls},
     processes,
     videos::actions::{self, VideoDetails},
 };
@@ -26,6 +29,8 @@ use crate::{
 #[template(path = "watch.html")]
 struct WatchPage {
     frame: Frame,
+    /// Whether search engines may list it.
+    is_listed: bool,
     stage: Stage,
     urls: PublicUrls,
     title: String,
@@ -39,6 +44,7 @@ struct WatchPage {
 #[derive(Template)]
 #[template(path = "embed.html")]
 struct EmbedPage {
+    is_listed: bool,
     stage: Stage,
     watch: String,
     title: String,
@@ -80,11 +86,12 @@ pub(super) async fn watch(
     let video = details.video();
     let watch = WatchPage {
         frame: Frame::new(&visitor),
-        stage: Stage::new(&details, cdn(&state))?,
+        is_listed: video.visibility == Visibility::Public,
+        stage: Stage::new(&state, &details)?,
         urls: PublicUrls {
             watch: base.watch(video.id),
             embed: base.embed(video.id),
-            poster: base.object(video, MediaObject::Poster),
+            poster: MediaUrls::origin(&state, &base, video).map(|urls| urls.object(MediaObject::Poster)),
         },
         title: video.title.to_string(),
         description: video.description.to_string(),
@@ -104,7 +111,8 @@ pub(super) async fn embed(
 ) -> Result<Response, Failure> {
     let details = find(&state, &visitor, &id).await?;
     let embed = EmbedPage {
-        stage: Stage::new(&details, cdn(&state))?,
+        is_listed: details.video().visibility == Visibility::Public,
+        stage: Stage::new(&state, &details)?,
         watch: base.watch(details.video().id),
         title: details.video().title.to_string(),
     };
@@ -116,12 +124,8 @@ async fn find(state: &AppState, visitor: &Visitor, id: &str) -> Result<VideoDeta
     actions::details(state, visitor, id).await?.ok_or_else(Failure::not_found)
 }
 
-fn cdn(state: &AppState) -> Option<&str> {
-    state.config.delivery.cdn_base_url.as_deref()
-}
-
 impl Stage {
-    fn new(details: &VideoDetails, cdn: Option<&str>) -> Result<Self, Failure> {
+    fn new(state: &AppState, details: &VideoDetails) -> Result<Self, Failure> {
         let video = details.video();
         match video.state {
             VideoState::Uploaded | VideoState::Processing => {
@@ -135,7 +139,7 @@ impl Stage {
             VideoState::Failed => Ok(Self::Failed {
                 sentence: video.error.clone().unwrap_or_else(|| "It could not be processed.".to_owned()),
             }),
-            VideoState::Ready => Media::new(video, cdn).map(Self::Ready).ok_or_else(Failure::not_found),
+            VideoState::Ready => Media::new(state, video).map(Self::Ready).ok_or_else(Failure::not_found),
             VideoState::Deleting => Err(Failure::not_found()),
         }
     }
@@ -144,13 +148,14 @@ impl Stage {
 impl Media {
     /// Absent as long as the video is not published. Without a CDN, everything is on the page's own server, under
     /// whatever name people reach it by.
-    fn new(video: &Video, cdn: Option<&str>) -> Option<Self> {
-        let urls = PlaybackUrls::new(video, cdn.unwrap_or(""));
+    fn new(state: &AppState, video: &Video) -> Option<Self> {
+        let media = MediaUrls::preferred(state, &BaseUrl::RELATIVE, video)?;
+        let pictures = MediaUrls::origin(state, &BaseUrl::RELATIVE, video)?;
         Some(Self {
-            dash: urls.dash?,
-            hls: urls.hls?,
-            poster: BaseUrl::RELATIVE.object(video, MediaObject::Poster)?,
-            storyboard: BaseUrl::RELATIVE.object(video, MediaObject::Storyboard)?,
+            dash: media.object(MediaObject::Mpd(Flavour::Mp4)),
+            hls: media.object(MediaObject::Master(Flavour::Mp4)),
+            poster: pictures.object(MediaObject::Poster),
+            storyboard: pictures.object(MediaObject::Storyboard),
         })
     }
 }
@@ -162,6 +167,7 @@ mod tests {
     fn check(stage: Stage) -> String {
         let page = WatchPage {
             frame: Frame { user: Some("ada".to_owned()), is_admin: false, has_assets: true },
+            is_listed: !matches!(stage, Stage::Waiting { .. }),
             stage,
             urls: PublicUrls {
                 watch: "https://videos.example.org/watch/1".to_owned(),

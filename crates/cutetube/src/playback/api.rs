@@ -1,84 +1,113 @@
-//! `/vod-media/{video}/{revision}/…`: the objects of published videos, under the names they are stored by.
+//! `GET /api/v5/videos/{id}/playback`
 
 use axum::{
-    Router,
-    extract::{OriginalUri, State},
-    http::{HeaderMap, HeaderValue, Method, Uri, header},
+    Json,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
-use catalog::{
-    VideoState,
-    videos::{self, Video, Visibility},
-};
-use tower_http::cors::{Any, CorsLayer};
+use catalog::VideoState;
+use packager::Flavour;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{
-    AppState,
-    accounts::Visitor,
-    blobs::{BlobError, StorageKey},
-    http::{Problem, StoredObject},
+use super::{
+    BaseUrl, MediaUrls, PlaybackUrls,
+    choice::{Client, Protocol},
 };
+use crate::{AppState, accounts::Visitor, blobs::MediaObject, http::Problem, videos::actions};
 
-/// Routes that send media. Any page may fetch them.
-pub(crate) fn routes() -> Router<AppState> {
-    let from_anywhere = CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET, Method::HEAD])
-        .allow_headers([header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH, header::IF_MATCH])
-        .expose_headers([
-            header::ACCEPT_RANGES,
-            header::CONTENT_LENGTH,
-            header::CONTENT_RANGE,
-            header::CONTENT_TYPE,
-            header::DATE,
-            header::ETAG,
-        ])
-        .max_age(std::time::Duration::from_secs(24 * 60 * 60));
-    Router::new().route("/vod-media/{*object}", get(object)).layer(from_anywhere)
+/// Routes of this feature's API.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(playback))
 }
 
-/// Anybody for public and unlisted videos; for private ones their owner and administrators.
-async fn object(
+/// What to play of a video.
+///
+/// Anybody for public and unlisted videos; for private ones their owner and administrators. The choice follows from
+/// `Sec-CH-UA-Platform` and `User-Agent`: `mov` on macOS and Linux, else `mp4`; HLS for Apple's players, else DASH.
+#[utoipa::path(
+    get, path = "/api/v5/videos/{id}/playback", tag = "playback", security((), ("bearer" = [])),
+    params(
+        ("id" = String, Path, description = "As the upload answered it"),
+        ("Sec-CH-UA-Platform" = Option<String>, Header, description = "Wins over `User-Agent`", example = "\"macOS\""),
+    ),
+    responses(
+        (status = 200, description = "What this client should play, and everything else there is", body = PlaybackResource),
+        (status = 404, description = "There is no such video for this caller", body = Problem),
+        (status = 409, description = "It does not play, or not yet", body = Problem),
+    )
+)]
+async fn playback(
     State(state): State<AppState>,
     visitor: Visitor,
-    OriginalUri(uri): OriginalUri,
-    method: Method,
+    base: BaseUrl,
+    Path(id): Path<String>,
     headers: HeaderMap,
-) -> Response {
-    match find(&state, &visitor, &uri).await {
-        Ok((video, object)) => {
-            let mut response = object.answer(&state.blobs, &method, &headers).await;
-            if video.visibility == Visibility::Private {
-                let private = HeaderValue::from_static("private, no-cache");
-                response.headers_mut().insert(header::CACHE_CONTROL, private);
-            }
-            response
-        }
-        Err(problem) => problem.into_response(),
-    }
+) -> Result<Response, Problem> {
+    let unknown = || Problem::not_found("there is no such video");
+    let id = id.parse().map_err(|_| unknown())?;
+    let found = actions::find(&state, &visitor, id).await.map_err(|error| Problem::internal(&error))?;
+    let video = found.ok_or_else(unknown)?;
+    let media = match video.state {
+        VideoState::Ready => MediaUrls::preferred(&state, &base, &video),
+        VideoState::Uploaded | VideoState::Processing | VideoState::Failed | VideoState::Deleting => None,
+    };
+    let media = media.ok_or_else(|| {
+        let state = video.state.as_str();
+        Problem::new(StatusCode::CONFLICT, format!("the video is `{state}`; it plays once it is `ready`"))
+    })?;
+    let source = MediaUrls::origin(&state, &base, &video).map(|origin| origin.source());
+    let mut response = Json(PlaybackResource::new(&media, source, Client::of(&headers))).into_response();
+    let headers = response.headers_mut();
+    headers.insert("accept-ch", HeaderValue::from_static("Sec-CH-UA-Platform"));
+    headers.insert(
+        header::VARY,
+        HeaderValue::from_static("Sec-CH-UA-Platform, User-Agent, Authorization, Cookie"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    Ok(response)
 }
 
-/// What may not be seen is answered like what does not exist.
-async fn find(state: &AppState, visitor: &Visitor, uri: &Uri) -> Result<(Video, StoredObject), Problem> {
-    let nothing = || Problem::not_found("there is nothing at this address");
-    // The raw path, not the decoded one: a key needs no escapes, so that what has some is none.
-    let key = uri.path().trim_start_matches('/').parse().map_err(|_| nothing())?;
-    let StorageKey::Media { video, revision, .. } = &key else { return Err(nothing()) };
-    let video = match videos::video(&state.db, *video).await {
-        Ok(video) => video,
-        Err(catalog::Error::NoVideo(_)) => return Err(nothing()),
-        Err(error) => return Err(Problem::internal(&error)),
-    };
-    let is_published = video.state == VideoState::Ready && video.published_revision == Some(*revision);
-    let is_visible = video.visibility != Visibility::Private || visitor.may_manage(video.owner);
-    if !is_published || !is_visible {
-        return Err(nothing());
-    }
-    let tag = revision.to_string();
-    match StoredObject::find(&state.blobs, key, &tag).await {
-        Ok(object) => Ok((video, object)),
-        Err(BlobError::NotFound { .. }) => Err(nothing()),
-        Err(error) => Err(Problem::internal(&error)),
+/// What to play of a video.
+#[derive(Debug, Serialize, ToSchema)]
+struct PlaybackResource {
+    /// `dash` or `hls`.
+    protocol: Protocol,
+    /// `mp4` or `mov`.
+    flavour: &'static str,
+    /// The manifest for this client.
+    url: String,
+    /// Why this one: a sentence.
+    reason: String,
+    /// All manifests.
+    manifests: PlaybackUrls,
+    /// The file as it was uploaded, for players that know no manifests.
+    progressive: Option<String>,
+    /// Until when the URLs work, in milliseconds since 1970. Null for a public video, whose URLs do not end.
+    expires_at_ms: Option<u64>,
+}
+
+impl PlaybackResource {
+    fn new(media: &MediaUrls, progressive: Option<String>, client: Client<'_>) -> Self {
+        let choice = client.choose();
+        let flavour = choice.flavour;
+        let manifest = match choice.protocol {
+            Protocol::Dash => MediaObject::Mpd(flavour),
+            Protocol::Hls => MediaObject::Master(flavour),
+        };
+        Self {
+            protocol: choice.protocol,
+            flavour: match flavour {
+                Flavour::Mp4 => "mp4",
+                Flavour::Mov => "mov",
+            },
+            url: media.object(manifest),
+            reason: choice.reason(),
+            manifests: media.playback(),
+            progressive,
+            expires_at_ms: media.expires().map(|seconds| seconds.saturating_mul(1000)),
+        }
     }
 }

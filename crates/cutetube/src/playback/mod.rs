@@ -1,6 +1,14 @@
-//! What viewers are sent: stored objects under their own names, and the URLs that lead there.
+//! What viewers are sent: media, the addresses that lead there, and who may follow them.
 
+mod access;
+mod address;
 pub(crate) mod api;
+mod choice;
+pub(crate) mod media;
+mod signing;
 mod urls;
 
-pub(crate) use urls::{BaseUrl, Original, PlaybackUrls};
+use address::{FlatName, MediaAddress, Target};
+
+pub(crate) use signing::PathSigner;
+pub(crate) use urls::{BaseUrl, MediaUrls, Original, PlaybackUrls};

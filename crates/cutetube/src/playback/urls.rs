@@ -8,15 +8,20 @@ use axum::{
 };
 use catalog::{
     ids::{ProcessId, Revision, VideoId},
-    videos::Video,
+    videos::{Video, Visibility},
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::{
+    address::{MediaAddress, Target},
+    signing::{PathToken, Scope},
+};
 use crate::{
     AppState,
     accounts::Code,
-    blobs::{Flavour, MediaObject, StorageKey},
+    ambient,
+    blobs::{Flavour, MediaObject},
     config::Config,
     http::Problem,
 };
@@ -30,6 +35,16 @@ pub(crate) struct BaseUrl(String);
 pub(crate) enum Original {
     V3,
     V4,
+}
+
+/// Where the media of one published video are fetched from. The addresses of a video that is not public open it to
+/// whoever has them, for a while: they are for those who may see it.
+#[derive(Debug, Clone)]
+pub(crate) struct MediaUrls {
+    prefix: String,
+    token: Option<PathToken>,
+    video: VideoId,
+    revision: Revision,
 }
 
 /// Where a video plays from. Everything is absent until it is published.
@@ -116,12 +131,7 @@ impl BaseUrl {
         format!("{}/events", self.process(process))
     }
 
-    /// An object of a published video, from this server.
-    pub(crate) fn object(&self, video: &Video, object: MediaObject) -> Option<String> {
-        Some(format!("{self}/{}", published_key(video, object)?))
-    }
-
-    /// What the URLs of media begin with: those of the CDN when there is one.
+    /// What the URLs of public media begin with: those of the CDN when there is one.
     pub(crate) fn media_prefix<'a>(&'a self, config: &'a Config) -> &'a str {
         config.delivery.cdn_base_url.as_deref().unwrap_or(&self.0)
     }
@@ -136,33 +146,67 @@ impl BaseUrl {
     }
 }
 
-impl PlaybackUrls {
-    /// From `prefix`: this server, or the CDN before it.
-    pub(crate) fn new(video: &Video, prefix: &str) -> Self {
-        let published = video.published_revision;
-        published.map(|revision| Self::of_revision(video.id, revision, prefix)).unwrap_or_default()
+impl MediaUrls {
+    /// From this server, whatever is before it. `None` until the video is published.
+    pub(crate) fn origin(state: &AppState, base: &BaseUrl, video: &Video) -> Option<Self> {
+        Self::new(state, &base.0, video)
     }
 
-    /// From where viewers should fetch: the CDN when there is one.
-    pub(crate) fn preferred(video: &Video, state: &AppState, base: &BaseUrl) -> Self {
-        Self::new(video, base.media_prefix(&state.config))
+    /// From where viewers should fetch: the CDN when there is one. What is not public comes from this server, which
+    /// checks every request for it.
+    pub(crate) fn preferred(state: &AppState, base: &BaseUrl, video: &Video) -> Option<Self> {
+        let prefix = match video.visibility {
+            Visibility::Public => base.media_prefix(&state.config),
+            Visibility::Unlisted | Visibility::Private => &base.0,
+        };
+        Self::new(state, prefix, video)
     }
 
-    /// Of one output, whatever is published now.
-    pub(crate) fn of_revision(video: VideoId, revision: Revision, prefix: &str) -> Self {
-        let prefix = prefix.trim_end_matches('/');
-        let url = |object| Some(format!("{prefix}/{}", StorageKey::Media { video, revision, object }));
-        Self {
-            dash: url(MediaObject::Mpd(Flavour::Mp4)),
-            dash_mov: url(MediaObject::Mpd(Flavour::Mov)),
-            hls: url(MediaObject::Master(Flavour::Mp4)),
-            hls_mov: url(MediaObject::Master(Flavour::Mov)),
+    fn new(state: &AppState, prefix: &str, video: &Video) -> Option<Self> {
+        let scope = Scope::of(video)?;
+        let token = match video.visibility {
+            Visibility::Public => None,
+            Visibility::Unlisted | Visibility::Private => {
+                Some(state.paths.sign(scope, ambient::unix_time().as_secs()))
+            }
+        };
+        let prefix = prefix.trim_end_matches('/').to_owned();
+        Some(Self { prefix, token, video: video.id, revision: video.published_revision? })
+    }
+
+    pub(crate) fn object(&self, object: MediaObject) -> String {
+        self.at(Target::Object { video: self.video, revision: self.revision, object })
+    }
+
+    /// The file as it was uploaded.
+    pub(crate) fn source(&self) -> String {
+        self.at(Target::Source(self.video))
+    }
+
+    pub(crate) fn playback(&self) -> PlaybackUrls {
+        PlaybackUrls {
+            dash: Some(self.object(MediaObject::Mpd(Flavour::Mp4))),
+            dash_mov: Some(self.object(MediaObject::Mpd(Flavour::Mov))),
+            hls: Some(self.object(MediaObject::Master(Flavour::Mp4))),
+            hls_mov: Some(self.object(MediaObject::Master(Flavour::Mov))),
         }
     }
 
-    /// From this server, whatever is before it.
-    pub(crate) fn origin(video: &Video, base: &BaseUrl) -> Self {
-        Self::new(video, &base.0)
+    /// When the addresses end, in seconds since 1970; `None` when they do not.
+    pub(crate) fn expires(&self) -> Option<u64> {
+        self.token.map(PathToken::expires)
+    }
+
+    fn at(&self, target: Target) -> String {
+        format!("{}{}", self.prefix, MediaAddress { token: self.token, target })
+    }
+}
+
+impl PlaybackUrls {
+    /// Of one output, whatever is published now and whoever may see it: without a token.
+    pub(crate) fn of_revision(video: VideoId, revision: Revision, prefix: &str) -> Self {
+        let prefix = prefix.trim_end_matches('/').to_owned();
+        MediaUrls { prefix, token: None, video, revision }.playback()
     }
 }
 
@@ -186,9 +230,4 @@ impl FromRequestParts<AppState> for BaseUrl {
 fn host(headers: &HeaderMap) -> Option<String> {
     let host: Authority = headers.get(header::HOST)?.to_str().ok()?.parse().ok()?;
     (!host.as_str().contains('@')).then(|| host.to_string())
-}
-
-/// The path of an object is its key, here and on the CDN.
-fn published_key(video: &Video, object: MediaObject) -> Option<StorageKey> {
-    Some(StorageKey::Media { video: video.id, revision: video.published_revision?, object })
 }

@@ -17,7 +17,7 @@ use crate::{
     AppState,
     accounts::{Manager, Visitor},
     http::Problem,
-    playback::{BaseUrl, PlaybackUrls},
+    playback::BaseUrl,
 };
 
 /// Routes of this feature's API.
@@ -105,7 +105,7 @@ async fn resource(
 ) -> Result<VideoResource, Problem> {
     let details = actions::details(state, visitor, id).await.map_err(|error| Problem::internal(&error))?;
     let details = details.ok_or(ManageError::NoVideo)?;
-    Ok(VideoResource::new(&details, base, PlaybackUrls::preferred(details.video(), state, base)))
+    Ok(VideoResource::new(state, base, &details))
 }
 
 impl From<ManageError> for Problem {

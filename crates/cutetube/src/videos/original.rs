@@ -18,7 +18,7 @@ use crate::{
     accounts::Visitor,
     http::{V3, V3Error, V3ErrorBody},
     limits::V3TooMany,
-    playback::{BaseUrl, Original, PlaybackUrls},
+    playback::{BaseUrl, Original},
 };
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -123,7 +123,7 @@ async fn metadata(
     let video = id.parse().map_err(|_| invalid())?;
     let found = actions::find(state, visitor, video).await.map_err(|error| V3Error::internal(&error))?;
     let video = found.ok_or_else(invalid)?;
-    let data = Metadata::new(&video, base, PlaybackUrls::preferred(&video, state, base));
+    let data = Metadata::new(state, base, &video);
     Ok(V3::new(Success { status: "success", data }))
 }
 
@@ -143,7 +143,7 @@ async fn list(
     let found =
         actions::numbered_page(state, listing, number).await.map_err(|error| V3Error::internal(&error))?;
     let page = found.ok_or_else(invalid)?;
-    let item = |video| ListedVideo::new(video, base, PlaybackUrls::preferred(video, state, base));
+    let item = |video| ListedVideo::new(state, base, video);
     Ok(V3::new(VideoList {
         count: page.total,
         next: is_followed(number, page.total).then(|| base.list_page(original, number + 1)),

@@ -6,7 +6,10 @@ use catalog::{ids::VideoId, videos::Video};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::playback::{BaseUrl, PlaybackUrls};
+use crate::{
+    AppState,
+    playback::{BaseUrl, MediaUrls},
+};
 
 /// What v3 tells about a video.
 #[derive(Debug, Serialize, ToSchema)]
@@ -49,15 +52,17 @@ pub(super) struct ListedVideo {
 }
 
 impl ListedVideo {
-    pub(super) fn new(video: &Video, base: &BaseUrl, through_cdn: PlaybackUrls) -> Self {
-        Self { id: video.id, metadata: Metadata::new(video, base, through_cdn) }
+    pub(super) fn new(state: &AppState, base: &BaseUrl, video: &Video) -> Self {
+        Self { id: video.id, metadata: Metadata::new(state, base, video) }
     }
 }
 
 impl Metadata {
-    /// `through_cdn` falls back to the origin where there is no CDN.
-    pub(super) fn new(video: &Video, base: &BaseUrl, through_cdn: PlaybackUrls) -> Self {
-        let origin = PlaybackUrls::origin(video, base);
+    /// For whoever may see the video. Where there is no CDN, its URLs are the origin's.
+    pub(super) fn new(state: &AppState, base: &BaseUrl, video: &Video) -> Self {
+        let urls = |media: Option<MediaUrls>| media.map(|media| media.playback()).unwrap_or_default();
+        let origin = urls(MediaUrls::origin(state, base, video));
+        let through_cdn = urls(MediaUrls::preferred(state, base, video));
         Self {
             custom_video_title: format!("{}__{}", video.id, video.source.name),
             title: video.title.to_string(),

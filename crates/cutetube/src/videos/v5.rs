@@ -6,8 +6,9 @@ use utoipa::ToSchema;
 
 use super::actions::VideoDetails;
 use crate::{
+    AppState,
     blobs::MediaObject,
-    playback::{BaseUrl, PlaybackUrls},
+    playback::{BaseUrl, MediaUrls, PlaybackUrls},
     processes::StageResource,
 };
 
@@ -59,8 +60,12 @@ struct RenditionResource {
 }
 
 impl VideoResource {
-    pub(super) fn new(details: &VideoDetails, base: &BaseUrl, playback: PlaybackUrls) -> Self {
+    /// For whoever may see the video.
+    pub(super) fn new(state: &AppState, base: &BaseUrl, details: &VideoDetails) -> Self {
         let video = details.video();
+        let media = MediaUrls::preferred(state, base, video);
+        let origin = MediaUrls::origin(state, base, video);
+        let picture = |object| origin.as_ref().map(|urls| urls.object(object));
         let duration = video.measured_duration.or(video.claimed_duration);
         Self {
             id: video.id.to_string(),
@@ -74,9 +79,9 @@ impl VideoResource {
             visibility: video.visibility.as_str(),
             duration: duration.map(|duration| duration.as_secs_f64()),
             renditions: details.renditions.iter().map(RenditionResource::new).collect(),
-            playback,
-            poster: base.object(video, MediaObject::Poster).filter(|_| details.has_poster),
-            storyboard: base.object(video, MediaObject::Storyboard).filter(|_| details.has_storyboard),
+            playback: media.map(|media| media.playback()).unwrap_or_default(),
+            poster: picture(MediaObject::Poster).filter(|_| details.has_poster),
+            storyboard: picture(MediaObject::Storyboard).filter(|_| details.has_storyboard),
             watch: base.watch(video.id),
             process: base.process(video.process),
             created_at_ms: video.created_at.unix_millis(),

@@ -1,6 +1,6 @@
 //! A server of its own for each test.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use cutetube::{AppState, blobs::BlobStore, config::Config, http};
 use db::Db;
@@ -19,6 +19,8 @@ pub(crate) struct TestApp {
     pub(crate) db: Db,
     /// The server's own objects.
     pub(crate) blobs: BlobStore,
+    /// Every path that its router has.
+    pub(crate) paths: BTreeSet<String>,
     config: Config,
     folder: Arc<TempDir>,
     stop: CancellationToken,
@@ -68,13 +70,14 @@ impl TestApp {
         let db = Db::connect(&db::Settings::new(database.url().parse().unwrap())).await.unwrap();
         let blobs = BlobStore::open(&config.storage_url(), &config.storage.s3).unwrap();
         let state = AppState::open(config.clone(), "".as_ref()).await.unwrap();
+        let paths = paths_of(&http::router(state.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
         let server = Some(tokio::spawn(http::serve(state, listener, stop.clone())));
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::new();
-        Self { url, client, db, blobs, config, folder, stop, server, database }
+        Self { url, client, db, blobs, paths, config, folder, stop, server, database }
     }
 
     pub(crate) fn get(&self, path: &str) -> RequestBuilder {
@@ -159,6 +162,17 @@ pub(crate) fn sign_up_form(username: &str) -> Value {
         "username": username, "email": format!("{username}@example.org"),
         "password": "correct horse", "password2": "correct horse", "first_name": "Ada", "last_name": "Lovelace",
     })
+}
+
+/// A router tells its paths in its debugging output and nowhere else.
+fn paths_of(router: &axum::Router) -> BTreeSet<String> {
+    let text = format!("{router:?}");
+    let paths = text.split("RouteId(").filter_map(|piece| {
+        let (number, rest) = piece.split_once("): \"")?;
+        number.parse::<u32>().ok()?;
+        Some(rest.split_once('"')?.0.to_owned())
+    });
+    paths.filter(|path| !path.contains("axum_fallback")).collect()
 }
 
 fn count_files(folder: &Path) -> usize {

@@ -5,13 +5,16 @@
 mod accounts;
 mod admin;
 mod app;
+mod backstage;
 mod clips;
 mod delivery;
 mod documentation;
 mod limits;
 mod metrics;
 mod people;
+mod playback;
 mod processes;
+mod routes;
 mod sign_in;
 mod tokens;
 mod uploads;

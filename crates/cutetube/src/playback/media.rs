@@ -1,0 +1,216 @@
+//! Media over HTTP: the file itself (v1), segments under flat names (v2), and objects under the names they are stored by.
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderValue, Method, header, request::Parts},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use catalog::{
+    ids::Revision,
+    videos::{self, Video},
+};
+use packager::Flavour;
+use tower_http::cors::{Any, CorsLayer};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::{
+    FlatName, MediaAddress, Target,
+    access::{self, Grant},
+    signing::Scope,
+};
+use crate::{
+    AppState, ambient,
+    blobs::{BlobError, Caching, MediaObject, StorageKey},
+    http::{Problem, Representation, inline},
+};
+
+/// Routes that send media. Any page may fetch them.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    let from_anywhere = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD])
+        .allow_headers([header::RANGE, header::IF_RANGE, header::IF_NONE_MATCH, header::IF_MATCH])
+        .expose_headers([
+            header::ACCEPT_RANGES,
+            header::CONTENT_LENGTH,
+            header::CONTENT_RANGE,
+            header::CONTENT_TYPE,
+            header::DATE,
+            header::ETAG,
+        ])
+        .max_age(std::time::Duration::from_secs(24 * 60 * 60));
+    OpenApiRouter::new()
+        .routes(routes!(stream))
+        .routes(routes!(manifest))
+        .routes(routes!(segment))
+        .route("/vod-media/{*object}", get(media))
+        .route("/p/{token}/{*address}", get(media))
+        .layer(from_anywhere)
+}
+
+/// The file as it was uploaded (v1), whole or in ranges.
+///
+/// Anybody once a public or unlisted video plays; its owner and administrators always.
+#[utoipa::path(
+    get, path = "/app/stream/{id}/", tag = "playback", security((), ("bearer" = [])),
+    params(
+        ("id" = String, Path, description = "As the upload answered it"),
+        ("Range" = Option<String>, Header, description = "RFC 9110 §14.2; at most 16 parts are answered as such"),
+        ("If-Range" = Option<String>, Header, description = "An entity tag or a date"),
+    ),
+    responses(
+        (status = 200, description = "All of it", content_type = "video/mp4"),
+        (status = 206, description = "One range, or several as `multipart/byteranges`", content_type = "video/mp4"),
+        (status = 304, description = "The client has it"),
+        (status = 404, description = "There is no such video for this caller", body = Problem),
+        (status = 412, description = "It is not what `If-Match` or `If-Unmodified-Since` ask for"),
+        (status = 416, description = "No range lies in the file; `Content-Range` tells its length"),
+    )
+)]
+async fn stream(state: State<AppState>, request: Request) -> Response {
+    media(state, request).await
+}
+
+/// The DASH manifest (v2).
+///
+/// It names segments beside itself; those of videos that are not public through a signed path. Anybody for public and
+/// unlisted videos; for private ones their owner and administrators.
+#[utoipa::path(
+    get, path = "/app/v2/dash/{id}/manifest.mpd", tag = "playback", security((), ("bearer" = [])),
+    params(("id" = String, Path, description = "As the upload answered it")),
+    responses(
+        (status = 200, description = "The manifest", content_type = "application/dash+xml"),
+        (status = 304, description = "The client has it"),
+        (status = 404, description = "There is no such video for this caller, or it does not play yet", body = Problem),
+    )
+)]
+async fn manifest(state: State<AppState>, request: Request) -> Response {
+    media(state, request).await
+}
+
+/// A segment (v2), under the name that the manifest gives it.
+///
+/// Anybody for public videos; for others, whoever has a signed path, their owner and administrators.
+#[utoipa::path(
+    get, path = "/app/v2/dash/{id}/{segment}", tag = "playback", security((), ("bearer" = [])),
+    params(
+        ("id" = String, Path, description = "As the upload answered it"),
+        ("segment" = String, Path, description = "For instance `1_360p_init.mp4` or `1_360p_12.m4s`"),
+    ),
+    responses(
+        (status = 200, description = "All of it", content_type = "video/mp4"),
+        (status = 206, description = "The range that was asked for", content_type = "video/mp4"),
+        (status = 304, description = "The client has it"),
+        (status = 404, description = "There is no such segment for this caller", body = Problem),
+        (status = 412, description = "It is not what `If-Match` or `If-Unmodified-Since` ask for"),
+        (status = 416, description = "No range lies in the segment; `Content-Range` tells its length"),
+    )
+)]
+async fn segment(state: State<AppState>, request: Request) -> Response {
+    media(state, request).await
+}
+
+/// Whoever may have it, as [`access::grant`] decides.
+async fn media(State(state): State<AppState>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    match find(&state, &mut parts).await {
+        Ok(found) => found.answer(&parts.method, &parts.headers).await,
+        Err(mut refused) => {
+            // It may be there for the next one who asks, or in a moment.
+            refused
+                .headers_mut()
+                .insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+            refused
+        }
+    }
+}
+
+/// What may not be seen is answered like what does not exist.
+async fn find(state: &AppState, parts: &mut Parts) -> Result<Representation, Response> {
+    let nothing = || Problem::not_found("there is nothing at this address").into_response();
+    let internal = |error: &(dyn std::error::Error + 'static)| Problem::internal(error).into_response();
+    // The raw path, not the decoded one.
+    let address: MediaAddress = parts.uri.path().parse().map_err(|_| nothing())?;
+    let video = match videos::video(&state.db, address.target.video()).await {
+        Ok(video) => video,
+        Err(catalog::Error::NoVideo(_)) => return Err(nothing()),
+        Err(error) => return Err(internal(&error)),
+    };
+    let grant = access::grant(state, parts, &address, &video).await?.ok_or_else(nothing)?;
+    let found = match address.target {
+        Target::Object { revision, object, .. }
+        | Target::Flat { name: FlatName { revision, object }, .. } => {
+            published(state, &video, revision, object, grant).await
+        }
+        Target::FlatManifest(_) => flat_manifest(state, &video, grant).await,
+        Target::Source(_) => source(state, &video, grant).await,
+    };
+    match found {
+        Ok(found) => Ok(found),
+        Err(MediaError::Nothing | MediaError::Blob(BlobError::NotFound { .. })) => Err(nothing()),
+        Err(MediaError::Blob(error)) => Err(internal(&error)),
+        Err(MediaError::Manifest(error)) => Err(internal(&error)),
+    }
+}
+
+/// Why there are no media to send.
+#[derive(Debug, thiserror::Error)]
+enum MediaError {
+    #[error("it is not what is published")]
+    Nothing,
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    #[error(transparent)]
+    Manifest(#[from] packager::FlattenError),
+}
+
+async fn published(
+    state: &AppState,
+    video: &Video,
+    revision: Revision,
+    object: MediaObject,
+    grant: Grant,
+) -> Result<Representation, MediaError> {
+    if video.published_revision != Some(revision) {
+        return Err(MediaError::Nothing);
+    }
+    let caching = grant.cache_control(video, object.caching());
+    let key = StorageKey::Media { video: video.id, revision, object };
+    let found = Representation::stored(&state.blobs, key, &revision.to_string()).await?;
+    Ok(found.cached(caching))
+}
+
+/// The stored manifest with other names in it. Names of media that are not for everybody lead through a token, which
+/// lets players fetch them that send neither cookies nor headers.
+async fn flat_manifest(state: &AppState, video: &Video, grant: Grant) -> Result<Representation, MediaError> {
+    let scope = Scope::of(video).ok_or(MediaError::Nothing)?;
+    let revision = video.published_revision.ok_or(MediaError::Nothing)?;
+    let object = MediaObject::Mpd(Flavour::Mp4);
+    let content_type = object.content_type();
+    let key = StorageKey::Media { video: video.id, revision, object };
+    let stored = state.blobs.get(&key).await?;
+    let folder = match grant {
+        Grant::Everybody if video.visibility == videos::Visibility::Public => String::new(),
+        Grant::Address { .. } => String::new(),
+        Grant::Everybody | Grant::Visitor => {
+            let token = Some(state.paths.sign(scope, ambient::unix_time().as_secs()));
+            let here = MediaAddress { token, target: Target::FlatManifest(video.id) }.to_string();
+            let folder = here.trim_start_matches('/').trim_end_matches("manifest.mpd").to_owned();
+            // From `/app/v2/dash/{id}/` up to the root, wherever that is.
+            format!("../../../../{folder}")
+        }
+    };
+    let names = format!("{folder}{}", FlatName::prefix(revision));
+    let manifest = packager::flatten(&String::from_utf8_lossy(&stored), &names)?;
+    Ok(Representation::text(content_type, manifest).cached(grant.cache_control(video, Caching::Revalidate)))
+}
+
+async fn source(state: &AppState, video: &Video, grant: Grant) -> Result<Representation, MediaError> {
+    let key: StorageKey = video.source.key.parse().map_err(|_| MediaError::Nothing)?;
+    let caching = grant.cache_control(video, key.caching());
+    let seed = video.source.sha256.map_or_else(|| video.id.to_string(), hex::encode);
+    let name = format!("{}.{}", video.source.name, video.source.extension);
+    let found = Representation::stored(&state.blobs, key, &seed).await?;
+    Ok(found.cached(caching).disposed(inline(&name)))
+}
