@@ -10,6 +10,7 @@ mod platform;
 mod queue;
 mod run;
 mod scaling;
+mod uploads;
 
 use std::path::PathBuf;
 
@@ -69,6 +70,16 @@ enum What {
         #[arg(long, default_value_t = 30)]
         seconds: u32,
     },
+    /// Large uploads at once: memory of the server, and how long it takes to say that it lives. What is uploaded has to
+    /// fit into the scratch folder.
+    Uploads {
+        /// How many at once.
+        #[arg(long, default_value_t = 20)]
+        clients: u32,
+        /// Megabytes of each.
+        #[arg(long, default_value_t = 1024)]
+        megabytes: u64,
+    },
     /// A short video of somebody behind a thousand chunks of somebody else.
     Crowd,
     /// A process of the queue's bench.
@@ -92,6 +103,7 @@ fn main() -> anyhow::Result<()> {
         What::Packaging { shaka, megabytes } => packaging::bench(&cli, shaka.as_deref(), *megabytes),
         What::Queue { peers, parts } => queue::bench(cli.rounds, peers.as_deref(), parts),
         What::Scaling { seconds } => scaling::bench(&cli, *seconds),
+        What::Uploads { clients, megabytes } => uploads::bench(&cli, *clients, *megabytes),
         What::Crowd => crowd::bench(&cli),
         What::QueueProcess { order } => queue::process::obey(order),
     };

@@ -97,6 +97,15 @@ impl Platform {
         }
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The process id of the one that was started first.
+    pub(crate) fn server(&self) -> Option<u32> {
+        self.processes.first().map(Child::id)
+    }
+
     pub(crate) fn db(&self) -> &Db {
         &self.db
     }

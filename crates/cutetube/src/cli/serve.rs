@@ -81,7 +81,8 @@ async fn serve(state: AppState, stop: CancellationToken) -> anyhow::Result<()> {
     let listen = state.config.server.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on `{listen}`"))?;
     tracing::info!(address = %listener.local_addr()?, "listening on http://{}", listener.local_addr()?);
-    http::serve(state, listener, stop).await
+    http::serve(state, listener, stop).await;
+    Ok(())
 }
 
 /// SIGINT and SIGTERM.

@@ -154,6 +154,8 @@ pub struct Limits {
     pub event_streams: usize,
     /// How long an upload may go without a byte.
     pub upload_stall_seconds: u64,
+    /// How long a client may take to send the headers of a request, and to begin one.
+    pub header_seconds: u64,
     /// How long any other request may take to be answered.
     pub request_seconds: u64,
 }
@@ -251,6 +253,7 @@ impl Default for Config {
                 concurrent_uploads: 64,
                 event_streams: 1000,
                 upload_stall_seconds: 60,
+                header_seconds: 30,
                 request_seconds: 30,
             },
             rates: Rates::default(),

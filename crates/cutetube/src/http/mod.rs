@@ -10,10 +10,11 @@ mod problem;
 mod range;
 mod recall;
 mod representation;
+mod server;
 mod stream;
 mod v3;
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use axum::{Router, middleware::from_fn_with_state, routing::get};
 use tokio::net::TcpListener;
@@ -33,6 +34,7 @@ pub use problem::Problem;
 pub(crate) use problem::log_internal;
 pub(crate) use recall::RecallableBody;
 pub(crate) use representation::Representation;
+pub(crate) use server::run as serve_connections;
 pub(crate) use stream::{StreamEvent, Streams, last_event_id};
 pub(crate) use v3::{OUR_FAULT, V3, V3Error, V3ErrorBody};
 
@@ -75,12 +77,11 @@ fn quick_api() -> OpenApiRouter<AppState> {
 }
 
 /// Answers on `listener` until `stop`; then running requests get `server.drain_seconds` to finish.
-pub async fn serve(state: AppState, listener: TcpListener, stop: CancellationToken) -> anyhow::Result<()> {
+pub async fn serve(state: AppState, listener: TcpListener, stop: CancellationToken) {
     let drain = Duration::from_secs(state.config.server.drain_seconds);
     let (streams, cut_off) = (state.streams.clone(), state.cut_off.clone());
-    let app = router(state);
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let patience = Duration::from_secs(state.config.limits.header_seconds);
+    let serving = serve_connections(router(state), listener, patience, stop.clone());
     let deadline = async {
         stop.cancelled().await;
         // They would go on for as long as clients listen.
@@ -91,8 +92,8 @@ pub async fn serve(state: AppState, listener: TcpListener, stop: CancellationTok
         tokio::time::sleep(LAST_WORDS).await;
     };
     tokio::select! {
-        ended = serving.into_future() => Ok(ended?),
-        () = deadline => Ok(()),
+        () = serving => {}
+        () = deadline => {}
     }
 }
 

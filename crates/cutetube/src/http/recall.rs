@@ -20,6 +20,8 @@ pub(crate) struct RecallableBody(Arc<Mutex<BodyDataStream>>);
 
 /// How long a refused client may go on sending.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// And how much: more than what is on the way when the answer is sent.
+const MOST_DROPPED: usize = 64 << 20;
 
 impl RecallableBody {
     pub(crate) fn new(body: Body) -> Self {
@@ -33,7 +35,15 @@ impl RecallableBody {
 
     /// Reads and drops what still comes, in the background, for a short time.
     pub(crate) fn drain(self) {
-        let rest = self.for_each(|_| std::future::ready(()));
+        let rest = async {
+            let mut dropped = 0;
+            let mut pieces = self;
+            while let Some(Ok(piece)) = pieces.next().await
+                && dropped < MOST_DROPPED
+            {
+                dropped += piece.len();
+            }
+        };
         tokio::spawn(tokio::time::timeout(PATIENCE, rest));
     }
 }

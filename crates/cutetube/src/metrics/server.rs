@@ -1,6 +1,6 @@
 //! `/metrics`, on the server for everybody and on a listener of its own.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Context;
 use axum::{
@@ -17,7 +17,10 @@ use super::{
     access::{self, Door, Refusal},
     exposition,
 };
-use crate::{AppState, http::Problem};
+use crate::{
+    AppState,
+    http::{Problem, serve_connections},
+};
 
 const PATH: &str = "/metrics";
 const OPEN_METRICS: HeaderValue =
@@ -33,9 +36,9 @@ pub(crate) async fn serve(state: AppState, stop: CancellationToken) -> anyhow::R
     let Some(listen) = state.config.metrics.listen else { return Ok(()) };
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on `{listen}`"))?;
     tracing::info!("metrics are on http://{}{PATH}", listener.local_addr()?);
+    let patience = Duration::from_secs(state.config.limits.header_seconds);
     let app = Router::new().route(PATH, get(own)).with_state(state);
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await?;
+    serve_connections(app, listener, patience, stop).await;
     Ok(())
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct TestApp {
     config: Config,
     folder: Arc<TempDir>,
     stop: CancellationToken,
-    server: Option<JoinHandle<anyhow::Result<()>>>,
+    server: Option<JoinHandle<()>>,
     database: Arc<Database>,
 }
 
@@ -133,7 +133,7 @@ impl TestApp {
     pub(crate) async fn shut_down(mut self) {
         self.stop.cancel();
         let server = self.server.take().unwrap();
-        tokio::time::timeout(Duration::from_secs(30), server).await.unwrap().unwrap().unwrap();
+        tokio::time::timeout(Duration::from_secs(30), server).await.unwrap().unwrap();
     }
 }
 

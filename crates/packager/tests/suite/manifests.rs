@@ -6,7 +6,7 @@ use crate::cases;
 use dash_mpd_core::{AdaptationSet, MPD, Representation, S, SegmentTemplate};
 use m3u8_rs::{MasterPlaylist, MediaPlaylist, QuotedOrUnquoted, VariantStream};
 use packager::layout::File;
-use packager::{Flavour, FrameRate, Presentation, PresentationParts, hls, mpd};
+use packager::{Flavour, FrameRate, Presentation, PresentationParts, flatten, hls, mpd};
 use proptest::prelude::*;
 
 pub(crate) fn check_snapshot(name: &str, parts: PresentationParts) {
@@ -51,6 +51,25 @@ fn portrait_vfr_without_sound() {
 #[test]
 fn one_short_segment() {
     check_snapshot("blink", cases::blink());
+}
+
+/// Nothing but the names is another.
+#[test]
+fn a_flat_manifest_differs_in_its_names_only() {
+    let stored = mpd(&Presentation::new(cases::ladder()).unwrap(), Flavour::Mp4);
+    let flat = flatten(&stored, "../x/7_").unwrap();
+    let changed: Vec<_> =
+        stored.lines().zip(flat.lines()).filter(|(before, after)| before != after).collect();
+    let shown: Vec<_> = changed.iter().map(|(before, after)| format!("{before}\n{after}")).collect();
+    assert_eq!(stored.lines().count(), flat.lines().count());
+    insta::assert_snapshot!(shown.join("\n\n"));
+}
+
+#[test]
+fn what_is_no_manifest_is_not_flattened() {
+    for text in ["<MPD></Period>", "<SegmentTemplate media=\"&x;\"/>", "<SegmentTemplate media/>"] {
+        assert!(flatten(text, "").is_err(), "{text}");
+    }
 }
 
 #[test]
