@@ -8,7 +8,7 @@ use catalog::{
     ids::{ProcessId, Revision, UserId, VideoId},
     names::{Description, SourceExtension, SourceName, Title},
     outputs::{self, NewPlan, NewRendition, Object, Output, Part, RenditionKind, RenditionOutput},
-    videos::{self, NewVideo, Source, Visibility},
+    videos::{self, NewVideo, Protection, Source, Visibility},
     work::{self, PIPELINE_QUEUE, Work},
 };
 use cutetube::blobs::{Flavour, MediaObject, StorageKey};
@@ -68,6 +68,7 @@ pub(crate) async fn video(
         description: Description::parse("Sun").unwrap(),
         claimed_duration: None,
         visibility,
+        protection: Protection::None,
         source: Source {
             name: SourceName::of_file("Our \"holiday\".mp4"),
             extension: SourceExtension::Mp4,
