@@ -17,8 +17,8 @@ async fn published(app: &TestApp, visibility: Visibility) -> String {
     backstage::video(app, owner, visibility, Situation::Ready).await.to_string()
 }
 
-fn header_of(answer: &Response, name: header::HeaderName) -> &str {
-    answer.headers().get(&name).map_or("", |value| value.to_str().unwrap())
+fn header_of(answer: &Response, name: impl header::AsHeaderName) -> &str {
+    answer.headers().get(name).map_or("", |value| value.to_str().unwrap())
 }
 
 async fn get(app: &TestApp, url: &str) -> Response {

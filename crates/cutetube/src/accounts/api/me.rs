@@ -25,7 +25,7 @@ use crate::{
         recovery::field,
     },
     http::Problem,
-    playback::{BaseUrl, PlaybackUrls},
+    playback::{BaseUrl, MediaUrls, PlaybackUrls},
 };
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -370,7 +370,9 @@ impl ExportedVideo {
             duration: duration.map(|duration| duration.as_secs_f64()),
             created_at_ms: video.created_at.unix_millis(),
             ready_at_ms: video.ready_at.map(Timestamp::unix_millis),
-            playback: PlaybackUrls::preferred(video, state, base),
+            playback: MediaUrls::preferred(state, base, video)
+                .map(|media| media.playback())
+                .unwrap_or_default(),
             watch: base.watch(video.id),
         }
     }
