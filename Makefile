@@ -1,7 +1,7 @@
 # The names people type. The work is in scripts/, web/, e2e/ and `cargo xtask`; CI calls the same names.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test soak check build bench clean pages
+.PHONY: help demo run test soak api-fuzz check build bench clean pages
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,12 @@ soak: ## Videos while everything is killed, frozen and cut off (VIDEOS=30 FAULTS
 	@CUTETUBE_SOAK_VIDEOS="$(or $(VIDEOS),30)" CUTETUBE_SOAK_FAULTS="$(or $(FAULTS),20)" \
 		CUTETUBE_SOAK_SEED="$(or $(SEED),$(shell date +%s))" \
 		cargo test --locked --package cutetube --test resilience soak:: -- --nocapture --test-threads 1
+
+api-fuzz: ## What the API's description allows, and what it does not, for SECONDS=1200
+	@scripts/setup test
+	@$(MAKE) --no-print-directory pages
+	@cargo build --locked --package cutetube
+	@node scripts/api-fuzz.mjs $(or $(SECONDS),1200)
 
 check: ## The fast part: format, lints, the repository's own rules, unit tests
 	@scripts/setup test

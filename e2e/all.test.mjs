@@ -8,5 +8,7 @@ import "./suites/playing.mjs";
 import "./suites/protected.mjs";
 import "./suites/administering.mjs";
 import "./suites/accounts.mjs";
+import "./suites/original.mjs";
+import "./suites/manual.mjs";
 
 after(shutDown);

@@ -58,6 +58,12 @@ pub enum Error {
         /// Where it is in its life.
         state: jobs::State,
     },
+    /// Somebody has changed the video since.
+    #[error("video `{0}` was changed in the meantime")]
+    Changed(VideoId),
+    /// A creation lost its key: its client went away, or nothing was heard of it for too long.
+    #[error("the request does not hold its idempotency key any more")]
+    KeyLost,
     /// Chunks of one rendition were encoded with different parameter sets and cannot be played in one piece.
     #[error("a chunk of rendition `{0}` has another sample entry than the chunks before it")]
     SampleEntryDiffers(RenditionId),

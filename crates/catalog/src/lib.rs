@@ -21,9 +21,11 @@
 
 pub mod accounts;
 pub mod administration;
+pub mod browse;
 pub mod endings;
 mod error;
 pub mod events;
+pub mod idempotency;
 pub mod ids;
 pub mod invites;
 pub mod leaving;
@@ -33,6 +35,7 @@ pub mod outputs;
 pub mod processes;
 pub mod quotas;
 pub mod rates;
+pub mod search;
 pub mod sessions;
 mod stages;
 mod state;
@@ -59,6 +62,11 @@ pub const MIGRATIONS: &[db::Migration] = &[
     db::Migration {
         name: "catalog/0011_account_standing",
         sql: include_str!("../migrations/0011_account_standing.sql"),
+    },
+    db::Migration { name: "catalog/0031_search", sql: include_str!("../migrations/0031_search.sql") },
+    db::Migration {
+        name: "catalog/0032_idempotency",
+        sql: include_str!("../migrations/0032_idempotency.sql"),
     },
 ];
 

@@ -2,12 +2,16 @@
 //!
 //! A refusal is a sentence for the person who typed it.
 
+mod tags;
+
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 use db::{ColumnError, FromColumn, ToColumn};
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 use unicode_security::MixedScript;
+
+pub use tags::Tags;
 
 macro_rules! text {
     ($($(#[$meta:meta])* $name:ident),* $(,)?) => {$(

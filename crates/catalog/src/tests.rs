@@ -2,8 +2,10 @@
 
 mod accounts;
 mod administration;
+mod browse;
 mod endings;
 mod history;
+mod idempotency;
 mod leaving;
 mod letters;
 mod outbox;
@@ -12,6 +14,7 @@ mod processes;
 mod quotas;
 mod rates;
 mod repair;
+mod search;
 mod standing;
 mod storage;
 mod throttle;
@@ -33,7 +36,9 @@ use crate::{
         webhooks,
     },
     ids::{ProcessId, RenditionId, UserId, VideoId},
-    names::{ClaimedDuration, Description, Email, PersonName, SourceExtension, SourceName, Title, Username},
+    names::{
+        ClaimedDuration, Description, Email, PersonName, SourceExtension, SourceName, Tags, Title, Username,
+    },
     outputs::{
         Image, ImageKind, NewChunk, NewPlan, NewRendition, Object, Output, Part, RenditionKind,
         RenditionOutput,
@@ -96,6 +101,7 @@ fn new_video(owner: &User, number: u64) -> NewVideo {
         owner: owner.id,
         title: Title::parse(&format!("Video {number}")).unwrap(),
         description: Description::parse("Two\nlines").unwrap(),
+        tags: Tags::default(),
         claimed_duration: Some(ClaimedDuration::parse("00:00:20").unwrap()),
         visibility: Visibility::Public,
         protection: Protection::None,
@@ -279,17 +285,20 @@ async fn every_statement_can_be_prepared(database: Database) {
     let modules = [
         crate::accounts::STATEMENTS,
         crate::accounts::STANDING_STATEMENTS,
-        crate::endings::STATEMENTS,
         crate::invites::STATEMENTS,
         crate::leaving::STATEMENTS,
         crate::letters::STATEMENTS,
         crate::quotas::STATEMENTS,
         crate::throttle::STATEMENTS,
         crate::tokens::STATEMENTS,
+        crate::browse::STATEMENTS,
+        crate::endings::STATEMENTS,
+        crate::idempotency::STATEMENTS,
         events::STATEMENTS,
         deliveries::STATEMENTS,
         webhooks::STATEMENTS,
         crate::rates::STATEMENTS,
+        crate::search::STATEMENTS,
         crate::sessions::STATEMENTS,
         crate::stages::STATEMENTS,
         crate::storage::STATEMENTS,

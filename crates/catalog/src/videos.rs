@@ -9,10 +9,11 @@ use crate::{
     Error, Result, VideoEvent, VideoState,
     accounts::Standing,
     events::{self, EventKind},
+    idempotency::{self, Hold},
     ids::{self, ProcessId, Revision, UserId, VideoId},
-    names::{ClaimedDuration, Description, SourceExtension, SourceName, Title},
+    names::{ClaimedDuration, Description, SourceExtension, SourceName, Tags, Title},
     quotas::{self, Limits},
-    stages,
+    search, stages,
     work::{InspectJob, Work},
 };
 
@@ -29,6 +30,8 @@ pub struct NewVideo {
     pub title: Title,
     /// What it is about.
     pub description: Description,
+    /// What it is filed under.
+    pub tags: Tags,
     /// How long the uploader says it is.
     pub claimed_duration: Option<ClaimedDuration>,
     /// Who may see it.
@@ -37,6 +40,19 @@ pub struct NewVideo {
     pub protection: Protection,
     /// The uploaded file.
     pub source: Source,
+}
+
+/// What is to be changed about a video; what is absent stays.
+#[derive(Debug, Clone, Default)]
+pub struct Edit {
+    /// Its title.
+    pub title: Option<Title>,
+    /// What it is about.
+    pub description: Option<Description>,
+    /// Who may see it.
+    pub visibility: Option<Visibility>,
+    /// What it is filed under.
+    pub tags: Option<Tags>,
 }
 
 /// An uploaded file in the blob store.
@@ -67,6 +83,8 @@ pub struct Video {
     pub title: Title,
     /// What it is about.
     pub description: Description,
+    /// What it is filed under.
+    pub tags: Tags,
     /// How long the uploader says it is.
     pub claimed_duration: Option<Duration>,
     /// How long it is; unknown before there is a plan.
@@ -87,6 +105,8 @@ pub struct Video {
     pub revision: Option<Revision>,
     /// The output that is served.
     pub published_revision: Option<Revision>,
+    /// Grows with each change of what people edit.
+    pub version: u64,
     /// When the upload was complete.
     pub created_at: Timestamp,
     /// When anything of this last changed.
@@ -161,6 +181,31 @@ pub async fn create(db: &Db, new: &NewVideo) -> Result<Video> {
 /// As [`create`], and [`Error::Exceeded`].
 pub async fn create_within(db: &Db, new: &NewVideo, everybody: Limits) -> Result<Video> {
     let mut tx = db.begin().await?;
+    let video = create_in(&mut tx, new, everybody).await?;
+    tx.commit().await?;
+    Ok(video)
+}
+
+/// The same for a request that holds a key: the key stands for the video from the same moment. `fingerprint` says what
+/// was asked for.
+///
+/// # Errors
+/// Also [`Error::KeyLost`], and then there is no video.
+pub async fn create_once(
+    db: &Db,
+    new: &NewVideo,
+    everybody: Limits,
+    hold: &Hold,
+    fingerprint: [u8; 32],
+) -> Result<Video> {
+    let mut tx = db.begin().await?;
+    let video = create_in(&mut tx, new, everybody).await?;
+    idempotency::finish(&mut tx, hold, fingerprint, video.id).await?;
+    tx.commit().await?;
+    Ok(video)
+}
+
+async fn create_in(tx: &mut Tx, new: &NewVideo, everybody: Limits) -> Result<Video> {
     let standing: Option<Standing> = tx.query(LOCK_OWNER).bind(new.owner).first_value().await?;
     match standing.ok_or(Error::NoUser)? {
         Standing::Active => {}
@@ -181,12 +226,30 @@ pub async fn create_within(db: &Db, new: &NewVideo, everybody: Limits) -> Result
         .bind(new.source.sha256)
         .bind(new.visibility)
         .bind(new.protection)
+        .bind(&new.tags)
         .one()
         .await?;
     // After the insert: one that is repeated because its answer was lost is told so, and not that it does not fit.
-    quotas::admit(&mut tx, new.owner, video.id, new.source.bytes, everybody).await?;
-    start_over(&mut tx, &video).await?;
-    events::log(&mut tx, EventKind::Uploaded, video.id).await?;
+    quotas::admit(tx, new.owner, video.id, new.source.bytes, everybody).await?;
+    search::index(tx, &video).await?;
+    start_over(tx, &video).await?;
+    events::log(tx, EventKind::Uploaded, video.id).await?;
+    Ok(video)
+}
+
+/// Changes what people edit.
+///
+/// # Errors
+/// [`Error::NoVideo`], and [`Error::Changed`] when it has another version than the one that was `seen`.
+pub async fn edit(db: &Db, id: VideoId, edit: &Edit, seen: Option<u64>) -> Result<Video> {
+    let mut tx = db.begin().await?;
+    let query = tx.query(EDIT).bind(id).bind(seen).bind(&edit.title).bind(&edit.description);
+    let edited: Option<Video> = query.bind(edit.visibility).bind(&edit.tags).first().await?;
+    let Some(video) = edited else {
+        let state = lock(&mut tx, id).await?;
+        return Err(if state == VideoState::Deleting { Error::NoVideo(id) } else { Error::Changed(id) });
+    };
+    search::index(&mut tx, &video).await?;
     tx.commit().await?;
     Ok(video)
 }
@@ -333,9 +396,9 @@ pub(crate) async fn lock(tx: &mut Tx, id: VideoId) -> Result<VideoState> {
 db::statements! {
     CREATE {
         "INSERT INTO videos (id, process_id, owner_id, title, description, claimed_duration, source_name,
-             source_extension, source_key, source_bytes, source_sha256, visibility, protection, state, warnings,
+             source_extension, source_key, source_bytes, source_sha256, visibility, protection, tags, state, warnings,
              created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 'uploaded', '[]', " NOW ", " NOW ")
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 'uploaded', '[]', " NOW ", " NOW ")
          RETURNING *"
     }
     LOCK_OWNER { "SELECT standing FROM users WHERE id = $1" FOR_UPDATE }
@@ -343,6 +406,13 @@ db::statements! {
     BY_IDS { "SELECT * FROM videos WHERE id IN " [uuids "$1"] }
     BY_PROCESS { "SELECT * FROM videos WHERE process_id = $1" }
     LOCK_STATE { "SELECT state FROM videos WHERE id = $1" FOR_UPDATE }
+    EDIT {
+        "UPDATE videos SET title = coalesce($3, title), description = coalesce($4, description),
+             visibility = coalesce($5, visibility), tags = coalesce($6, tags), version = version + 1,
+             updated_at = " NOW "
+         WHERE id = $1 AND state <> 'deleting' AND (CAST($2 AS BIGINT) IS NULL OR version = $2)
+         RETURNING *"
+    }
     SET_STATE { "UPDATE videos SET state = $2, error = NULL, updated_at = " NOW " WHERE id = $1 RETURNING *" }
     PAGE_PUBLIC {
         "SELECT * FROM videos
@@ -388,6 +458,7 @@ impl db::FromRow for Video {
             owner: row.get("owner_id")?,
             title: row.get("title")?,
             description: row.get("description")?,
+            tags: row.get("tags")?,
             claimed_duration: row.get("claimed_duration")?,
             measured_duration: row.get("measured_duration")?,
             source: Source {
@@ -402,6 +473,7 @@ impl db::FromRow for Video {
             warnings: row.get::<Json<_>>("warnings")?.0,
             visibility: row.get("visibility")?,
             protection: row.get("protection")?,
+            version: row.get("version")?,
             revision: row.get("revision")?,
             published_revision: row.get("published_revision")?,
             created_at: row.get("created_at")?,

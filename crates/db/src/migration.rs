@@ -9,6 +9,8 @@ use crate::{Db, Error, Result, Tx};
 /// The text is written once, in PostgreSQL's words: on SQLite `BYTEA` and `UUID` become `BLOB`, `BIGINT` and
 /// `BOOLEAN` become `INTEGER`, `FLOAT8` becomes `REAL`, `BIGSERIAL PRIMARY KEY` becomes an `AUTOINCREMENT` key, and a table that ends with
 /// `);` on a line of its own becomes `STRICT`, so that it refuses values of another type as PostgreSQL does.
+///
+/// What only one of them has stands after a line `-- @sqlite` or `-- @postgres`, up to `-- @both` or the end.
 #[derive(Debug, Clone, Copy)]
 pub struct Migration {
     /// Who owns the tables, and which step it is: `jobs/0001_queue`.
@@ -92,7 +94,8 @@ fn verify(known: &[Migration], applied: &[Applied]) -> Result<()> {
 }
 
 async fn run(tx: &mut Tx, version: usize, migration: &Migration) -> Result<()> {
-    tx.run_script(&in_sqlites_words(migration.sql), migration.sql).await?;
+    let (sqlite, postgres) = (part_for("-- @sqlite", migration.sql), part_for("-- @postgres", migration.sql));
+    tx.run_script(&in_sqlites_words(&sqlite), &postgres).await?;
     tx.query(RECORD)
         .bind(u64::try_from(version).expect("a list of migrations is short") + 1)
         .bind(migration.name)
@@ -100,6 +103,19 @@ async fn run(tx: &mut Tx, version: usize, migration: &Migration) -> Result<()> {
         .execute()
         .await?;
     Ok(())
+}
+
+/// The lines for both databases, and those for the one with this mark.
+fn part_for(own: &str, sql: &str) -> String {
+    let mut is_for_it = true;
+    let lines = sql.split_inclusive('\n').filter(|line| {
+        let mark = line.trim_end();
+        if mark.starts_with("-- @") {
+            is_for_it = mark == own || mark == "-- @both";
+        }
+        is_for_it
+    });
+    lines.collect()
 }
 
 fn in_sqlites_words(sql: &str) -> String {
@@ -118,4 +134,17 @@ fn in_sqlites_words(sql: &str) -> String {
             format!("{name}{rest}")
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_database_gets_its_part() {
+        let sql = "a;\n-- @sqlite\nb;\n-- @postgres\nc;\n-- @both\nd;\n";
+        let words = |own| part_for(own, sql).replace('\n', " ");
+        assert_eq!(words("-- @sqlite"), "a; -- @sqlite b; -- @both d; ");
+        assert_eq!(words("-- @postgres"), "a; -- @postgres c; -- @both d; ");
+    }
 }

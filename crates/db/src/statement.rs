@@ -29,6 +29,7 @@ impl Statement {
 /// | `[texts "$1"]` | the texts of the JSON array `$1`, as a subquery | the same |
 /// | `[uuids "$1"]` | the UUIDs of the JSON array `$1` of their texts without hyphens, as a subquery | the same |
 /// | `[sqlite "a" postgres "b"]` | `a` | `b` |
+/// | `[sqlite a postgres b]` | what the macro `a!()` is | what the macro `b!()` is |
 ///
 /// Placeholders are `$1`, `$2`, … on both. A parameter that is JSON is text on SQLite and cast to `JSONB` on
 /// PostgreSQL, so that it is bound as text on both.
@@ -73,6 +74,9 @@ macro_rules! __sqlite_part {
     ([sqlite $sqlite:literal postgres $postgres:literal]) => {
         $sqlite
     };
+    ([sqlite $sqlite:ident postgres $postgres:ident]) => {
+        $sqlite!()
+    };
 }
 
 #[doc(hidden)]
@@ -98,5 +102,8 @@ macro_rules! __postgres_part {
     };
     ([sqlite $sqlite:literal postgres $postgres:literal]) => {
         $postgres
+    };
+    ([sqlite $sqlite:ident postgres $postgres:ident]) => {
+        $postgres!()
     };
 }

@@ -112,11 +112,11 @@ impl Publish {
             .text("title", self.title.clone().unwrap_or(stem))
             .text("description", self.description.clone())
             .part("video", Part::stream_with_length(reqwest::Body::wrap_stream(bytes), len).file_name(name));
-        let request = server.post("/api/v3/vod/initiate-task/upload/").bearer_auth(token).multipart(form);
+        let request = server.post("/api/v5/videos").bearer_auth(token).multipart(form);
         let (status, answer) = server.send(request).await?;
-        match answer["data"]["video_id"].as_str() {
+        match answer["id"].as_str() {
             Some(id) if status.is_success() => Ok(id.to_owned()),
-            _ => bail!("the server refused `{shown}` ({status}): {}", text(&answer, "/data/detail")),
+            _ => bail!("the server refused `{shown}` ({status}): {}", reason(&answer)),
         }
     }
 }
@@ -172,6 +172,12 @@ impl Server {
             tokio::time::sleep(POLL).await;
         }
     }
+}
+
+/// What is wrong with a field says more than that there is one.
+fn reason(problem: &Value) -> &str {
+    let of_field = text(problem, "/errors/0/detail");
+    if of_field.is_empty() { text(problem, "/detail") } else { of_field }
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {

@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{ConfigArgs, Environment, role_flag, search_path};
-use crate::{AppState, config::Role, http, metrics, telemetry, workers};
+use crate::{AppState, config::Role, http, metrics, telemetry, videos, workers};
 
 /// Serve pages, the API and media, and work on uploads.
 #[derive(Debug, Args)]
@@ -81,8 +81,16 @@ async fn serve(state: AppState, stop: CancellationToken) -> anyhow::Result<()> {
     let listen = state.config.server.listen;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on `{listen}`"))?;
     tracing::info!(address = %listener.local_addr()?, "listening on http://{}", listener.local_addr()?);
+    tokio::spawn(index_older(state.clone()));
     http::serve(state, listener, stop).await;
     Ok(())
+}
+
+/// Not waited for: whoever looks for what is not indexed yet finds it a little later.
+async fn index_older(state: AppState) {
+    if let Err(error) = videos::actions::index_older(&state).await {
+        http::log_internal(&error);
+    }
 }
 
 /// SIGINT and SIGTERM.

@@ -7,11 +7,16 @@ use axum::{
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::{
+        ContentBuilder, Ref, ResponseBuilder,
+        path::Operation,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use crate::AppState;
+use super::Problem;
+use crate::{AppState, limits::V3TooMany};
 
 /// What the routes do not say themselves.
 #[derive(OpenApi)]
@@ -21,6 +26,7 @@ use crate::AppState;
         description = "Video on demand: upload, follow the processing, play.\n\nErrors of `/api/v5` are problem \
                        details (RFC 9457); those of `/api/v3` are in the envelope of its answers."
     ),
+    components(schemas(Problem, V3TooMany)),
     modifiers(&BearerTokens),
     tags(
         (name = "accounts", description = "Signing up, logging in and out"),
@@ -42,6 +48,39 @@ impl Modify for BearerTokens {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
     }
+}
+
+/// Adds what is true of every operation and nobody repeats: that requests are counted, that something of ours may fail,
+/// and that a token may be refused.
+pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    for (path, item) in &mut document.paths.paths {
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let (problem, too_many) = match is_original(path) {
+                true => ("V3_V3ErrorBody", "V3TooMany"),
+                false => ("Problem", "Problem"),
+            };
+            add(operation, "429", "Too many requests; `Retry-After` says when to come back", too_many);
+            add(operation, "500", "Our fault; it has been logged", problem);
+            add(operation, "503", "Something is busy or away; `Retry-After` says when to come back", problem);
+            if operation.request_body.is_some() {
+                add(operation, "413", "The body is too long", problem);
+            }
+        }
+    }
+    document
+}
+
+fn is_original(path: &str) -> bool {
+    path.starts_with("/api/v3/") || path.starts_with("/api/v4/")
+}
+
+/// An answer that an operation does not describe itself.
+fn add(operation: &mut Operation, status: &str, description: &str, schema: &str) {
+    let kind = if schema == "Problem" { "application/problem+json" } else { "application/json" };
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
+    let answer = ResponseBuilder::new().description(description).content(kind, content).build();
+    operation.responses.responses.entry(status.to_owned()).or_insert_with(|| answer.into());
 }
 
 /// `/doc/` and the document behind it. Anybody.

@@ -61,7 +61,8 @@ pub fn router(state: AppState) -> Router {
 
 /// The API's description, as `cutetube openapi` prints it.
 pub fn openapi() -> utoipa::openapi::OpenApi {
-    quick_api().merge(playback::media::routes()).merge(uploads::api::routes()).into_openapi()
+    let api = quick_api().merge(playback::media::routes()).merge(uploads::api::routes());
+    docs::complete(api.into_openapi())
 }
 
 /// The API but for uploads, which take as long as they take.

@@ -105,14 +105,20 @@ impl Problem {
 
     /// 422: the request was understood, and these fields of it are refused.
     pub fn invalid(errors: &FieldErrors) -> Self {
+        Self::naming(StatusCode::UNPROCESSABLE_ENTITY, "Some fields are refused; `errors` says why.", errors)
+    }
+
+    /// 400: these parameters of the query are refused.
+    pub fn malformed(errors: &FieldErrors) -> Self {
+        Self::naming(StatusCode::BAD_REQUEST, "Some parameters are refused; `errors` says why.", errors)
+    }
+
+    fn naming(status: StatusCode, detail: &'static str, errors: &FieldErrors) -> Self {
         let named = |(field, sentences): (&str, &[String])| FieldProblem {
             field: field.to_owned().into(),
             detail: sentences.join(" ").into(),
         };
-        let mut problem =
-            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Some fields are refused; `errors` says why.");
-        problem.errors = errors.iter().map(named).collect();
-        problem
+        Self { errors: errors.iter().map(named).collect(), ..Self::new(status, detail) }
     }
 
     /// 500, or 503 when it may well go better soon: the cause goes to the log, never to the caller.

@@ -19,7 +19,11 @@ use crate::{
     accounts::{Caller, Unauthenticated, Visitor},
     http::{RecallableBody, log_internal},
     playback::BaseUrl,
-    uploads::{Rejection, actions, api::content_length},
+    uploads::{
+        Rejection,
+        actions::{self, Creation},
+        api::content_length,
+    },
 };
 
 const LOG_IN_FIRST: &str = "/login?next=/upload";
@@ -80,7 +84,7 @@ async fn keep(state: &AppState, caller: &Caller, parts: Parts, body: Body) -> Re
     let form = Multipart::from_request(Request::from_parts(parts, body), state)
         .await
         .map_err(|rejection| Rejection::new(rejection.status(), "The request is not a multipart form."))?;
-    actions::receive(state, admission, form).await
+    actions::receive(state, admission, form, Creation::Plain).await
 }
 
 fn upload_page(state: &AppState, status: StatusCode, visitor: &Visitor, error: Option<String>) -> Response {

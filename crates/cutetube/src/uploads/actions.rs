@@ -5,9 +5,10 @@ use std::{error::Error, time::Duration};
 use axum::{extract::Multipart, http::StatusCode};
 use catalog::{
     accounts::{Role, User},
+    idempotency::Hold,
     ids::{ProcessId, VideoId},
     quotas::{self, Exceeded, Quota},
-    videos::{self, NewVideo, Source, Video, Visibility},
+    videos::{self, NewVideo, Source, Video},
 };
 use db::Db;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
@@ -16,13 +17,11 @@ use transcode::source::index;
 use super::{
     Rejection,
     form::{self, Form},
+    sink::Sink,
     sniff,
 };
 use crate::{
-    AppState, ambient,
-    blobs::StorageKey,
-    config::Verification,
-    http::{OUR_FAULT, log_internal},
+    AppState, ambient, blobs::StorageKey, config::Verification, http::log_internal,
     pipeline::blob_source::BlobSource,
 };
 
@@ -32,6 +31,15 @@ pub(crate) struct Admission {
     owner: User,
     quota: Quota,
     _permit: OwnedSemaphorePermit,
+}
+
+/// How an upload is recorded.
+#[derive(Debug, Clone)]
+pub(crate) enum Creation {
+    /// As often as it is sent.
+    Plain,
+    /// Once for a key.
+    Once(Hold),
 }
 
 /// Whether `owner` may upload another file, before any of it is read. A request of `declared` bytes that cannot fit is
@@ -68,13 +76,14 @@ pub(crate) async fn receive(
     state: &AppState,
     admission: Admission,
     parts: Multipart,
+    creation: Creation,
 ) -> Result<Video, Rejection> {
     let id = ambient::id(VideoId::new);
     let limits = &state.config.limits;
     let longest = admission.quota.bytes_left().unwrap_or(u64::MAX).min(limits.upload_bytes);
     let receiving = form::receive(parts, Duration::from_secs(limits.upload_stall_seconds), |extension| {
         let key = StorageKey::Source { video: id, extension };
-        async move { state.blobs.writer(&key, longest).await }
+        async move { state.blobs.writer(&key, longest).await.map(Sink::Store) }
     });
     let form = tokio::select! {
         form = receiving => form.map_err(|rejection| admission.explain(rejection, longest, limits.upload_bytes))?,
@@ -85,7 +94,7 @@ pub(crate) async fn receive(
     };
     let key = StorageKey::Source { video: id, extension: form.file.extension };
     // Whoever hangs up from here on still gets what they uploaded, or nothing: never a file without its row.
-    let keep = keep(state.clone(), id, admission, key, form);
+    let keep = keep(state.clone(), id, admission, key, form, creation);
     tokio::spawn(keep).await.expect("recording an upload does not panic and is not cancelled")
 }
 
@@ -96,9 +105,12 @@ async fn keep(
     admission: Admission,
     key: StorageKey,
     form: Form,
+    creation: Creation,
 ) -> Result<Video, Rejection> {
     let owner = &admission.owner;
-    let stored = form.file.writer.finish().await?;
+    let Form { said, file } = form;
+    let stored = file.sink.finish().await?;
+    let fingerprint = said.fingerprint(&file.name, &stored);
     let recorded = async {
         let source = BlobSource::open(state.blobs.clone(), key.clone()).await?;
         sniff::index_outcome(index(&source, sniff::limits()).await)?;
@@ -106,20 +118,22 @@ async fn keep(
             id,
             process: ambient::id(ProcessId::new),
             owner: owner.id,
-            title: form.title,
-            description: form.description,
-            claimed_duration: form.duration,
-            visibility: Visibility::Public,
-            protection: form.protection,
+            title: said.title,
+            description: said.description,
+            tags: said.tags,
+            claimed_duration: said.duration,
+            visibility: said.visibility,
+            protection: said.protection,
             source: Source {
-                name: form.file.name,
-                extension: form.file.extension,
+                name: file.name,
+                extension: file.extension,
                 key: key.to_string(),
                 bytes: stored.len,
                 sha256: Some(stored.sha256),
             },
         };
-        record(&state.db, &new, state.config.accounts.quota.limits()).await.map_err(not_recorded)
+        let everybody = state.config.accounts.quota.limits();
+        record(&state.db, &new, everybody, &creation, fingerprint).await.map_err(not_recorded)
     };
     let recorded = recorded.await;
     match &recorded {
@@ -173,17 +187,31 @@ fn not_recorded(error: catalog::Error) -> Rejection {
         catalog::Error::NoUser | catalog::Error::Standing(_) => {
             Rejection::new(StatusCode::FORBIDDEN, "This account may not be used any more.")
         }
-        error => Rejection::new(log_internal(&error), OUR_FAULT),
+        catalog::Error::KeyLost => {
+            let sentence =
+                "Another request came with the same Idempotency-Key. Nothing of this one was kept.";
+            Rejection::new(StatusCode::CONFLICT, sentence)
+        }
+        error => Rejection::internal(&error),
     }
 }
 
 /// Records the video. A file that came in whole is not thrown away because the database is restarting.
-async fn record(db: &Db, new: &NewVideo, everybody: quotas::Limits) -> catalog::Result<Video> {
+async fn record(
+    db: &Db,
+    new: &NewVideo,
+    everybody: quotas::Limits,
+    creation: &Creation,
+    fingerprint: [u8; 32],
+) -> catalog::Result<Video> {
     const PATIENCE: Duration = Duration::from_secs(30);
     const PAUSE: Duration = Duration::from_millis(500);
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let recorded = videos::create_within(db, new, everybody).await;
+        let recorded = match creation {
+            Creation::Plain => videos::create_within(db, new, everybody).await,
+            Creation::Once(hold) => videos::create_once(db, new, everybody, hold, fingerprint).await,
+        };
         match recorded {
             Err(error) if error.is_transient() && Instant::now() < deadline => {
                 tracing::warn!(video.id = %new.id, error = &error as &dyn Error, "video `{}` is not recorded yet", new.id);

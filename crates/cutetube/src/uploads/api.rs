@@ -14,12 +14,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Rejection, actions};
+use super::{
+    Rejection,
+    actions::{self, Creation},
+    v5,
+};
 use crate::{
     AppState,
     accounts::Uploader,
     http::{Problem, RecallableBody, V3, V3Error, V3ErrorBody, log_internal},
-    limits::V3TooMany,
 };
 
 /// Routes that may take as long as an upload takes, with bodies as long as uploads are.
@@ -28,6 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(v3_upload))
         .routes(routes!(v4_upload))
         .layer(DefaultBodyLimit::disable())
+        .merge(v5::routes())
 }
 
 /// Upload a video.
@@ -45,7 +49,6 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
             token is not for uploads (a problem)", body = V3<V3ErrorBody>),
         (status = 408, description = "Nothing came for too long", body = V3<V3ErrorBody>),
         (status = 413, description = "The file is larger than allowed, or than what is left of the quota", body = V3<V3ErrorBody>),
-        (status = 429, description = "Too many requests", body = V3TooMany),
         (status = 503, description = "Too many uploads at once: come back later", body = V3<V3ErrorBody>),
         (status = 507, description = "The server has no space left", body = V3<V3ErrorBody>),
     )
@@ -69,7 +72,6 @@ async fn v3_upload(State(state): State<AppState>, request: Request) -> Response 
             token is not for uploads (a problem)", body = V3<V3ErrorBody>),
         (status = 408, description = "Nothing came for too long", body = V3<V3ErrorBody>),
         (status = 413, description = "The file is larger than allowed, or than what is left of the quota", body = V3<V3ErrorBody>),
-        (status = 429, description = "Too many requests", body = V3TooMany),
         (status = 503, description = "Too many uploads at once: come back later", body = V3<V3ErrorBody>),
         (status = 507, description = "The server has no space left", body = V3<V3ErrorBody>),
     )
@@ -104,7 +106,7 @@ async fn receive(state: &AppState, mut parts: Parts, body: Body) -> Result<Video
             Multipart::from_request(Request::from_parts(parts, body), state).await.map_err(|rejection| {
                 Rejection::new(rejection.status(), "The request is not a multipart form.")
             })?;
-        actions::receive(state, admission, form).await
+        actions::receive(state, admission, form, Creation::Plain).await
     };
     received.await.map_err(refused)
 }

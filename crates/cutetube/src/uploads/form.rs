@@ -8,24 +8,34 @@ use axum::{
 };
 use bytes::Bytes;
 use catalog::{
-    names::{ClaimedDuration, Description, Refusal, SourceExtension, SourceName, Title},
-    videos::Protection,
+    names::{ClaimedDuration, Description, Refusal, SourceExtension, SourceName, Tags, Title},
+    videos::{Protection, Visibility},
 };
 
-use super::sniff;
+use sha2::{Digest, Sha256};
+
+use super::{sink::Sink, sniff};
 use crate::{
-    blobs::{BlobError, BlobWriter},
-    http::OUR_FAULT,
+    blobs::{BlobError, Stored},
+    http::{OUR_FAULT, log_internal},
 };
 
-/// A form whose every field is fine. The file is written but does not exist yet: [`BlobWriter::finish`] makes it.
+/// A form whose every field is fine. The file is written but does not exist yet: [`Sink::finish`] makes it.
 #[derive(Debug)]
 pub(super) struct Form {
+    pub(super) said: Said,
+    pub(super) file: ReceivedFile,
+}
+
+/// What an uploader says about a video.
+#[derive(Debug)]
+pub(super) struct Said {
     pub(super) title: Title,
     pub(super) description: Description,
+    pub(super) tags: Tags,
+    pub(super) visibility: Visibility,
     pub(super) duration: Option<ClaimedDuration>,
     pub(super) protection: Protection,
-    pub(super) file: ReceivedFile,
 }
 
 /// The file of a form.
@@ -33,7 +43,7 @@ pub(super) struct Form {
 pub(super) struct ReceivedFile {
     pub(super) name: SourceName,
     pub(super) extension: SourceExtension,
-    pub(super) writer: BlobWriter,
+    pub(super) sink: Sink,
 }
 
 /// Why an upload is refused: a sentence for the uploader, and the field at fault.
@@ -57,7 +67,7 @@ pub(super) const LONGEST_BESIDES: u64 = 2 << 20;
 
 /// Reads `parts` to the end. `open` starts writing the file when its name is known; no more is held in memory than
 /// the writer holds. A client that sends nothing for `patience` is given up.
-pub(super) async fn receive<F: Future<Output = Result<BlobWriter, BlobError>>>(
+pub(super) async fn receive<F: Future<Output = Result<Sink, BlobError>>>(
     parts: Multipart,
     patience: Duration,
     open: impl FnOnce(SourceExtension) -> F,
@@ -65,7 +75,7 @@ pub(super) async fn receive<F: Future<Output = Result<BlobWriter, BlobError>>>(
     let mut reading = Reading { parts, patience };
     let mut open = Some(open);
     let (mut title, mut description, mut duration, mut file) = (None, None, None, None);
-    let mut chosen_protection = Protection::None;
+    let (mut tags, mut visibility, mut protection) = (Tags::default(), Visibility::Public, Protection::None);
     let mut fields = 0;
     while let Some(mut field) = reading.next_field().await? {
         fields += 1;
@@ -88,7 +98,15 @@ pub(super) async fn receive<F: Future<Output = Result<BlobWriter, BlobError>>>(
             }
             "protection" => {
                 let typed = text("protection", &mut field, patience).await?;
-                chosen_protection = parse("protection", &typed, protection)?;
+                protection = parse("protection", &typed, parse_protection)?;
+            }
+            "tags" => {
+                let typed = text("tags", &mut field, patience).await?;
+                tags = parse("tags", &typed, Tags::parse_line)?;
+            }
+            "visibility" => {
+                let typed = text("visibility", &mut field, patience).await?;
+                visibility = parse("visibility", &typed, parse_visibility)?;
             }
             "video" => {
                 let open = open.take().ok_or_else(|| Rejection::video("There is more than one file."))?;
@@ -100,16 +118,28 @@ pub(super) async fn receive<F: Future<Output = Result<BlobWriter, BlobError>>>(
     let file = file
         .ok_or_else(|| Rejection::video("No video file provided. Supported video type is .MP4 and .MOV"))?;
     let missing = |field| Rejection::field(field, "This field is required.");
-    Ok(Form {
-        title: title.ok_or_else(|| missing("title"))?,
-        description: description.map_or_else(|| parse("description", "", Description::parse), Ok)?,
-        duration,
-        protection: chosen_protection,
-        file,
-    })
+    let title = title.ok_or_else(|| missing("title"))?;
+    let description = description.map_or_else(|| parse("description", "", Description::parse), Ok)?;
+    Ok(Form { said: Said { title, description, tags, visibility, duration, protection }, file })
+}
+
+impl Said {
+    /// Equal for equal requests: what is said, and the file with its name.
+    pub(super) fn fingerprint(&self, name: &SourceName, stored: &Stored) -> [u8; 32] {
+        let Self { title, description, tags, visibility, duration, protection } = self;
+        let seconds = duration.map(|duration| duration.duration().as_secs());
+        let said = (title, description, tags, visibility, seconds, protection);
+        let whole = serde_json::to_vec(&(said, name, stored.sha256)).unwrap_or_default();
+        Sha256::digest(whole).into()
+    }
 }
 
 impl Rejection {
+    /// 500 or 503: the cause goes to the log, never to the caller.
+    pub(super) fn internal(error: &catalog::Error) -> Self {
+        Self::new(log_internal(error), OUR_FAULT)
+    }
+
     pub(crate) fn new(status: StatusCode, sentence: impl Into<Cow<'static, str>>) -> Self {
         Self { status, field: None, sentence: sentence.into(), cause: None }
     }
@@ -178,7 +208,7 @@ async fn skip(field: &mut Field<'_>, patience: Duration) -> Result<(), Rejection
     Ok(())
 }
 
-async fn receive_file<F: Future<Output = Result<BlobWriter, BlobError>>>(
+async fn receive_file<F: Future<Output = Result<Sink, BlobError>>>(
     mut field: Field<'_>,
     patience: Duration,
     open: impl FnOnce(SourceExtension) -> F,
@@ -186,33 +216,30 @@ async fn receive_file<F: Future<Output = Result<BlobWriter, BlobError>>>(
     let file_name = field.file_name().unwrap_or_default().to_owned();
     let extension = parse("video", &file_name, SourceExtension::of_file)?;
     let mut head = Vec::new();
-    let mut writer: Option<BlobWriter> = None;
+    let mut sink: Option<Sink> = None;
     let mut open = Some(open);
     while let Some(chunk) = within(patience, field.chunk()).await? {
-        match &mut writer {
-            Some(writer) => writer.write(chunk).await?,
+        match &mut sink {
+            Some(sink) => sink.write(chunk).await?,
             None => {
                 head.extend_from_slice(&chunk);
                 if head.len() >= sniff::SNIFF_BYTES {
                     sniff::first_bytes(&head)?;
                     let open = open.take().expect("a file is opened once, before it has a writer");
-                    writer
-                        .insert(open(extension).await?)
-                        .write(Bytes::from(std::mem::take(&mut head)))
-                        .await?;
+                    sink.insert(open(extension).await?).write(Bytes::from(std::mem::take(&mut head))).await?;
                 }
             }
         }
     }
-    let writer = writer.ok_or_else(|| match sniff::first_bytes(&head) {
+    let sink = sink.ok_or_else(|| match sniff::first_bytes(&head) {
         Err(rejection) => rejection,
         Ok(()) => Rejection::video("The file ends before it begins."),
     })?;
-    Ok(ReceivedFile { name: SourceName::of_file(&file_name), extension, writer })
+    Ok(ReceivedFile { name: SourceName::of_file(&file_name), extension, sink })
 }
 
 /// How the media are to be protected; nothing typed is no protection.
-fn protection(typed: &str) -> Result<Protection, Refusal> {
+fn parse_protection(typed: &str) -> Result<Protection, Refusal> {
     match typed.trim() {
         "" | "none" => Ok(Protection::None),
         scheme @ ("cenc" | "cbcs") => Err(Refusal(format!(
@@ -221,6 +248,10 @@ fn protection(typed: &str) -> Result<Protection, Refusal> {
         ))),
         _ => Err(Refusal("Choose `none`, `cenc` or `cbcs`.".to_owned())),
     }
+}
+
+fn parse_visibility(typed: &str) -> Result<Visibility, Refusal> {
+    typed.trim().parse().map_err(|_| Refusal("Choose `public`, `unlisted` or `private`.".to_owned()))
 }
 
 fn parse<T>(field: &'static str, typed: &str, parse: fn(&str) -> Result<T, Refusal>) -> Result<T, Rejection> {

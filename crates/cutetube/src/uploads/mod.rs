@@ -3,6 +3,9 @@
 pub(crate) mod actions;
 pub(crate) mod api;
 mod form;
+mod once;
+mod sink;
 mod sniff;
+mod v5;
 
 pub(crate) use form::Rejection;

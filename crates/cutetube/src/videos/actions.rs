@@ -1,13 +1,21 @@
 //! What may be known about videos, and by whom. Nothing here knows HTTP.
 
 use catalog::{
-    Refused, VideoState, endings,
-    ids::VideoId,
+    Refused, VideoState,
+    accounts::{self, User},
+    browse::{self, Place},
+    endings,
+    ids::{UserId, VideoId},
     outputs::{self, Rendition},
     processes::{self, Process},
-    videos::{self, Listing, Page, Video, Visibility},
+    search::{self, Viewer},
+    videos::{self, Edit, Listing, Page, Video, Visibility},
 };
 
+use super::{
+    entity_tag::IfMatch,
+    listing::{Listed, OwnerName, Sought},
+};
 use crate::{
     AppState,
     accounts::{Caller, Visitor},
@@ -35,6 +43,11 @@ pub(crate) enum ManageError {
     /// The caller may see it, and no more.
     #[error("this video belongs to somebody else")]
     NotYours,
+    /// The caller has seen another version of it.
+    #[error(
+        "somebody has changed this video since: get it again, and see whether the change is still wanted"
+    )]
+    Changed,
     /// It is in no state for that.
     #[error(transparent)]
     Refused(Refused),
@@ -85,10 +98,37 @@ async fn is_stored(state: &AppState, video: &Video, object: MediaObject) -> bool
 }
 
 /// Takes the video away from everybody at once. Work on it stops, and its objects go, soon afterwards.
-pub(crate) async fn delete(state: &AppState, caller: &Caller, id: VideoId) -> Result<(), ManageError> {
-    managed(state, caller, id).await?;
+pub(super) async fn delete(
+    state: &AppState,
+    caller: &Caller,
+    id: VideoId,
+    seen: &IfMatch,
+) -> Result<(), ManageError> {
+    let video = managed(state, caller, id).await?;
+    if !seen.allows(video.version) {
+        return Err(ManageError::Changed);
+    }
     endings::request_delete(&state.db, id).await?;
     tracing::info!(video.id = %id, user.id = %caller.user.id, "video `{id}` is deleted");
+    Ok(())
+}
+
+/// Changes what people edit, if the video is still what the caller has `seen`.
+pub(super) async fn edit(
+    state: &AppState,
+    caller: &Caller,
+    id: VideoId,
+    change: &Edit,
+    seen: &IfMatch,
+) -> Result<(), ManageError> {
+    let video = managed(state, caller, id).await?;
+    if !seen.allows(video.version) {
+        return Err(ManageError::Changed);
+    }
+    // Between the look and the change somebody else may come.
+    let seen = (*seen != IfMatch::Any).then_some(video.version);
+    videos::edit(&state.db, id, change, seen).await?;
+    tracing::info!(video.id = %id, user.id = %caller.user.id, "video `{id}` is changed");
     Ok(())
 }
 
@@ -101,21 +141,95 @@ pub(crate) async fn retry(state: &AppState, caller: &Caller, id: VideoId) -> Res
 }
 
 /// Refuses whoever may not change the video.
-async fn managed(state: &AppState, caller: &Caller, id: VideoId) -> Result<(), ManageError> {
+async fn managed(state: &AppState, caller: &Caller, id: VideoId) -> Result<Video, ManageError> {
     let video = find(state, &Visitor(Some(caller.clone())), id).await?.ok_or(ManageError::NoVideo)?;
-    if caller.may_manage(video.owner) { Ok(()) } else { Err(ManageError::NotYours) }
+    if caller.may_manage(video.owner) { Ok(video) } else { Err(ManageError::NotYours) }
 }
 
 impl From<catalog::Error> for ManageError {
     fn from(error: catalog::Error) -> Self {
         match error {
             catalog::Error::NoVideo(_) => Self::NoVideo,
+            catalog::Error::Changed(_) => Self::Changed,
             // Somebody was faster: it exists no more for anybody.
             catalog::Error::Refused(refused) if refused.state == VideoState::Deleting => Self::NoVideo,
             catalog::Error::Refused(refused) => Self::Refused(refused),
             error => Self::Catalog(error),
         }
     }
+}
+
+/// Videos, each with its owner, as far as the account is still there.
+pub(super) type Owned = Vec<(Video, Option<User>)>;
+
+/// The next videos of a list, and where it goes on.
+pub(super) async fn browse(
+    state: &AppState,
+    visitor: &Visitor,
+    listed: Listed,
+) -> Result<(Owned, Option<Place>), catalog::Error> {
+    let mut filter = listed.filter;
+    if let Some(owner) = listed.owner {
+        match owner_id(state, visitor, owner).await? {
+            Some(owner) => filter.owner = Some(owner),
+            None => return Ok((Vec::new(), None)),
+        }
+    }
+    let (videos, next) =
+        browse::browse(&state.db, viewer(visitor), &filter, listed.place, listed.limit).await?;
+    Ok((owned(state, videos).await?, next))
+}
+
+/// Videos that are found, the best first.
+pub(super) async fn search(
+    state: &AppState,
+    visitor: &Visitor,
+    sought: &Sought,
+) -> Result<Owned, catalog::Error> {
+    let Some(terms) = &sought.terms else { return Ok(Vec::new()) };
+    let found = search::search(&state.db, viewer(visitor), terms, sought.limit, sought.skip).await?;
+    owned(state, found).await
+}
+
+/// Makes videos found that were uploaded before there was a search.
+pub(crate) async fn index_older(state: &AppState) -> Result<(), catalog::Error> {
+    const AT_ONCE: u32 = 100;
+    while search::catch_up(&state.db, AT_ONCE).await? > 0 {}
+    Ok(())
+}
+
+fn viewer(visitor: &Visitor) -> Viewer {
+    match &visitor.0 {
+        Some(caller) if caller.is_admin() => Viewer::Admin,
+        Some(caller) => Viewer::User(caller.user.id),
+        None => Viewer::Anybody,
+    }
+}
+
+/// `None` for nobody.
+async fn owner_id(
+    state: &AppState,
+    visitor: &Visitor,
+    owner: OwnerName,
+) -> Result<Option<UserId>, catalog::Error> {
+    match owner {
+        OwnerName::Me => Ok(visitor.0.as_ref().map(|caller| caller.user.id)),
+        // An e-mail address would tell whether it has an account.
+        OwnerName::Named(name) if name.contains('@') => Ok(None),
+        OwnerName::Named(name) => {
+            let found = accounts::find_by_credential(&state.db, &name).await?;
+            Ok(found.map(|found| found.user.id))
+        }
+    }
+}
+
+async fn owned(state: &AppState, videos: Vec<Video>) -> Result<Owned, catalog::Error> {
+    let mut ids: Vec<UserId> = videos.iter().map(|video| video.owner).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let owners = accounts::users(&state.db, &ids).await?;
+    let owner = |video: &Video| owners.iter().find(|owner| owner.id == video.owner).cloned();
+    Ok(videos.into_iter().map(|video| (video.clone(), owner(&video))).collect())
 }
 
 /// A numbered page of a list, newest first; `None` for a page that does not exist. The first does.

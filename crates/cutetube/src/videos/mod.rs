@@ -2,6 +2,12 @@
 
 pub(crate) mod actions;
 pub(crate) mod api;
+mod entity_tag;
+mod listing;
 mod original;
+mod shown;
 mod v3;
 mod v5;
+
+pub(crate) use shown::Shown;
+pub(crate) use v5::VideoResource;

@@ -17,7 +17,6 @@ use crate::{
     AppState,
     accounts::Visitor,
     http::{V3, V3Error, V3ErrorBody},
-    limits::V3TooMany,
     playback::{BaseUrl, Original},
 };
 
@@ -39,7 +38,6 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     responses(
         (status = 200, description = "The URLs are null until the video plays", body = V3<Success<Metadata>>),
         (status = 404, description = "There is no such video for this caller", body = V3<V3ErrorBody>),
-        (status = 429, description = "Too many requests", body = V3TooMany),
     )
 )]
 async fn v3_metadata(
@@ -60,7 +58,6 @@ async fn v3_metadata(
     responses(
         (status = 200, description = "A page", body = V3<VideoList>),
         (status = 404, description = "There is no such page", body = V3<V3ErrorBody>),
-        (status = 429, description = "Too many requests", body = V3TooMany),
     )
 )]
 async fn v3_list(
@@ -81,7 +78,6 @@ async fn v3_list(
     responses(
         (status = 200, description = "The URLs are null until the video plays", body = V3<Success<Metadata>>),
         (status = 404, description = "There is no such video for this caller", body = V3<V3ErrorBody>),
-        (status = 429, description = "Too many requests", body = V3TooMany),
     )
 )]
 async fn v4_metadata(
@@ -102,7 +98,6 @@ async fn v4_metadata(
     responses(
         (status = 200, description = "A page", body = V3<VideoList>),
         (status = 404, description = "There is no such page", body = V3<V3ErrorBody>),
-        (status = 429, description = "Too many requests", body = V3TooMany),
     )
 )]
 async fn v4_list(

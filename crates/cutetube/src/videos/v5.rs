@@ -1,6 +1,13 @@
 //! A video as `/api/v5` shows it.
 
-use catalog::{VideoState, outputs::Rendition};
+use catalog::{
+    VideoState,
+    accounts::User,
+    names::Tags,
+    outputs::Rendition,
+    search::{Piece, Terms, snippet},
+    videos::Video,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,11 +21,15 @@ use crate::{
 
 /// `GET /api/v5/videos/{id}`
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct VideoResource {
+pub(crate) struct VideoResource {
     #[schema(format = "uuid")]
     id: String,
     title: String,
     description: String,
+    #[schema(value_type = Vec<String>)]
+    tags: Tags,
+    /// Null when the account is gone.
+    owner: Option<OwnerResource>,
     /// `uploaded`, `processing`, `ready` or `failed`.
     #[schema(value_type = String)]
     state: VideoState,
@@ -46,6 +57,78 @@ pub(super) struct VideoResource {
     ready_at_ms: Option<i64>,
 }
 
+/// A video in a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct VideoSummary {
+    #[schema(format = "uuid")]
+    id: String,
+    title: String,
+    description: String,
+    #[schema(value_type = Vec<String>)]
+    tags: Tags,
+    /// Null when the account is gone.
+    owner: Option<OwnerResource>,
+    /// `uploaded`, `processing`, `ready` or `failed`.
+    #[schema(value_type = String)]
+    state: VideoState,
+    /// Why it failed: a sentence.
+    error: Option<String>,
+    visibility: &'static str,
+    /// In seconds; measured, or as the uploader claims before that.
+    duration: Option<f64>,
+    poster: Option<String>,
+    /// The page that plays it.
+    watch: String,
+    /// All that the API says about it.
+    status: String,
+    /// Milliseconds since 1970.
+    created_at_ms: i64,
+    /// Milliseconds since 1970.
+    ready_at_ms: Option<i64>,
+}
+
+/// `GET /api/v5/videos`
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct VideoPage {
+    pub(super) videos: Vec<VideoSummary>,
+    /// What to give as `after` for the next page; null when there is none.
+    pub(super) next: Option<String>,
+}
+
+/// `GET /api/v5/search`
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SearchPage {
+    /// The best first.
+    pub(super) results: Vec<SearchResult>,
+    /// What to give as `after` for the next page; null when there is none.
+    pub(super) next: Option<u32>,
+}
+
+/// A video that was found.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SearchResult {
+    video: VideoSummary,
+    /// The title in pieces.
+    title: Vec<PieceResource>,
+    /// The part of the description around the first word that was found, in pieces.
+    description: Vec<PieceResource>,
+}
+
+/// A part of a text. It is plain text, whatever it looks like: whoever puts it into a page escapes it.
+#[derive(Debug, Serialize, ToSchema)]
+struct PieceResource {
+    text: String,
+    /// Whether it is a word that was looked for.
+    hit: bool,
+}
+
+/// Whose a video is.
+#[derive(Debug, Serialize, ToSchema)]
+struct OwnerResource {
+    #[schema(example = "ada")]
+    username: String,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 struct RenditionResource {
     id: String,
@@ -61,7 +144,7 @@ struct RenditionResource {
 
 impl VideoResource {
     /// For whoever may see the video.
-    pub(super) fn new(state: &AppState, base: &BaseUrl, details: &VideoDetails) -> Self {
+    pub(super) fn new(state: &AppState, base: &BaseUrl, details: &VideoDetails, owner: Option<&User>) -> Self {
         let video = details.video();
         let media = MediaUrls::preferred(state, base, video);
         let origin = MediaUrls::origin(state, base, video);
@@ -71,6 +154,8 @@ impl VideoResource {
             id: video.id.to_string(),
             title: video.title.to_string(),
             description: video.description.to_string(),
+            tags: video.tags.clone(),
+            owner: owner.map(OwnerResource::new),
             state: video.state,
             error: video.error.clone(),
             warnings: video.warnings.clone(),
@@ -87,6 +172,71 @@ impl VideoResource {
             created_at_ms: video.created_at.unix_millis(),
             ready_at_ms: video.ready_at.map(db::Timestamp::unix_millis),
         }
+    }
+}
+
+impl VideoDetails {
+    /// What an answer shows beside what people edit, as bytes that differ when it does. Addresses are left out: they
+    /// differ with who asks.
+    pub(super) fn state_of_work(&self) -> Vec<u8> {
+        let video = self.video();
+        let stages: Vec<_> = self.process.stages.iter().map(StageResource::new).collect();
+        let renditions: Vec<_> = self.renditions.iter().map(RenditionResource::new).collect();
+        let moment = video.updated_at.unix_micros();
+        let shown =
+            (moment, self.process.percent(), stages, renditions, self.has_poster, self.has_storyboard);
+        serde_json::to_vec(&shown).unwrap_or_default()
+    }
+}
+
+impl VideoSummary {
+    pub(super) fn new(state: &AppState, base: &BaseUrl, video: &Video, owner: Option<&User>) -> Self {
+        let duration = video.measured_duration.or(video.claimed_duration);
+        Self {
+            id: video.id.to_string(),
+            title: video.title.to_string(),
+            description: video.description.to_string(),
+            tags: video.tags.clone(),
+            owner: owner.map(OwnerResource::new),
+            state: video.state,
+            error: video.error.clone(),
+            visibility: video.visibility.as_str(),
+            duration: duration.map(|duration| duration.as_secs_f64()),
+            poster: MediaUrls::origin(state, base, video).map(|urls| urls.object(MediaObject::Poster)),
+            watch: base.watch(video.id),
+            status: base.status(video.id),
+            created_at_ms: video.created_at.unix_millis(),
+            ready_at_ms: video.ready_at.map(db::Timestamp::unix_millis),
+        }
+    }
+}
+
+impl SearchResult {
+    pub(super) fn new(
+        state: &AppState,
+        base: &BaseUrl,
+        video: &Video,
+        owner: Option<&User>,
+        terms: &Terms,
+    ) -> Self {
+        let pieces = |text: &str| snippet(text, terms).into_iter().map(PieceResource::new).collect();
+        Self {
+            title: pieces(video.title.as_str()),
+            description: pieces(video.description.as_str()),
+            video: VideoSummary::new(state, base, video, owner),
+        }
+    }
+}
+
+impl PieceResource {
+    fn new(piece: Piece) -> Self {
+        Self { text: piece.text, hit: piece.is_hit }
+    }
+}
+
+impl OwnerResource {
+    fn new(owner: &User) -> Self {
+        Self { username: owner.username.to_string() }
     }
 }
 

@@ -31,3 +31,56 @@ async fn every_documented_route_exists() {
         }
     }
 }
+
+/// What a reader of the document needs of each operation.
+#[tokio::test]
+async fn every_operation_is_described_with_its_answers() {
+    let app = TestApp::start(Database::sqlite()).await;
+    let document = app.get_json("/doc/openapi.json").await.json;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let name = format!("{method} {path}");
+            assert!(
+                operation["summary"].as_str().is_some_and(|text| text.len() > 5),
+                "{name} has no summary"
+            );
+            assert!(operation["tags"][0].is_string(), "{name} has no tag");
+            let answers = operation["responses"].as_object().unwrap();
+            assert!(answers.keys().any(|status| status.starts_with('2')), "{name} never succeeds");
+            for status in ["429", "500", "503"] {
+                assert!(answers.contains_key(status), "{name} does not say {status}");
+            }
+            let secured =
+                operation["security"].as_array().is_some_and(|ways| !ways.contains(&serde_json::json!({})));
+            assert!(!secured || answers.contains_key("401"), "{name} needs a token, and does not say 401");
+            let with_parameter = path.contains('{');
+            assert!(!with_parameter || answers.contains_key("404"), "{name} never misses");
+        }
+    }
+}
+
+/// A route of the API that is added without its description is found in the sources.
+#[test]
+fn every_route_of_the_api_is_in_the_document() {
+    let document = serde_json::to_value(cutetube::http::openapi()).unwrap();
+    let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+    let mut found = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = std::fs::read_to_string(&path).unwrap();
+            for (at, _) in source.match_indices("path = \"/api/") {
+                let route = source[at + 8..].split('"').next().unwrap();
+                assert!(!document["paths"][route].is_null(), "{}: `{route}` is not routed", path.display());
+                found += 1;
+            }
+            let bare = source.matches(".route(\"/api/").count();
+            assert_eq!(bare, 0, "{}: routes of the API are added with `routes!`", path.display());
+        }
+    }
+    assert!(found > 30);
+}

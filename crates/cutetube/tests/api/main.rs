@@ -15,6 +15,7 @@ mod metrics;
 mod people;
 mod playback;
 mod processes;
+mod resources;
 mod routes;
 mod sign_in;
 mod tokens;
