@@ -8,7 +8,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        ContentBuilder, Ref, ResponseBuilder,
+        ContentBuilder, Ref, RefOr, ResponseBuilder,
         path::Operation,
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -66,9 +66,23 @@ pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openap
             if operation.request_body.is_some() {
                 add(operation, "413", "The body is too long", problem);
             }
+            operation.responses.responses.values_mut().for_each(name_problems);
         }
     }
     document
+}
+
+/// Problem details have a type of their own (RFC 9457 §3), whatever a handler's description says.
+fn name_problems(answer: &mut RefOr<utoipa::openapi::Response>) {
+    let RefOr::T(answer) = answer else { return };
+    let problem = RefOr::Ref(Ref::from_schema_name("Problem"));
+    let is_problem = matches!(
+        answer.content.get("application/json"),
+        Some(RefOr::T(json)) if json.schema.as_ref() == Some(&problem)
+    );
+    if is_problem && let Some(content) = answer.content.swap_remove("application/json") {
+        answer.content.insert("application/problem+json".to_owned(), content);
+    }
 }
 
 fn is_original(path: &str) -> bool {
