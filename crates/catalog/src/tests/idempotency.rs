@@ -10,6 +10,7 @@ use crate::{
     Error,
     endings::request_delete,
     idempotency::{HOLD, Hold, MEMORY, Standing, begin, keep, release},
+    quotas::Limits,
     videos::{create_once, video},
 };
 
@@ -26,7 +27,7 @@ async fn a_key_stands_for_one_video(database: Database) {
     let hold = |holder: u128| Hold { user: ann.id, key: "k".to_owned(), holder: Uuid::from_u128(holder) };
     assert_eq!(begin(&db, &hold(1)).await.unwrap(), Standing::New);
     assert_eq!(begin(&db, &hold(2)).await.unwrap(), Standing::Busy);
-    let made = create_once(&db, &new_video(&ann, 1), &hold(1), FINGERPRINT).await.unwrap();
+    let made = create_once(&db, &new_video(&ann, 1), Limits::default(), &hold(1), FINGERPRINT).await.unwrap();
     let done = Standing::Done { fingerprint: FINGERPRINT, video: made.id };
     assert_eq!(begin(&db, &hold(3)).await.unwrap(), done);
     release(&db, &hold(1)).await.unwrap();
@@ -53,13 +54,13 @@ async fn who_lost_the_key_makes_nothing(database: Database) {
     db.write(PASS_TIME).bind(HOLD).execute().await.unwrap();
     assert_eq!(begin(&db, &hold(2)).await.unwrap(), Standing::New, "it was taken for dead");
 
-    let late = create_once(&db, &new_video(&ann, 1), &hold(1), FINGERPRINT).await;
+    let late = create_once(&db, &new_video(&ann, 1), Limits::default(), &hold(1), FINGERPRINT).await;
     assert!(matches!(late, Err(Error::KeyLost)), "{late:?}");
     assert!(video(&db, new_video(&ann, 1).id).await.is_err());
     assert_eq!(unfinished(&db).await, 0);
     release(&db, &hold(2)).await.unwrap();
     assert_eq!(begin(&db, &hold(3)).await.unwrap(), Standing::New);
-    let made = create_once(&db, &new_video(&ann, 2), &hold(3), FINGERPRINT).await.unwrap();
+    let made = create_once(&db, &new_video(&ann, 2), Limits::default(), &hold(3), FINGERPRINT).await.unwrap();
     request_delete(&db, made.id).await.unwrap();
     work_off(&db).await;
     assert_eq!(begin(&db, &hold(4)).await.unwrap(), Standing::New, "a key goes with its video");

@@ -33,7 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 /// Anybody for public and unlisted videos; for private ones their owner and administrators. Each client has 3 requests
 /// at once, and one more each 20 seconds.
 #[utoipa::path(
-    get, path = "/api/v3/vod/metadata/stream/{video_id}/", tag = "videos", security((), ("bearer" = [])),
+    get, path = "/api/v3/vod/metadata/stream/{video_id}/", tag = "videos", security((), ("bearer" = ["read"])),
     params(("video_id" = String, Path, description = "As the upload answered it")),
     responses(
         (status = 200, description = "The URLs are null until the video plays", body = V3<Success<Metadata>>),
@@ -73,7 +73,7 @@ async fn v3_list(
 /// Anybody for public and unlisted videos; for private ones their owner and administrators. Each client has 3 requests
 /// at once, and one more each 20 seconds; those of v3 are counted in.
 #[utoipa::path(
-    get, path = "/api/v4/drm/vod/metadata/stream/{video_id}/", tag = "videos", security((), ("bearer" = [])),
+    get, path = "/api/v4/drm/vod/metadata/stream/{video_id}/", tag = "videos", security((), ("bearer" = ["read"])),
     params(("video_id" = String, Path, description = "As the upload answered it")),
     responses(
         (status = 200, description = "The URLs are null until the video plays", body = V3<Success<Metadata>>),
