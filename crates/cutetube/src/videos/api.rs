@@ -86,7 +86,10 @@ async fn search(
         actions::search(&state, &visitor, &sought).await.map_err(|error| Problem::internal(&error))?;
     let next = next_skip(&sought, found.len());
     let results = sought.terms.as_ref().map_or_else(Vec::new, |terms| {
-        found.iter().map(|(video, owner)| SearchResult::new(&state, &base, video, owner.as_ref(), terms)).collect()
+        found
+            .iter()
+            .map(|(video, owner)| SearchResult::new(&state, &base, video, owner.as_ref(), terms))
+            .collect()
     });
     Ok(Json(SearchPage { results, next }))
 }

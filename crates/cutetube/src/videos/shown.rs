@@ -12,12 +12,7 @@ use super::{
     entity_tag::EntityTag,
     v5::VideoResource,
 };
-use crate::{
-    AppState,
-    accounts::Visitor,
-    http::Problem,
-    playback::BaseUrl,
-};
+use crate::{AppState, accounts::Visitor, http::Problem, playback::BaseUrl};
 
 /// A video to answer with.
 #[derive(Debug)]

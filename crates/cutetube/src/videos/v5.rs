@@ -144,7 +144,12 @@ struct RenditionResource {
 
 impl VideoResource {
     /// For whoever may see the video.
-    pub(super) fn new(state: &AppState, base: &BaseUrl, details: &VideoDetails, owner: Option<&User>) -> Self {
+    pub(super) fn new(
+        state: &AppState,
+        base: &BaseUrl,
+        details: &VideoDetails,
+        owner: Option<&User>,
+    ) -> Self {
         let video = details.video();
         let media = MediaUrls::preferred(state, base, video);
         let origin = MediaUrls::origin(state, base, video);
