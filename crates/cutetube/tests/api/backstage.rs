@@ -6,7 +6,7 @@ use bytes::Bytes;
 use catalog::{
     Stage, accounts, endings,
     ids::{ProcessId, Revision, UserId, VideoId},
-    names::{Description, SourceExtension, SourceName, Title},
+    names::{Description, SourceExtension, SourceName, Tags, Title},
     outputs::{self, NewPlan, NewRendition, Object, Output, Part, RenditionKind, RenditionOutput},
     videos::{self, NewVideo, Protection, Source, Visibility},
     work::{self, PIPELINE_QUEUE, Work},
@@ -68,6 +68,7 @@ pub(crate) async fn video(
         description: Description::parse("Sun").unwrap(),
         claimed_duration: None,
         visibility,
+        tags: Tags::default(),
         protection: Protection::None,
         source: Source {
             name: SourceName::of_file("Our \"holiday\".mp4"),
