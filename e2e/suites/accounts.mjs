@@ -95,10 +95,10 @@ describe("accounts", () => {
       await page.getByRole("button", { name: "Find" }).click();
       await page.getByRole("link", { name: `otto-${look}` }).click();
       await check(page, `person-${look}`);
-      await page.getByLabel("Videos").fill("three");
+      await page.getByLabel("Videos", { exact: true }).fill("three");
       await page.getByRole("button", { name: "Set quota" }).click();
       await page.getByRole("alert").waitFor();
-      await page.getByLabel("Videos").fill("3");
+      await page.getByLabel("Videos", { exact: true }).fill("3");
       await page.getByRole("button", { name: "Set quota" }).click();
       await page.getByText("0 of 3").waitFor();
       await page.getByRole("button", { name: "Suspend" }).click();
