@@ -113,7 +113,7 @@ impl Place {
         let key = match order {
             Order::Newest | Order::Oldest => video.created_at.unix_micros(),
             Order::Longest | Order::Shortest => {
-                let duration = video.measured_duration.or(video.claimed_duration).unwrap_or_default();
+                let duration = video.duration().unwrap_or_default();
                 i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
             }
         };

@@ -94,7 +94,7 @@ pub enum Exceeded {
 /// # Errors
 /// [`Error::NoUser`].
 pub async fn of(db: &Db, user: UserId, everybody: Limits) -> Result<Quota> {
-    let exception: Exception = db.read(EXCEPTION).bind(user).first().await?.ok_or(Error::NoUser)?;
+    let exception = exception(db, user).await?;
     let used = db.read(USED).bind(user).one().await?;
     Ok(Quota { used, limits: exception.over(everybody) })
 }

@@ -11,7 +11,7 @@ use crate::{
     events::{self, EventKind},
     idempotency::{self, Hold},
     ids::{self, ProcessId, Revision, UserId, VideoId},
-    names::{ClaimedDuration, Description, SourceExtension, SourceName, Tags, Title},
+    names::{ClaimedDuration, Description, Refusal, SourceExtension, SourceName, Tags, Title},
     quotas::{self, Limits},
     search, stages,
     work::{InspectJob, Work},
@@ -324,6 +324,23 @@ pub async fn after(
     videos.truncate(length);
     let next = videos.last().filter(|_| goes_on).map(Cursor::after);
     Ok((videos, next))
+}
+
+impl Video {
+    /// How long it is: as it was measured, or as its uploader claims before that.
+    pub fn duration(&self) -> Option<Duration> {
+        self.measured_duration.or(self.claimed_duration)
+    }
+}
+
+impl Visibility {
+    /// Parses what was typed.
+    ///
+    /// # Errors
+    /// What may be typed.
+    pub fn parse(typed: &str) -> Result<Self, Refusal> {
+        typed.parse().map_err(|_| Refusal("Choose `public`, `unlisted` or `private`.".to_owned()))
+    }
 }
 
 impl Cursor {

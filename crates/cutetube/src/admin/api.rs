@@ -99,7 +99,7 @@ async fn list(
     _: Admin,
     query: Result<Query<JobQuery>, QueryRejection>,
 ) -> Result<Json<JobPage>, Problem> {
-    let Query(query) = query.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
+    let Query(query) = query?;
     let wanted = query.state.as_deref().map(str::parse).transpose();
     let wanted = wanted.map_err(|_| {
         Problem::new(StatusCode::BAD_REQUEST, "`state` is ready, running, done, dead or cancelled")

@@ -64,7 +64,7 @@ async fn create(
     Manager(caller): Manager,
     body: Result<Json<NewWebhookRequest>, JsonRejection>,
 ) -> Result<(StatusCode, Json<WebhookWithSecret>), Problem> {
-    let Json(body) = body.map_err(|rejection| unreadable(&rejection))?;
+    let Json(body) = body?;
     let wish = Wish { url: body.url, kinds: body.events, hears: body.scope.hears() };
     let made = actions::create(&state, &caller, wish).await?;
     Ok((StatusCode::CREATED, Json(made.into())))
@@ -128,7 +128,7 @@ async fn change(
     Path(id): Path<String>,
     body: Result<Json<WebhookChange>, JsonRejection>,
 ) -> Result<Json<WebhookResource>, Problem> {
-    let Json(WebhookChange { url, events, enabled }) = body.map_err(|rejection| unreadable(&rejection))?;
+    let Json(WebhookChange { url, events, enabled }) = body?;
     let wanted = Change { url, kinds: events, enabled };
     Ok(Json(actions::change(&state, &caller, webhook_id(&id)?, wanted).await?.into()))
 }
@@ -284,7 +284,7 @@ async fn replay(
     Manager(caller): Manager,
     body: Result<Json<ReplayRequest>, JsonRejection>,
 ) -> Result<(StatusCode, Json<ReplayStarted>), Problem> {
-    let Json(ReplayRequest { since_ms, webhook }) = body.map_err(|rejection| unreadable(&rejection))?;
+    let Json(ReplayRequest { since_ms, webhook }) = body?;
     let since = Timestamp::from_unix_micros(since_ms.saturating_mul(1000));
     let webhook = webhook.as_deref().map(webhook_id).transpose()?;
     started(&state, &caller, ReplayOrder { which: Which::Since(since), webhook }).await
@@ -335,7 +335,7 @@ async fn replay_one(
     Path(id): Path<String>,
     body: Result<Json<ReplayOneRequest>, JsonRejection>,
 ) -> Result<(StatusCode, Json<ReplayStarted>), Problem> {
-    let Json(ReplayOneRequest { webhook }) = body.map_err(|rejection| unreadable(&rejection))?;
+    let Json(ReplayOneRequest { webhook }) = body?;
     let which = Which::One(id.parse().map_err(|_| EventsError::NoEvent)?);
     let webhook = webhook.as_deref().map(webhook_id).transpose()?;
     started(&state, &caller, ReplayOrder { which, webhook }).await
@@ -354,13 +354,8 @@ fn webhook_id(text: &str) -> Result<WebhookId, EventsError> {
     text.parse().map_err(|_| EventsError::NoWebhook)
 }
 
-fn unreadable(rejection: &JsonRejection) -> Problem {
-    Problem::new(rejection.status(), rejection.body_text())
-}
-
 fn page_query(query: Result<Query<PageQuery>, QueryRejection>) -> Result<PageQuery, Problem> {
-    let Query(query) =
-        query.map_err(|rejection| Problem::new(StatusCode::BAD_REQUEST, rejection.body_text()))?;
+    let Query(query) = query?;
     match query.limit {
         1..=MOST => Ok(query),
         _ => {

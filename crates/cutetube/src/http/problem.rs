@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use axum::{
     Json,
+    extract::rejection::{JsonRejection, QueryRejection},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -170,6 +171,20 @@ impl ProblemType {
             status if status.is_server_error() => Self::Internal,
             _ => Self::BadRequest,
         }
+    }
+}
+
+/// A body that is no JSON, or not what is wanted.
+impl From<JsonRejection> for Problem {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text())
+    }
+}
+
+/// A query that is not what is wanted.
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, rejection.body_text())
     }
 }
 

@@ -62,7 +62,7 @@ async fn list(
     _: Admin,
     query: Result<Query<UserQuery>, QueryRejection>,
 ) -> Result<Json<UserPage>, Problem> {
-    let Query(query) = query.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, error.body_text()))?;
+    let Query(query) = query?;
     let bad = |field, sentence| Problem::new(StatusCode::BAD_REQUEST, sentence).field(field);
     let standing = query.standing.as_deref().map(str::parse).transpose();
     let role = query.role.as_deref().map(str::parse).transpose();

@@ -7,8 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use catalog::{
-    names::{Description, FieldErrors, Refusal, Tags, Title},
-    videos::Edit,
+    names::{Description, FieldErrors, Tags, Title},
+    videos::{Edit, Visibility},
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -154,8 +154,8 @@ async fn edit(
     change: Result<Json<VideoChange>, JsonRejection>,
 ) -> Result<Shown, Problem> {
     let id = id.parse().map_err(|_| ManageError::NoVideo)?;
-    let change = change.map_err(|rejection| Problem::new(rejection.status(), rejection.body_text()))?;
-    let change = change.0.parse().map_err(|errors| Problem::invalid(&errors))?;
+    let Json(change) = change?;
+    let change = change.parse().map_err(|errors| Problem::invalid(&errors))?;
     actions::edit(&state, &caller, id, &change, &IfMatch::of(&headers)).await?;
     Shown::find(&state, &Visitor(Some(caller)), &base, id).await
 }
@@ -234,17 +234,15 @@ impl VideoChange {
     /// Everything that is wrong is said at once.
     fn parse(self) -> Result<Edit, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let visibility = |typed: String| {
-            let choices = "Choose `public`, `unlisted` or `private`.";
-            typed.parse().map_err(|_| Refusal(choices.to_owned()))
-        };
         let tags = |typed: Vec<String>| Tags::parse(typed.iter().map(String::as_str));
         let edit = Edit {
             title: self.title.and_then(|typed| errors.keep("title", Title::parse(&typed))),
             description: self
                 .description
                 .and_then(|typed| errors.keep("description", Description::parse(&typed))),
-            visibility: self.visibility.and_then(|typed| errors.keep("visibility", visibility(typed))),
+            visibility: self
+                .visibility
+                .and_then(|typed| errors.keep("visibility", Visibility::parse(&typed))),
             tags: self.tags.and_then(|typed| errors.keep("tags", tags(typed))),
         };
         if errors.is_empty() { Ok(edit) } else { Err(errors) }

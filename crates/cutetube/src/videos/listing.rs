@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use axum::extract::{Query, rejection::QueryRejection};
-use axum::http::StatusCode;
 use catalog::{
     browse::{Order, Place},
     names::{FieldErrors, Refusal},
     search::Terms,
+    videos::Visibility,
 };
 use db::Timestamp;
 use serde::Deserialize;
@@ -101,13 +101,12 @@ const DEEPEST: u32 = 1000;
 
 impl ListQuery {
     pub(super) fn read(query: Result<Query<Self>, QueryRejection>) -> Result<Listed, Problem> {
-        let query = understood(query)?;
+        let Query(query) = query?;
         let mut errors = FieldErrors::default();
         let mut filter = catalog::browse::Filter::default();
         let e = &mut errors;
         filter.state = keep(e, "state", query.state, one_of("`uploaded`, `processing`, `ready` or `failed`"));
-        filter.visibility =
-            keep(e, "visibility", query.visibility, one_of("`public`, `unlisted` or `private`"));
+        filter.visibility = keep(e, "visibility", query.visibility, Visibility::parse);
         filter.created_from = keep(e, "created_from_ms", query.created_from_ms, moment);
         filter.created_before = keep(e, "created_before_ms", query.created_before_ms, moment);
         filter.shortest = keep(e, "min_seconds", query.min_seconds, seconds);
@@ -138,7 +137,7 @@ impl ListQuery {
 
 impl SearchQuery {
     pub(super) fn read(query: Result<Query<Self>, QueryRejection>) -> Result<Sought, Problem> {
-        let query = understood(query)?;
+        let Query(query) = query?;
         let mut errors = FieldErrors::default();
         let typed =
             errors.keep("q", query.q.ok_or_else(|| Refusal("This parameter is required.".to_owned())));
@@ -154,11 +153,6 @@ pub(super) fn next_skip(sought: &Sought, found: usize) -> Option<u32> {
     let is_full = u32::try_from(found).is_ok_and(|found| found >= sought.limit);
     let next = sought.skip.saturating_add(sought.limit);
     (is_full && next <= DEEPEST).then_some(next)
-}
-
-fn understood<T>(query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
-    let refused = |rejection: QueryRejection| Problem::new(StatusCode::BAD_REQUEST, rejection.body_text());
-    query.map(|Query(query)| query).map_err(refused)
 }
 
 fn keep<T>(

@@ -67,7 +67,7 @@ impl Metadata {
             custom_video_title: format!("{}__{}", video.id, video.source.name),
             title: video.title.to_string(),
             description: video.description.to_string(),
-            duration: video.measured_duration.or(video.claimed_duration).map(clock),
+            duration: video.duration().map(clock),
             mp4_s3_mpd_url: origin.dash,
             mov_s3_mpd_url: origin.dash_mov,
             mp4_gcore_cdn_mpd_url: through_cdn.dash,

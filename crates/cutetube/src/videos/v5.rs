@@ -154,7 +154,7 @@ impl VideoResource {
         let media = MediaUrls::preferred(state, base, video);
         let origin = MediaUrls::origin(state, base, video);
         let picture = |object| origin.as_ref().map(|urls| urls.object(object));
-        let duration = video.measured_duration.or(video.claimed_duration);
+        let duration = video.duration();
         Self {
             id: video.id.to_string(),
             title: video.title.to_string(),
@@ -196,7 +196,7 @@ impl VideoDetails {
 
 impl VideoSummary {
     pub(super) fn new(state: &AppState, base: &BaseUrl, video: &Video, owner: Option<&User>) -> Self {
-        let duration = video.measured_duration.or(video.claimed_duration);
+        let duration = video.duration();
         Self {
             id: video.id.to_string(),
             title: video.title.to_string(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    extract::{FromRequest, Request, State, rejection::JsonRejection},
+    extract::{FromRequest, Request, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -262,9 +262,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let read = Json::from_request(request, state).await;
-        let refused = |rejection: JsonRejection| Problem::new(rejection.status(), rejection.body_text());
-        read.map(|Json(body)| Self(body)).map_err(refused)
+        let Json(body) = Json::from_request(request, state).await?;
+        Ok(Self(body))
     }
 }
 
