@@ -10,13 +10,20 @@ use std::{
     time::Duration,
 };
 
-use axum::body::{Body, BodyDataStream};
+use axum::{
+    body::{Body, BodyDataStream},
+    http::{HeaderMap, header},
+};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
 /// A request body that can be taken back from whoever reads it.
 #[derive(Debug, Clone)]
-pub(crate) struct RecallableBody(Arc<Mutex<BodyDataStream>>);
+pub(crate) struct RecallableBody {
+    stream: Arc<Mutex<BodyDataStream>>,
+    /// Who asks first whether to send (`Expect: 100-continue`) is told no, and sends nothing.
+    comes_unasked: bool,
+}
 
 /// How long a refused client may go on sending.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -24,8 +31,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MOST_DROPPED: usize = 64 << 20;
 
 impl RecallableBody {
-    pub(crate) fn new(body: Body) -> Self {
-        Self(Arc::new(Mutex::new(body.into_data_stream())))
+    /// The body of a request with these headers.
+    pub(crate) fn new(headers: &HeaderMap, body: Body) -> Self {
+        Self {
+            stream: Arc::new(Mutex::new(body.into_data_stream())),
+            comes_unasked: !headers.contains_key(header::EXPECT),
+        }
     }
 
     /// A body to hand on; it shares what is read.
@@ -33,8 +44,11 @@ impl RecallableBody {
         Body::from_stream(self.clone())
     }
 
-    /// Reads and drops what still comes, in the background, for a short time.
+    /// Reads and drops what still comes, if anything does, in the background, for a short time.
     pub(crate) fn drain(self) {
+        if !self.comes_unasked {
+            return;
+        }
         let rest = async {
             let mut dropped = 0;
             let mut pieces = self;
@@ -52,7 +66,7 @@ impl Stream for RecallableBody {
     type Item = Result<Bytes, axum::Error>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut body = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         body.poll_next_unpin(context)
     }
 }

@@ -54,10 +54,7 @@ pub(crate) async fn limit(State(state): State<AppState>, request: Request, next:
     let mut response = match verdict.taken {
         Taken::Granted { .. } => next.run(Request::from_parts(parts, body)).await,
         Taken::Refused { wait } => {
-            // Who asks first whether to send is told no, and sends nothing.
-            if !parts.headers.contains_key(header::EXPECT) {
-                RecallableBody::new(body).drain();
-            }
+            RecallableBody::new(&parts.headers, body).drain();
             refusal(parts.uri.path(), &parts.headers, class, wait)
         }
     };

@@ -3,8 +3,8 @@
 use askama::Template;
 use axum::{
     body::Body,
-    extract::{FromRequest, FromRequestParts, Multipart, Request, State},
-    http::{StatusCode, header, request::Parts},
+    extract::{FromRequestParts, Request, State},
+    http::{StatusCode, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
 use catalog::videos::Video;
@@ -22,7 +22,7 @@ use crate::{
     uploads::{
         Rejection,
         actions::{self, Creation},
-        api::content_length,
+        api::admit,
     },
 };
 
@@ -47,29 +47,22 @@ pub(super) async fn form(State(state): State<AppState>, visitor: Visitor) -> Res
 /// Whoever is signed in and may upload. Everybody else is answered before the file is read.
 pub(super) async fn receive(State(state): State<AppState>, request: Request) -> Result<Response, Failure> {
     let (mut parts, body) = request.into_parts();
-    // Who asks first whether to send is told no, and sends nothing.
-    let sends_unasked = !parts.headers.contains_key(header::EXPECT);
-    let body = RecallableBody::new(body);
-    let drain = || {
-        if sends_unasked {
-            body.clone().drain();
-        }
-    };
+    let body = RecallableBody::new(&parts.headers, body);
     let caller = match Caller::from_request_parts(&mut parts, &state).await {
         Ok(caller) => caller,
         Err(Unauthenticated::Missing | Unauthenticated::Refused) => {
-            drain();
+            body.drain();
             return Ok(Redirect::to(LOG_IN_FIRST).into_response());
         }
         Err(refused) => {
-            drain();
+            body.drain();
             return Err(refused.into());
         }
     };
     match keep(&state, &caller, parts, body.body()).await {
         Ok(video) => Ok(Redirect::to(&BaseUrl::RELATIVE.watch(video.id)).into_response()),
         Err(rejection) => {
-            drain();
+            body.drain();
             if rejection.status.is_server_error() {
                 log_internal(&rejection);
             }
@@ -80,10 +73,7 @@ pub(super) async fn receive(State(state): State<AppState>, request: Request) -> 
 }
 
 async fn keep(state: &AppState, caller: &Caller, parts: Parts, body: Body) -> Result<Video, Rejection> {
-    let admission = actions::admit(state, &caller.user, content_length(&parts.headers)).await?;
-    let form = Multipart::from_request(Request::from_parts(parts, body), state)
-        .await
-        .map_err(|rejection| Rejection::new(rejection.status(), "The request is not a multipart form."))?;
+    let (admission, form) = admit(state, &caller.user, parts, body).await?;
     actions::receive(state, admission, form, Creation::Plain).await
 }
 

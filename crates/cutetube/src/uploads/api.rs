@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use catalog::{
+    accounts::User,
     ids::{ProcessId, VideoId},
     videos::Video,
 };
@@ -16,13 +17,13 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Rejection,
-    actions::{self, Creation},
+    actions::{self, Admission, Creation},
     v5,
 };
 use crate::{
     AppState,
     accounts::Uploader,
-    http::{Problem, RecallableBody, V3, V3Error, V3ErrorBody, log_internal},
+    http::{Problem, RecallableBody, V3, V3Error, V3ErrorBody},
 };
 
 /// Routes that may take as long as an upload takes, with bodies as long as uploads are.
@@ -82,15 +83,11 @@ async fn v4_upload(State(state): State<AppState>, request: Request) -> Response 
 
 async fn upload(state: AppState, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    // Who asks first whether to send is told no, and sends nothing.
-    let sends_unasked = !parts.headers.contains_key(header::EXPECT);
-    let body = RecallableBody::new(body);
+    let body = RecallableBody::new(&parts.headers, body);
     match receive(&state, parts, body.body()).await {
         Ok(video) => (StatusCode::CREATED, V3::new(Started::new(&video))).into_response(),
         Err(response) => {
-            if sends_unasked {
-                body.drain();
-            }
+            body.drain();
             response
         }
     }
@@ -100,12 +97,7 @@ async fn receive(state: &AppState, mut parts: Parts, body: Body) -> Result<Video
     let Uploader(caller) =
         Uploader::from_request_parts(&mut parts, state).await.map_err(IntoResponse::into_response)?;
     let received = async {
-        let declared = content_length(&parts.headers);
-        let admission = actions::admit(state, &caller.user, declared).await?;
-        let form =
-            Multipart::from_request(Request::from_parts(parts, body), state).await.map_err(|rejection| {
-                Rejection::new(rejection.status(), "The request is not a multipart form.")
-            })?;
+        let (admission, form) = admit(state, &caller.user, parts, body).await?;
         actions::receive(state, admission, form, Creation::Plain).await
     };
     received.await.map_err(refused)
@@ -170,15 +162,27 @@ impl Started {
     }
 }
 
+/// What `user` sends, if they may upload now: nothing of the body is read before that is known.
+pub(crate) async fn admit(
+    state: &AppState,
+    user: &User,
+    parts: Parts,
+    body: Body,
+) -> Result<(Admission, Multipart), Rejection> {
+    let admission = actions::admit(state, user, content_length(&parts.headers)).await?;
+    let form = Multipart::from_request(Request::from_parts(parts, body), state)
+        .await
+        .map_err(|rejection| Rejection::new(rejection.status(), "The request is not a multipart form."))?;
+    Ok((admission, form))
+}
+
 /// What a request says of the length of its body.
-pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
+fn content_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn refused(rejection: Rejection) -> Response {
-    if rejection.status.is_server_error() && rejection.cause.is_some() {
-        log_internal(&rejection);
-    }
+    rejection.log_fault();
     let (status, detail) = (rejection.status, rejection.sentence.into_owned());
     let mut response = V3Error { status, detail, error_key: rejection.field }.into_response();
     if status == StatusCode::SERVICE_UNAVAILABLE {

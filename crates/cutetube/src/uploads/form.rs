@@ -106,7 +106,7 @@ pub(super) async fn receive<F: Future<Output = Result<Sink, BlobError>>>(
             }
             "visibility" => {
                 let typed = text("visibility", &mut field, patience).await?;
-                visibility = parse("visibility", &typed, parse_visibility)?;
+                visibility = parse("visibility", typed.trim(), Visibility::parse)?;
             }
             "video" => {
                 let open = open.take().ok_or_else(|| Rejection::video("There is more than one file."))?;
@@ -146,6 +146,13 @@ impl Rejection {
 
     pub(super) fn field(field: &'static str, sentence: impl Into<Cow<'static, str>>) -> Self {
         Self { field: Some(field), ..Self::new(StatusCode::BAD_REQUEST, sentence) }
+    }
+
+    /// Logs what is our fault and was not logged where it happened.
+    pub(super) fn log_fault(&self) {
+        if self.status.is_server_error() && self.cause.is_some() {
+            log_internal(self);
+        }
     }
 
     pub(super) fn video(sentence: impl Into<Cow<'static, str>>) -> Self {
@@ -248,10 +255,6 @@ fn parse_protection(typed: &str) -> Result<Protection, Refusal> {
         ))),
         _ => Err(Refusal("Choose `none`, `cenc` or `cbcs`.".to_owned())),
     }
-}
-
-fn parse_visibility(typed: &str) -> Result<Visibility, Refusal> {
-    typed.trim().parse().map_err(|_| Refusal("Choose `public`, `unlisted` or `private`.".to_owned()))
 }
 
 fn parse<T>(field: &'static str, typed: &str, parse: fn(&str) -> Result<T, Refusal>) -> Result<T, Rejection> {

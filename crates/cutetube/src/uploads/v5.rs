@@ -2,7 +2,7 @@
 
 use axum::{
     body::Body,
-    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Multipart, Request, State},
+    extract::{DefaultBodyLimit, FromRequestParts, Request, State},
     http::{HeaderMap, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -14,14 +14,14 @@ use uuid::Builder;
 use super::{
     Rejection,
     actions::{self, Creation},
-    api::content_length,
+    api::admit,
     once,
 };
 use crate::{
     AppState,
     accounts::{Uploader, Visitor},
     ambient,
-    http::{Problem, RecallableBody, log_internal},
+    http::{Problem, RecallableBody},
     playback::BaseUrl,
     videos::{Shown, VideoResource},
 };
@@ -57,11 +57,9 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 )]
 async fn create(State(state): State<AppState>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    // Who asks first whether to send is told no, and sends nothing.
-    let sends_unasked = !parts.headers.contains_key(header::EXPECT);
-    let body = RecallableBody::new(body);
+    let body = RecallableBody::new(&parts.headers, body);
     let created = receive(&state, parts, body.body()).await;
-    if created.is_err() && sends_unasked {
+    if created.is_err() {
         body.drain();
     }
     created.into_response()
@@ -73,11 +71,7 @@ async fn receive(state: &AppState, mut parts: Parts, body: Body) -> Result<Respo
     let base = BaseUrl::from_request_parts(&mut parts, state).await.map_err(IntoResponse::into_response)?;
     let received = async {
         let hold = hold(&parts.headers, caller.user.id)?;
-        let admission = actions::admit(state, &caller.user, content_length(&parts.headers)).await?;
-        let form = Multipart::from_request(Request::from_parts(parts, body), state).await;
-        let form = form.map_err(|rejection| {
-            Rejection::new(rejection.status(), "The request is not a multipart form.")
-        })?;
+        let (admission, form) = admit(state, &caller.user, parts, body).await?;
         match hold {
             Some(hold) => once::receive(state, admission, form, hold).await,
             None => actions::receive(state, admission, form, Creation::Plain).await,
@@ -105,9 +99,7 @@ fn hold(headers: &HeaderMap, user: UserId) -> Result<Option<Hold>, Rejection> {
 }
 
 fn problem(rejection: Rejection) -> Problem {
-    if rejection.status.is_server_error() && rejection.cause.is_some() {
-        log_internal(&rejection);
-    }
+    rejection.log_fault();
     match (rejection.status, rejection.field) {
         (StatusCode::BAD_REQUEST, Some(field)) => {
             let mut errors = FieldErrors::default();
