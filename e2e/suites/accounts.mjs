@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { logIn, signUp } from "../account.mjs";
 import { administrator, artifacts, platform } from "../platform.mjs";
 import { check } from "./pages.mjs";
 
@@ -132,22 +133,4 @@ async function link(username, page) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   throw new Error(`no letter leads ${username} to /${page}`);
-}
-
-async function signUp(page, url, username) {
-  await page.goto(`${url}/signup`);
-  await page.getByLabel("User name").fill(username);
-  await page.getByLabel("E-mail address").fill(`${username}@example.org`);
-  await page.getByLabel("First name").fill("Some");
-  await page.getByLabel("Last name").fill("Body");
-  await page.getByLabel("Password", { exact: true }).fill("correct horse");
-  await page.getByLabel("Password again").fill("correct horse");
-  await page.getByRole("button", { name: "Sign up" }).click();
-  await page.getByRole("button", { name: "Log out" }).waitFor();
-}
-
-async function logIn(page, credential, password) {
-  await page.getByLabel("User name or e-mail address").fill(credential);
-  await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Log in" }).click();
 }

@@ -10,7 +10,7 @@ import { platform } from "../platform.mjs";
 
 const person = {
   username: "grace.hopper",
-  email: "grace@example.org",
+  email: "grace.hopper@example.org",
   password: "nanoseconds are long",
   password2: "nanoseconds are long",
   first_name: "Grace",

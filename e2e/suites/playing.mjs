@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { createReadStream } from "node:fs";
-import { createServer } from "node:http";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { artifacts, platform } from "../platform.mjs";
+import { site } from "../site.mjs";
 import { frames, seek } from "../video.mjs";
 
 const DURATION = 12;
@@ -103,18 +103,11 @@ async function foreignSite({ dash, hls }) {
     "/dashjs.html": page("/dashjs.js", `dashjs.MediaPlayer().create().initialize(video, ${JSON.stringify(dash)}, true);`),
     "/hlsjs.html": page("/hlsjs.js", `const hls = new Hls(); hls.loadSource(${JSON.stringify(hls)}); hls.attachMedia(video);`),
   };
-  const server = createServer(({ url }, response) => {
+  return site(({ url }, response) => {
     if (scripts[url] !== undefined) createReadStream(scripts[url]).pipe(response.setHeader("content-type", "text/javascript"));
     else if (pages[url] !== undefined) response.setHeader("content-type", "text/html").end(pages[url]);
     else response.writeHead(url === "/favicon.ico" ? 204 : 404).end();
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const close = () =>
-    new Promise((resolve) => {
-      server.close(resolve);
-      server.closeAllConnections();
-    });
-  return { url: `http://127.0.0.1:${server.address().port}`, close };
 }
 
 function page(script, start) {

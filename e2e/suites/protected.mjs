@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
-import { createServer } from "node:http";
 import { extname, join } from "node:path";
 import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { artifacts, platform, transcode } from "../platform.mjs";
+import { site } from "../site.mjs";
 import { frames, seek } from "../video.mjs";
 
 const CLASSES = ["audio", "sd", "hd"];
@@ -73,7 +73,7 @@ const TYPES = { ".mpd": "application/dash+xml", ".m3u8": "application/vnd.apple.
 /** A web server over a folder, with a page that plays what its address names. */
 async function staticSite(folder) {
   const shaka = fileURLToPath(new URL("../../web/node_modules/shaka-player/dist/shaka-player.compiled.js", import.meta.url));
-  const server = createServer(async ({ url }, response) => {
+  return site(async ({ url }, response) => {
     const { pathname } = new URL(url, "http://localhost");
     if (pathname === "/player.html") return response.setHeader("content-type", "text/html").end(PAGE);
     if (pathname === "/favicon.ico") return response.writeHead(204).end();
@@ -83,13 +83,6 @@ async function staticSite(folder) {
     response.setHeader("content-type", TYPES[extname(file)] ?? "text/javascript");
     createReadStream(file).pipe(response);
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const close = () =>
-    new Promise((resolve) => {
-      server.close(resolve);
-      server.closeAllConnections();
-    });
-  return { url: `http://127.0.0.1:${server.address().port}`, close };
 }
 
 const PAGE = `<!doctype html><meta charset="utf-8"><title>Protected</title><video autoplay muted width="640"></video>

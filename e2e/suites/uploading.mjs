@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { logIn, signUp } from "../account.mjs";
 import { artifacts, platform } from "../platform.mjs";
 import { check } from "./pages.mjs";
 
@@ -55,9 +56,9 @@ describe("uploading", () => {
     const { url, newPage } = await platform();
     const { page, close } = await newPage({ expectedErrors: [REFUSED] });
     await page.goto(`${url}/upload`);
-    await logIn(page, "wrong horse");
+    await logIn(page, "ada", "wrong horse");
     await page.getByRole("alert").waitFor();
-    await logIn(page, "correct horse");
+    await logIn(page, "ada", "correct horse");
     await page.waitForURL(`${url}/upload`);
     await page.getByRole("button", { name: "Log out" }).click();
     await page.getByRole("link", { name: "Log in" }).waitFor();
@@ -66,21 +67,3 @@ describe("uploading", () => {
     await close();
   });
 });
-
-async function signUp(page, url, username) {
-  await page.goto(`${url}/signup`);
-  await page.getByLabel("User name").fill(username);
-  await page.getByLabel("E-mail address").fill(`${username}@example.org`);
-  await page.getByLabel("First name").fill("Some");
-  await page.getByLabel("Last name").fill("Body");
-  await page.getByLabel("Password", { exact: true }).fill("correct horse");
-  await page.getByLabel("Password again").fill("correct horse");
-  await page.getByRole("button", { name: "Sign up" }).click();
-  await page.getByRole("button", { name: "Log out" }).waitFor();
-}
-
-async function logIn(page, password) {
-  await page.getByLabel("User name or e-mail address").fill("ada");
-  await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Log in" }).click();
-}
