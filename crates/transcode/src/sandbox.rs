@@ -44,8 +44,8 @@ pub enum Priority {
     /// Somebody: normal scheduling.
     #[default]
     Interactive,
-    /// Nobody in particular: `SCHED_IDLE`, which leaves the processor to every [`Priority::Interactive`] run and to
-    /// the server itself. It needs no privilege.
+    /// Nobody in particular: nice to every [`Priority::Interactive`] run and to the server itself, and still getting on
+    /// where the machine has other work without end. It needs no privilege.
     Background,
 }
 
@@ -97,7 +97,7 @@ impl Limits {
 pub struct Confinement {
     /// How much must hold.
     pub mode: SandboxMode,
-    /// Scheduling class.
+    /// How it competes for the processor.
     pub priority: Priority,
     /// What standard input is.
     pub stdin: StdinAccess,

@@ -7,7 +7,6 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 use rustix::process::{Resource, Rlimit, Signal};
-use thread_priority::{NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy};
 
 use super::{Confinement, Landlock, Limits, Priority, SandboxMode, StdinAccess, paths, syscalls};
 
@@ -95,21 +94,17 @@ fn set_limits(limits: &Limits) -> Result<(), HelperError> {
     Ok(())
 }
 
-/// The scheduling policy is kept by `exec` and handed on to every thread.
+/// Niceness is kept by `exec` and handed on to every thread.
 fn set_priority(priority: Priority) {
     match priority {
         Priority::Interactive => {}
-        Priority::Background => {
-            // A wish: where it is refused the run is only less polite. The crate sets the policy first and then
-            // niceness 0, which fails harmlessly for a server that was started with `nice`.
-            let _ = thread_priority::set_thread_priority_and_policy(
-                thread_priority::thread_native_id(),
-                ThreadPriority::Min,
-                ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle),
-            );
-        }
+        // A wish: where it is refused the run is only less polite.
+        Priority::Background => _ = rustix::process::nice(BACKGROUND_NICENESS),
     }
 }
+
+/// A ninth of what the processor gives to those that are not nice, while they want it.
+const BACKGROUND_NICENESS: i32 = 10;
 
 fn lock(confinement: &Confinement, program: &OsStr) -> Result<(), HelperError> {
     match confinement.mode {

@@ -30,7 +30,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("process::processor_time_is_limited", processor_time_is_limited),
         trial("process::cancelling_kills", cancelling_kills),
         trial("process::dropping_kills", dropping_kills),
-        trial("process::background_is_idle", background_is_idle),
+        trial("process::background_is_nice", background_is_nice),
         trial("process::the_helper_must_exist", the_helper_must_exist),
         trial("process::children_die_with_the_server", children_die_with_the_server),
     ]
@@ -211,7 +211,7 @@ async fn dropping_kills() {
     }
 }
 
-async fn background_is_idle() {
+async fn background_is_nice() {
     let shell = instead_of_ffmpeg("/bin/bash", SandboxMode::Off);
     let mut confinement = confinement(SandboxMode::Off);
     confinement.priority = Priority::Background;
@@ -227,9 +227,9 @@ async fn background_is_idle() {
     let mut output = child.take_outputs().remove(0);
     let line =
         String::from_utf8(output.read().await.expect("readable").expect("a line").to_vec()).expect("text");
-    // proc_pid_stat(5): field 41 is the scheduling policy; 5 is `SCHED_IDLE`.
-    let policy = line.rsplit_once(')').expect("a name").1.split_ascii_whitespace().nth(38);
-    assert_eq!(policy, Some("5"), "{line}");
+    // proc_pid_stat(5): field 19 is the niceness. Those that run these tests may be nice themselves.
+    let niceness = line.rsplit_once(')').expect("a name").1.split_ascii_whitespace().nth(16).expect("a field");
+    assert!(niceness.parse::<i32>().expect("a number") >= 10, "{line}");
     child.wait(PATIENCE, &CancellationToken::new()).await.expect("it ends");
 }
 
