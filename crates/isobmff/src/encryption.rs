@@ -157,6 +157,37 @@ impl TrackEncryption {
     }
 }
 
+/// `pssh` (§8.1) of one protection system, where it lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pssh<'a> {
+    /// SystemID.
+    pub system: [u8; 16],
+    /// Which keys it is for; version 0 does not tell.
+    pub key_ids: &'a [[u8; 16]],
+    /// What the system wants to know, in a form of its own.
+    pub data: &'a [u8],
+}
+
+impl<'a> Pssh<'a> {
+    /// `None` for bytes that are not one whole box, and nothing else.
+    pub fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let found = boxes(bytes).next()?;
+        if found.kind != FourCc::PSSH || found.raw.len() != bytes.len() {
+            return None;
+        }
+        let mut body = Cursor::new(FourCc::PSSH, found.body);
+        let (version, _) = body.version_flags().ok()?;
+        let system = body.array().ok()?;
+        let key_ids = match version {
+            0 => &[],
+            _ => body.counted_table::<16>().ok()?,
+        };
+        body.skip(key_ids.as_flattened().len()).ok()?;
+        let data = body.counted_table::<1>().ok()?.as_flattened();
+        (data.len() == body.rest().len()).then_some(Self { system, key_ids, data })
+    }
+}
+
 /// `pssh` (§8.1) of one protection system. With key ids it is of version 1.
 pub fn write_pssh(system: [u8; 16], key_ids: &[[u8; 16]], data: &[u8]) -> Vec<u8> {
     let mut out = BoxWriter::with_capacity(32 + 20 * key_ids.len() + data.len());

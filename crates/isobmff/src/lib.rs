@@ -54,8 +54,8 @@ mod writer;
 
 pub use boxes::{Boxes, RawBox, boxes};
 pub use encryption::{
-    EncryptedMovie, EncryptedSample, EncryptedTrack, IvPlace, Pattern, Ranges, SampleEncryption, Subsample,
-    TrackEncryption, write_pssh,
+    EncryptedMovie, EncryptedSample, EncryptedTrack, IvPlace, Pattern, Pssh, Ranges, SampleEncryption,
+    Subsample, TrackEncryption, write_pssh,
 };
 pub use entry::{AudioEntry, Packet, SampleEntry, VisualEntry};
 pub use error::Error;

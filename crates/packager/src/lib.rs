@@ -44,9 +44,10 @@ pub use presentation::{
     VideoRendition, VideoSegment,
 };
 pub use protection::{
-    ContentKey, Decryption, DecryptionError, EncryptionError, IvRun, Key, KeyClass, KeyId, KeySignalling,
-    KeyTextError, Licences, MissingKey, Protection, SampleInformation, Scheme, Signalling, System,
-    TrackCipher, TrackProtection, clear_mpd, clear_playlist, playready_object, widevine_header,
+    ContentKey, Decryption, DecryptionError, EncryptionError, Header, IvRun, Key, KeyClass, KeyId,
+    KeySignalling, KeyTextError, Licences, MissingKey, Protection, SampleInformation, Scheme, Signalling,
+    System, SystemHeaders, TrackCipher, TrackProtection, VendorSystem, clear_mpd, clear_playlist,
+    is_playready_object, playready_object, widevine_header,
 };
 pub use sample_entry::{EntryOf, EntryPart, SampleEntryError, check_same_entry};
 pub use segment::{Segment, SegmentError};

@@ -8,6 +8,7 @@ use isobmff::{FourCc, IvPlace, Pattern, TrackEncryption};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use super::headers::SystemHeaders;
 use super::signalling::{KeySignalling, Licences, Signalling};
 use super::track::{EncryptionError, TrackCipher, TrackProtection};
 
@@ -221,7 +222,17 @@ impl fmt::Display for KeyClass {
 impl Protection {
     /// With headers made here; see [`Signalling::new`].
     pub fn new(scheme: Scheme, keys: BTreeMap<KeyClass, ContentKey>, licences: Licences) -> Self {
-        let signalling = Signalling::new(scheme, &keys, licences);
+        Self::with_headers(scheme, keys, licences, BTreeMap::new())
+    }
+
+    /// With headers of a vendor. What it says nothing of is made here, and so is everything of a class without headers.
+    pub fn with_headers(
+        scheme: Scheme,
+        keys: BTreeMap<KeyClass, ContentKey>,
+        licences: Licences,
+        headers: BTreeMap<KeyClass, SystemHeaders>,
+    ) -> Self {
+        let signalling = Signalling::new(scheme, &keys, licences, headers);
         Self { keys, signalling }
     }
 

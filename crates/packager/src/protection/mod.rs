@@ -3,10 +3,12 @@
 //!
 //! - [`Protection`] holds the content keys of a presentation, one for each [`KeyClass`].
 //! - [`TrackCipher`] encrypts the samples of one track; [`Decryption`] undoes it.
+//! - [`SystemHeaders`] are what a vendor of licences says of a key.
 //! - [`Signalling`] is what manifests and init segments tell: key ids, never keys.
 
 mod cipher;
 mod decryption;
+mod headers;
 mod keys;
 mod manifests;
 mod signalling;
@@ -15,9 +17,10 @@ mod systems;
 mod track;
 
 pub use decryption::{Decryption, DecryptionError};
+pub use headers::{Header, SystemHeaders, VendorSystem};
 pub use keys::{ContentKey, Key, KeyClass, KeyId, KeyTextError, MissingKey, Protection, Scheme};
 pub use manifests::{clear_mpd, clear_playlist};
 pub(crate) use signalling::is_safe_url;
 pub use signalling::{KeySignalling, Licences, Signalling};
-pub use systems::{System, playready_object, widevine_header};
+pub use systems::{System, is_playready_object, playready_object, widevine_header};
 pub use track::{EncryptionError, IvRun, SampleInformation, TrackCipher, TrackProtection};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use isobmff::write_pssh;
 use serde::{Deserialize, Serialize};
 
+use super::headers::SystemHeaders;
 use super::keys::{ContentKey, KeyClass, KeyId, Scheme};
 use super::systems::{System, playready_object, widevine_header};
 
@@ -51,21 +52,26 @@ pub struct Licences {
 }
 
 impl Signalling {
-    /// Headers for every system, made of the keys. Those for FairPlay and bare keys are for [`Scheme::Cbcs`] alone: no
-    /// player takes them with the other.
-    pub(crate) fn new(scheme: Scheme, keys: &BTreeMap<KeyClass, ContentKey>, licences: Licences) -> Self {
-        let of_key = |key: &ContentKey| {
-            let id = key.id;
-            let identity = licences.identity.as_ref().map(|url| url.replace("{kid}", &id.to_string()));
-            KeySignalling {
-                key_id: id,
-                widevine: Some(widevine_header(id, scheme)),
-                playready: Some(playready_object(key, scheme, licences.playready.as_deref())),
-                fairplay: (scheme == Scheme::Cbcs).then(|| format!("skd://{id}")),
-                identity: identity.filter(|_| scheme == Scheme::Cbcs),
-            }
+    /// Headers for every system, a vendor's or made of the keys. Those for FairPlay and bare keys are for
+    /// [`Scheme::Cbcs`] alone: no player takes them with the other.
+    pub(crate) fn new(
+        scheme: Scheme,
+        keys: &BTreeMap<KeyClass, ContentKey>,
+        licences: Licences,
+        mut headers: BTreeMap<KeyClass, SystemHeaders>,
+    ) -> Self {
+        let of_key = |(class, key): (&KeyClass, &ContentKey)| {
+            let own = KeySignalling::own(key, scheme, &licences);
+            let SystemHeaders { widevine, playready, fairplay } = headers.remove(class).unwrap_or_default();
+            let told = KeySignalling {
+                widevine: widevine.or_own(own.widevine),
+                playready: playready.or_own(own.playready),
+                fairplay: fairplay.or_own(own.fairplay).filter(|_| scheme == Scheme::Cbcs),
+                ..own
+            };
+            (*class, told)
         };
-        let keys = keys.iter().map(|(class, key)| (*class, of_key(key))).collect();
+        let keys = keys.iter().map(of_key).collect();
         Self { scheme, keys, licences }
     }
 
@@ -78,6 +84,19 @@ impl Signalling {
 }
 
 impl KeySignalling {
+    /// Made of the key alone.
+    fn own(key: &ContentKey, scheme: Scheme, licences: &Licences) -> Self {
+        let id = key.id;
+        let identity = licences.identity.as_ref().map(|url| url.replace("{kid}", &id.to_string()));
+        Self {
+            key_id: id,
+            widevine: Some(widevine_header(id, scheme)),
+            playready: Some(playready_object(key, scheme, licences.playready.as_deref())),
+            fairplay: (scheme == Scheme::Cbcs).then(|| format!("skd://{id}")),
+            identity: identity.filter(|_| scheme == Scheme::Cbcs),
+        }
+    }
+
     /// The `pssh` boxes of its systems, that of the W3C first.
     pub fn pssh_boxes(&self) -> Vec<u8> {
         let common = write_pssh(System::Common.id(), &[self.key_id.0], &[]);

@@ -35,6 +35,9 @@ impl System {
     }
 }
 
+/// Type of the record in a PlayReady object that says how to ask for a licence.
+const WRM_HEADER: u16 = 1;
+
 /// Widevine's header: a protocol buffer with the key id (field 2) and the scheme's four characters as a number (field
 /// 9).
 pub fn widevine_header(id: KeyId, scheme: Scheme) -> Vec<u8> {
@@ -61,11 +64,37 @@ pub fn playready_object(key: &ContentKey, scheme: Scheme, licence_url: Option<&s
     let header_len = u16::try_from(header.len()).expect("a header with one key and one address is short");
     let mut object = Vec::with_capacity(header.len() + 10);
     object.extend((u32::from(header_len) + 10).to_le_bytes());
-    // One record, of type 1.
-    object.extend([1, 0, 1, 0]);
+    object.extend(1_u16.to_le_bytes());
+    object.extend(WRM_HEADER.to_le_bytes());
     object.extend(header_len.to_le_bytes());
     object.extend(header);
     object
+}
+
+/// Whether these bytes are a PlayReady object with a WRMHEADER, as far as its lengths tell.
+pub fn is_playready_object(object: &[u8]) -> bool {
+    fn records(object: &[u8]) -> Option<(u16, &[u8])> {
+        let (&len, rest) = object.split_first_chunk()?;
+        let (&count, records) = rest.split_first_chunk()?;
+        let is_whole = usize::try_from(u32::from_le_bytes(len)) == Ok(object.len());
+        is_whole.then_some((u16::from_le_bytes(count), records))
+    }
+
+    fn record(records: &[u8]) -> Option<(u16, &[u8])> {
+        let (&kind, rest) = records.split_first_chunk()?;
+        let (&len, rest) = rest.split_first_chunk()?;
+        let (_, rest) = rest.split_at_checked(u16::from_le_bytes(len).into())?;
+        Some((u16::from_le_bytes(kind), rest))
+    }
+
+    let Some((count, mut rest)) = records(object) else { return false };
+    let mut has_header = false;
+    for _ in 0..count {
+        let Some((kind, after)) = record(rest) else { return false };
+        has_header |= kind == WRM_HEADER;
+        rest = after;
+    }
+    has_header && rest.is_empty()
 }
 
 /// Attributes in alphabetical order, no empty-element tags, no white space: parsers of PlayReady are strict.
