@@ -15,9 +15,14 @@ pub mod config;
 mod events;
 pub mod http;
 mod journal;
+#[expect(dead_code, reason = "protected uploads will ask for keys here")]
+mod keys;
+#[expect(dead_code, reason = "players will be given licences through this")]
+mod licences;
 mod limits;
 mod live;
 mod metrics;
+mod outbound;
 mod pages;
 mod people;
 mod pipeline;

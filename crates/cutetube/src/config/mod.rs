@@ -10,6 +10,7 @@ mod networks;
 mod outbound;
 mod rates;
 mod secret;
+mod vendors;
 
 use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
 
@@ -22,6 +23,7 @@ pub use networks::Networks;
 pub use outbound::{Amqp, Events, PrivateNetworks, Smtp, SmtpTls};
 pub use rates::{Rate, Rates};
 pub use secret::{Secret, signing_secret};
+pub use vendors::{Speke, Vendor};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -1,0 +1,3 @@
+//! Content keys of protected videos.
+
+pub(crate) mod speke;

@@ -1,0 +1,3 @@
+//! Licences for protected videos.
+
+pub(crate) mod vendor;
