@@ -228,7 +228,8 @@ async fn background_is_nice() {
     let line =
         String::from_utf8(output.read().await.expect("readable").expect("a line").to_vec()).expect("text");
     // proc_pid_stat(5): field 19 is the niceness. Those that run these tests may be nice themselves.
-    let niceness = line.rsplit_once(')').expect("a name").1.split_ascii_whitespace().nth(16).expect("a field");
+    let niceness =
+        line.rsplit_once(')').expect("a name").1.split_ascii_whitespace().nth(16).expect("a field");
     assert!(niceness.parse::<i32>().expect("a number") >= 10, "{line}");
     child.wait(PATIENCE, &CancellationToken::new()).await.expect("it ends");
 }
