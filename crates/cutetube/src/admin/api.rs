@@ -269,8 +269,9 @@ async fn resume(
 async fn statistics(
     State(state): State<AppState>,
     _: Admin,
-    Query(query): Query<SpanQuery>,
+    query: Result<Query<SpanQuery>, QueryRejection>,
 ) -> Result<Json<StatisticsResource>, Problem> {
+    let Query(query) = query?;
     let span = query.span.as_deref().map_or(Ok(Span::Hours), str::parse);
     let span =
         span.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "`span` is 2h, 24h or 7d").field("span"))?;

@@ -2,10 +2,7 @@
 
 use axum::{
     Json,
-    extract::{
-        Path, Query, State,
-        rejection::{JsonRejection, QueryRejection},
-    },
+    extract::{Path, Query, State, rejection::QueryRejection},
     http::StatusCode,
 };
 use catalog::{
@@ -27,7 +24,7 @@ use super::{
 use crate::{
     AppState,
     accounts::{Caller, Manager, Reader},
-    http::Problem,
+    http::{Body, Problem},
 };
 
 /// Routes of this feature's API.
@@ -62,9 +59,8 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 async fn create(
     State(state): State<AppState>,
     Manager(caller): Manager,
-    body: Result<Json<NewWebhookRequest>, JsonRejection>,
+    Body(body): Body<NewWebhookRequest>,
 ) -> Result<(StatusCode, Json<WebhookWithSecret>), Problem> {
-    let Json(body) = body?;
     let wish = Wish { url: body.url, kinds: body.events, hears: body.scope.hears() };
     let made = actions::create(&state, &caller, wish).await?;
     Ok((StatusCode::CREATED, Json(made.into())))
@@ -126,9 +122,8 @@ async fn change(
     State(state): State<AppState>,
     Manager(caller): Manager,
     Path(id): Path<String>,
-    body: Result<Json<WebhookChange>, JsonRejection>,
+    Body(WebhookChange { url, events, enabled }): Body<WebhookChange>,
 ) -> Result<Json<WebhookResource>, Problem> {
-    let Json(WebhookChange { url, events, enabled }) = body?;
     let wanted = Change { url, kinds: events, enabled };
     Ok(Json(actions::change(&state, &caller, webhook_id(&id)?, wanted).await?.into()))
 }
@@ -282,9 +277,8 @@ async fn events(
 async fn replay(
     State(state): State<AppState>,
     Manager(caller): Manager,
-    body: Result<Json<ReplayRequest>, JsonRejection>,
+    Body(ReplayRequest { since_ms, webhook }): Body<ReplayRequest>,
 ) -> Result<(StatusCode, Json<ReplayStarted>), Problem> {
-    let Json(ReplayRequest { since_ms, webhook }) = body?;
     let since = Timestamp::from_unix_micros(since_ms.saturating_mul(1000));
     let webhook = webhook.as_deref().map(webhook_id).transpose()?;
     started(&state, &caller, ReplayOrder { which: Which::Since(since), webhook }).await
@@ -333,9 +327,8 @@ async fn replay_one(
     State(state): State<AppState>,
     Manager(caller): Manager,
     Path(id): Path<String>,
-    body: Result<Json<ReplayOneRequest>, JsonRejection>,
+    Body(ReplayOneRequest { webhook }): Body<ReplayOneRequest>,
 ) -> Result<(StatusCode, Json<ReplayStarted>), Problem> {
-    let Json(ReplayOneRequest { webhook }) = body?;
     let which = Which::One(id.parse().map_err(|_| EventsError::NoEvent)?);
     let webhook = webhook.as_deref().map(webhook_id).transpose()?;
     started(&state, &caller, ReplayOrder { which, webhook }).await

@@ -9,13 +9,13 @@ use utoipa::{
     Modify, OpenApi,
     openapi::{
         ContentBuilder, Ref, RefOr, ResponseBuilder,
-        path::Operation,
+        path::{Operation, Parameter, ParameterIn},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::Problem;
+use super::{Problem, is_original};
 use crate::{AppState, limits::V3TooMany};
 
 /// What the routes do not say themselves.
@@ -63,6 +63,9 @@ pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openap
             add(operation, "429", "Too many requests; `Retry-After` says when to come back", too_many);
             add(operation, "500", "Our fault; it has been logged", problem);
             add(operation, "503", "Something is busy or away; `Retry-After` says when to come back", problem);
+            if has_query(operation) {
+                add(operation, "400", "A parameter is none of those allowed", problem);
+            }
             if operation.request_body.is_some() {
                 add(operation, "413", "The body is too long", problem);
             }
@@ -85,8 +88,9 @@ fn name_problems(answer: &mut RefOr<utoipa::openapi::Response>) {
     }
 }
 
-fn is_original(path: &str) -> bool {
-    path.starts_with("/api/v3/") || path.starts_with("/api/v4/")
+fn has_query(operation: &Operation) -> bool {
+    let is_query = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == ParameterIn::Query);
+    operation.parameters.iter().flatten().any(is_query)
 }
 
 /// An answer that an operation does not describe itself.

@@ -10,6 +10,8 @@ use axum::{
 use catalog::names::Refusal;
 use serde_json::Value;
 
+use super::nul::NO_NUL;
+
 /// Named texts from JSON, a URL-encoded form, or a multipart form without files.
 #[derive(Debug, Default)]
 pub(crate) struct Fields(BTreeMap<String, Value>);
@@ -37,6 +39,7 @@ impl Fields {
     pub(crate) fn text(&self, name: &str) -> Result<String, Refusal> {
         match self.0.get(name) {
             None | Some(Value::Null) => Err(Refusal("This field is required.".to_owned())),
+            Some(Value::String(text)) if text.contains('\0') => Err(Refusal(NO_NUL.to_owned())),
             Some(Value::String(text)) => Ok(text.clone()),
             Some(Value::Number(number)) => Ok(number.to_string()),
             Some(_) => Err(Refusal("Not a valid string.".to_owned())),
@@ -127,13 +130,23 @@ mod tests {
 
     #[test]
     fn each_fault_has_its_sentence() {
-        let bodies = [r#"{}"#, r#"{"name":null}"#, r#"{"name":[]}"#, r#"{"name":true}"#, "[]", "{", ""];
+        let bodies = [
+            r#"{}"#,
+            r#"{"name":null}"#,
+            r#"{"name":[]}"#,
+            r#"{"name":true}"#,
+            r#"{"name":"a\u0000"}"#,
+            "[]",
+            "{",
+            "",
+        ];
         let said: Vec<_> = bodies.iter().map(|body| check(Encoding::Json, body).unwrap_err()).collect();
         insta::assert_snapshot!(said.join("\n"), @"
         This field is required.
         This field is required.
         Not a valid string.
         Not a valid string.
+        Null characters are not allowed.
         Invalid data. Expected a JSON object.
         JSON parse error - EOF while parsing an object at line 1 column 1
         JSON parse error - EOF while parsing a value at line 1 column 0

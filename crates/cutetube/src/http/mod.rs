@@ -1,11 +1,13 @@
 //! The HTTP server: one router, the layers every request passes, and an orderly end.
 
+mod body;
 mod client_address;
 mod disposition;
 mod docs;
 mod fields;
 mod health;
 mod layers;
+mod nul;
 mod problem;
 mod range;
 mod recall;
@@ -16,7 +18,12 @@ mod v3;
 
 use std::time::Duration;
 
-use axum::{Router, middleware::from_fn_with_state, routing::get};
+use axum::{
+    Router,
+    http::{HeaderMap, header},
+    middleware::{from_fn, from_fn_with_state},
+    routing::get,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use utoipa::OpenApi;
@@ -27,6 +34,7 @@ use crate::{
     videos,
 };
 
+pub(crate) use body::Body;
 pub(crate) use client_address::{ClientAddress, ClientNetwork};
 pub(crate) use disposition::inline;
 pub(crate) use fields::Fields;
@@ -54,7 +62,7 @@ pub fn router(state: AppState) -> Router {
         .merge(metrics::server::routes())
         .fallback(pages::not_found);
     let quick = layers::answer_within(quick, Duration::from_secs(state.config.limits.request_seconds));
-    let routes = quick.merge(slow_api).merge(pages::upload_routes());
+    let routes = quick.merge(slow_api).merge(pages::upload_routes()).layer(from_fn(nul::refuse));
     let counted = routes.layer(from_fn_with_state(state.clone(), limits::limit));
     layers::around(counted, &state.config).with_state(state)
 }
@@ -75,6 +83,17 @@ fn quick_api() -> OpenApiRouter<AppState> {
         .merge(events::api::routes())
         .merge(admin::api::routes())
         .merge(people::api::routes())
+}
+
+/// Whether errors of this path have the original's shape.
+pub(crate) fn is_original(path: &str) -> bool {
+    path.starts_with("/api/v3/") || path.starts_with("/api/v4/")
+}
+
+/// Whether whoever asks for this path reads pages: people in browsers do.
+pub(crate) fn wants_page(path: &str, headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("text/html")) && !path.starts_with("/api/")
 }
 
 /// Answers on `listener` until `stop`; then running requests get `server.drain_seconds` to finish.

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use super::{Class, Verdict};
 use crate::{
     AppState,
-    http::{ClientAddress, Problem, RecallableBody},
+    http::{ClientAddress, Problem, RecallableBody, is_original, wants_page},
     pages,
 };
 
@@ -66,15 +66,11 @@ pub(crate) async fn limit(State(state): State<AppState>, request: Request, next:
 fn refusal(path: &str, headers: &HeaderMap, class: Class, wait: Duration) -> Response {
     let wait_time = wait_time(wait);
     let sentence = format!("Too many requests. Try again in {wait_time}.");
-    let wants_page = headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/html"));
-    if path.starts_with("/api/v3/") || path.starts_with("/api/v4/") {
+    if is_original(path) {
         let data = V3Wait { message: sentence, wait_time };
         let body = V3TooMany { status_code: 429, status: "too-many-requests", data };
         (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response()
-    } else if wants_page && !path.starts_with("/api/") {
+    } else if wants_page(path, headers) {
         pages::too_many(sentence)
     } else {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, sentence).violating(class.name()).into_response()

@@ -40,6 +40,16 @@ pub(crate) async fn not_found(headers: HeaderMap) -> Response {
     }
 }
 
+/// A page for people who follow an address that nobody here has written.
+pub(crate) fn malformed() -> Response {
+    Failure {
+        status: StatusCode::BAD_REQUEST,
+        heading: "This address is not one of ours",
+        sentence: "It has characters in it that cannot be looked for.".into(),
+    }
+    .into_response()
+}
+
 /// A page for people who ask too often; `sentence` says when to come back.
 pub(crate) fn too_many(sentence: String) -> Response {
     Failure {

@@ -19,7 +19,7 @@ use axum::{Router, extract::DefaultBodyLimit, routing::get, routing::post};
 
 use crate::AppState;
 
-pub(crate) use failure::{not_found, too_many};
+pub(crate) use failure::{malformed, not_found, too_many};
 
 /// Pages that are answered at once.
 pub(crate) fn routes() -> Router<AppState> {

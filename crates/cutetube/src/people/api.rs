@@ -20,9 +20,9 @@ use crate::{
     AppState,
     accounts::{
         Admin,
-        api::{Body, QuotaResource, UserResource},
+        api::{QuotaResource, UserResource},
     },
-    http::Problem,
+    http::{Body, Problem},
     playback::BaseUrl,
 };
 

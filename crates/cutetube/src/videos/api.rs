@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::JsonRejection, rejection::QueryRejection},
+    extract::{Path, Query, State, rejection::QueryRejection},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -25,7 +25,7 @@ use super::{
 use crate::{
     AppState,
     accounts::{Manager, Visitor},
-    http::Problem,
+    http::{Body, Problem},
     playback::BaseUrl,
 };
 
@@ -151,10 +151,9 @@ async fn edit(
     base: BaseUrl,
     Path(id): Path<String>,
     headers: HeaderMap,
-    change: Result<Json<VideoChange>, JsonRejection>,
+    Body(change): Body<VideoChange>,
 ) -> Result<Shown, Problem> {
     let id = id.parse().map_err(|_| ManageError::NoVideo)?;
-    let Json(change) = change?;
     let change = change.parse().map_err(|errors| Problem::invalid(&errors))?;
     actions::edit(&state, &caller, id, &change, &IfMatch::of(&headers)).await?;
     Shown::find(&state, &Visitor(Some(caller)), &base, id).await

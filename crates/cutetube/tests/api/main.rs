@@ -12,6 +12,7 @@ mod delivery;
 mod documentation;
 mod limits;
 mod metrics;
+mod nul;
 mod people;
 mod playback;
 mod processes;

@@ -85,7 +85,7 @@ async fn videos_are_listed_changed_and_found(database: Database) {
     assert_eq!(app.get_json("/api/v5/search").await.json["errors"][0]["field"], "q");
 
     let refused =
-        send(patch(&app, &ada, id, &json!({"title": " ", "visibility": "odd", "tags": ["a\u{0}b"]}))).await;
+        send(patch(&app, &ada, id, &json!({"title": " ", "visibility": "odd", "tags": ["a\u{1}b"]}))).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
     let fields: Vec<_> = refused.json["errors"].as_array().unwrap().iter().map(|e| &e["field"]).collect();
     assert_eq!(fields, ["tags", "title", "visibility"]);
@@ -177,6 +177,42 @@ async fn two_requests_with_one_key_at_once_make_one_video() {
     assert_eq!(first.await.unwrap().status, StatusCode::CREATED);
 }
 
+/// Whoever hangs up in the middle of a file comes again with the same key, and does not wait for the first request.
+#[tokio::test]
+async fn whoever_hangs_up_comes_again_with_the_same_key() {
+    let app = TestApp::start(Database::sqlite()).await;
+    let token = app.sign_up("ada").await;
+    let keyed = |form| create(&app, &token, form).header("idempotency-key", "k");
+    let file = clip(CLIP);
+    let half = file[..file.len() / 2].to_vec();
+    let stuck = futures_util::StreamExt::chain(
+        futures_util::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from(half))]),
+        futures_util::stream::pending(),
+    );
+    let part = Part::stream(reqwest::Body::wrap_stream(stuck)).file_name("holiday.mp4");
+    // A connection of its own, which goes with the request.
+    let first = tokio::spawn(send(keyed(Form::new().text("title", "One").part("video", part))));
+    let until_not = async |status: StatusCode, form: fn() -> Form| {
+        let asking = async {
+            loop {
+                let answer = send(keyed(form())).await;
+                if answer.status != status {
+                    return answer;
+                }
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), asking).await.expect("the key is let go of")
+    };
+    // Until the first one holds the key, a request without a file is refused for that.
+    let busy = until_not(StatusCode::UNPROCESSABLE_ENTITY, || Form::new().text("title", "One")).await;
+    assert_eq!(busy.status, StatusCode::CONFLICT, "{busy:?}");
+    first.abort();
+    let again = until_not(StatusCode::CONFLICT, || form("One")).await;
+    assert_eq!(again.status, StatusCode::CREATED, "{again:?}");
+    assert_eq!(app.objects().await.len(), 1, "nothing is left of the first");
+    assert_eq!(app.files(), 1);
+}
+
 #[tokio::test]
 async fn texts_of_people_stay_texts() {
     let app = TestApp::start(Database::sqlite()).await;
@@ -196,7 +232,7 @@ async fn texts_of_people_stay_texts() {
         assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
     }
     // What cannot be seen, or turns the text around it, is refused in a sentence.
-    for hidden in ["a\u{0}b", "a\u{202e}b", "a\u{200b}b", "a\u{7}b", "a\u{2066}b"] {
+    for hidden in ["a\u{1}b", "a\u{202e}b", "a\u{200b}b", "a\u{7}b", "a\u{2066}b"] {
         let refused = send(patch(&app, &token, id, &json!({"title": hidden}))).await;
         assert_eq!(refused.json["errors"][0]["detail"], "Control characters are not allowed.", "{hidden:?}");
     }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Body, sessions::SessionResource, tokens::TokenResource};
+use super::{sessions::SessionResource, tokens::TokenResource};
 use crate::{
     AppState,
     accounts::{
@@ -24,7 +24,7 @@ use crate::{
         profile::{self, Belongings},
         recovery::field,
     },
-    http::Problem,
+    http::{Body, Problem},
     playback::{BaseUrl, MediaUrls, PlaybackUrls},
 };
 

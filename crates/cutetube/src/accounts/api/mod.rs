@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    extract::{FromRequest, Request, State},
+    extract::{Request, State},
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -19,7 +19,7 @@ use catalog::{
     accounts::Standing,
     names::{FieldErrors, Refusal},
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -253,18 +253,6 @@ fn one(sentence: impl Into<String>) -> FieldErrors {
 
 fn general(refusal: Refusal) -> AccountError {
     AccountError::Fields(one(refusal.0))
-}
-
-/// The JSON body of a request to `/api/v5`, or why it is none.
-pub(crate) struct Body<T>(pub(crate) T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let Json(body) = Json::from_request(request, state).await?;
-        Ok(Self(body))
-    }
 }
 
 /// Errors of `/api/v5`.

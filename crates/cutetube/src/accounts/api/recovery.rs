@@ -6,14 +6,13 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::Body;
 use crate::{
     AppState,
     accounts::{
         Code, SignedInCaller, Source, parse_password,
         recovery::{self, field},
     },
-    http::Problem,
+    http::{Body, Problem},
 };
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {

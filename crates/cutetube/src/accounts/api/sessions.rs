@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::Body;
 use crate::{
     AppState,
     accounts::{
@@ -18,7 +17,7 @@ use crate::{
         actions::{self, AccountError, TokenPair},
         profile,
     },
-    http::Problem,
+    http::{Body, Problem},
 };
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {

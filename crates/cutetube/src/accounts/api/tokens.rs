@@ -14,14 +14,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{Body, sessions::NO_STORE};
+use super::sessions::NO_STORE;
 use crate::{
     AppState,
     accounts::{
         SignedInCaller,
         profile::{self, Issued, Wish},
     },
-    http::Problem,
+    http::{Body, Problem},
 };
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
