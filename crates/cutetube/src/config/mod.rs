@@ -156,6 +156,11 @@ pub struct Limits {
     pub event_streams: usize,
     /// How long an upload may go without a byte.
     pub upload_stall_seconds: u64,
+    /// How long a client may go without taking a byte of an answer.
+    pub answer_stall_seconds: u64,
+    /// What a client has to send of an upload, or to take of an answer, on average over one of these times, while the
+    /// server waits for it; 0 sets no limit.
+    pub least_bytes_per_second: u64,
     /// How long a client may take to send the headers of a request, and to begin one.
     pub header_seconds: u64,
     /// How long any other request may take to be answered.
@@ -255,6 +260,8 @@ impl Default for Config {
                 concurrent_uploads: 64,
                 event_streams: 1000,
                 upload_stall_seconds: 60,
+                answer_stall_seconds: 60,
+                least_bytes_per_second: 1024,
                 header_seconds: 30,
                 request_seconds: 30,
             },

@@ -2,12 +2,14 @@
 
 mod body;
 mod client_address;
+mod connection;
 mod disposition;
 mod docs;
 mod fields;
 mod health;
 mod layers;
 mod nul;
+mod pace;
 mod problem;
 mod range;
 mod recall;
@@ -38,11 +40,12 @@ pub(crate) use body::Body;
 pub(crate) use client_address::{ClientAddress, ClientNetwork};
 pub(crate) use disposition::inline;
 pub(crate) use fields::Fields;
+pub(crate) use pace::{Pace, Progress, TooSlow};
 pub use problem::Problem;
 pub(crate) use problem::log_internal;
 pub(crate) use recall::RecallableBody;
 pub(crate) use representation::Representation;
-pub(crate) use server::run as serve_connections;
+pub(crate) use server::{Patience, run as serve_connections};
 pub(crate) use stream::{StreamEvent, Streams, last_event_id};
 pub(crate) use v3::{OUR_FAULT, V3, V3Error, V3ErrorBody};
 
@@ -100,7 +103,7 @@ pub(crate) fn wants_page(path: &str, headers: &HeaderMap) -> bool {
 pub async fn serve(state: AppState, listener: TcpListener, stop: CancellationToken) {
     let drain = Duration::from_secs(state.config.server.drain_seconds);
     let (streams, cut_off) = (state.streams.clone(), state.cut_off.clone());
-    let patience = Duration::from_secs(state.config.limits.header_seconds);
+    let patience = Patience::of(&state.config.limits);
     let serving = serve_connections(router(state), listener, patience, stop.clone());
     let deadline = async {
         stop.cancelled().await;

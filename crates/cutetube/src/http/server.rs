@@ -1,7 +1,8 @@
-//! Connections: HTTP/1.1 and HTTP/2 on one port, and how long a client may take to ask.
+//! Connections: HTTP/1.1 and HTTP/2 on one port, and how long a client may take to ask and to listen.
 //!
 //! A client that sends its headers a byte at a time costs a connection for as long as it likes, so there is a time by
-//! which a request has to be complete up to its body. What a body may take is up to whoever reads it.
+//! which a request has to be complete up to its body. What a body may take is up to whoever reads it. A client that
+//! reads its answers a byte at a time is let go in [`Connection`].
 
 use std::{
     convert::Infallible,
@@ -27,11 +28,28 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceExt, service_fn};
 
-/// Answers on `listener` until `stop`; resolves when every request that was begun by then is answered. The headers of
-/// a request have to be there within `patience`, the first ones from when the client connects.
-pub(crate) async fn run(app: Router, listener: TcpListener, patience: Duration, stop: CancellationToken) {
+use super::{connection::Connection, pace::Pace};
+use crate::config::Limits;
+
+/// How long clients are waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Until the headers of a request are there, the first ones from when the client connects.
+    headers: Duration,
+    /// While the client reads.
+    reading: Pace,
+}
+
+impl Patience {
+    pub(crate) fn of(limits: &Limits) -> Self {
+        Self { headers: Duration::from_secs(limits.header_seconds), reading: Pace::of_answers(limits) }
+    }
+}
+
+/// Answers on `listener` until `stop`; resolves when every request that was begun by then is answered.
+pub(crate) async fn run(app: Router, listener: TcpListener, patience: Patience, stop: CancellationToken) {
     let connections = GracefulShutdown::new();
-    let builder = builder(patience);
+    let builder = builder(patience.headers);
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, peer)) => {
@@ -75,7 +93,7 @@ async fn serve(
     app: Router,
     stream: TcpStream,
     peer: SocketAddr,
-    patience: Duration,
+    patience: Patience,
     watcher: Watcher,
 ) {
     // Answers are written in pieces that are as large as they get: there is nothing to wait for.
@@ -88,11 +106,12 @@ async fn serve(
         request.extensions_mut().insert(ConnectInfo(peer));
         app.clone().oneshot(request)
     });
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let stream = TokioIo::new(Connection::new(stream, patience.reading));
+    let connection = builder.serve_connection(stream, TowerToHyperService::new(service));
     let connection = watcher.watch(connection.into_owned());
     // Before a first line there is no version of HTTP, and no timer of that version.
     let never_asks = async {
-        tokio::time::sleep(patience).await;
+        tokio::time::sleep(patience.headers).await;
         if has_asked.load(Ordering::Relaxed) {
             std::future::pending::<Infallible>().await;
         }

@@ -1,6 +1,6 @@
 //! `/metrics`, on the server for everybody and on a listener of its own.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use anyhow::Context;
 use axum::{
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     AppState,
-    http::{Problem, serve_connections},
+    http::{Patience, Problem, serve_connections},
 };
 
 const PATH: &str = "/metrics";
@@ -36,7 +36,7 @@ pub(crate) async fn serve(state: AppState, stop: CancellationToken) -> anyhow::R
     let Some(listen) = state.config.metrics.listen else { return Ok(()) };
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on `{listen}`"))?;
     tracing::info!("metrics are on http://{}{PATH}", listener.local_addr()?);
-    let patience = Duration::from_secs(state.config.limits.header_seconds);
+    let patience = Patience::of(&state.config.limits);
     let app = Router::new().route(PATH, get(own)).with_state(state);
     serve_connections(app, listener, patience, stop).await;
     Ok(())

@@ -21,7 +21,10 @@ use super::{
     sniff,
 };
 use crate::{
-    AppState, ambient, blobs::StorageKey, config::Verification, http::log_internal,
+    AppState, ambient,
+    blobs::StorageKey,
+    config::Verification,
+    http::{Pace, log_internal},
     pipeline::blob_source::BlobSource,
 };
 
@@ -81,7 +84,7 @@ pub(crate) async fn receive(
     let id = ambient::id(VideoId::new);
     let limits = &state.config.limits;
     let longest = admission.quota.bytes_left().unwrap_or(u64::MAX).min(limits.upload_bytes);
-    let receiving = form::receive(parts, Duration::from_secs(limits.upload_stall_seconds), |extension| {
+    let receiving = form::receive(parts, Pace::of_uploads(limits), |extension| {
         let key = StorageKey::Source { video: id, extension };
         async move { state.blobs.writer(&key, longest).await.map(Sink::Store) }
     });

@@ -1,9 +1,9 @@
 //! The multipart form of an upload, read once, in whatever order its fields come.
 
-use std::{borrow::Cow, future::Future, time::Duration};
+use std::{borrow::Cow, future::Future};
 
 use axum::{
-    extract::multipart::{Field, Multipart, MultipartError},
+    extract::multipart::{Field, Multipart},
     http::StatusCode,
 };
 use bytes::Bytes;
@@ -14,10 +14,10 @@ use catalog::{
 
 use sha2::{Digest, Sha256};
 
-use super::{sink::Sink, sniff};
+use super::{client::Client, sink::Sink, sniff};
 use crate::{
     blobs::{BlobError, Stored},
-    http::{OUR_FAULT, log_internal},
+    http::{OUR_FAULT, Pace, log_internal},
 };
 
 /// A form whose every field is fine. The file is written but does not exist yet: [`Sink::finish`] makes it.
@@ -66,18 +66,18 @@ const MOST_FIELDS: usize = 32;
 pub(super) const LONGEST_BESIDES: u64 = 2 << 20;
 
 /// Reads `parts` to the end. `open` starts writing the file when its name is known; no more is held in memory than
-/// the writer holds. A client that sends nothing for `patience` is given up.
+/// the writer holds. A client that falls behind `pace` is given up.
 pub(super) async fn receive<F: Future<Output = Result<Sink, BlobError>>>(
-    parts: Multipart,
-    patience: Duration,
+    mut parts: Multipart,
+    pace: Pace,
     open: impl FnOnce(SourceExtension) -> F,
 ) -> Result<Form, Rejection> {
-    let mut reading = Reading { parts, patience };
+    let mut client = Client::new(pace);
     let mut open = Some(open);
     let (mut title, mut description, mut duration, mut file) = (None, None, None, None);
     let (mut tags, mut visibility, mut protection) = (Tags::default(), Visibility::Public, Protection::None);
     let mut fields = 0;
-    while let Some(mut field) = reading.next_field().await? {
+    while let Some(mut field) = client.next_field(&mut parts).await? {
         fields += 1;
         if fields > MOST_FIELDS {
             return Err(Rejection::new(StatusCode::BAD_REQUEST, "The form has too many fields."));
@@ -85,34 +85,34 @@ pub(super) async fn receive<F: Future<Output = Result<Sink, BlobError>>>(
         // An owned name: the field is read while it is matched on.
         match field.name().unwrap_or_default().to_owned().as_str() {
             "title" => {
-                let typed = text("title", &mut field, patience).await?;
+                let typed = text("title", &mut field, &mut client).await?;
                 title = Some(parse("title", &typed, Title::parse)?);
             }
             "description" => {
-                let typed = text("description", &mut field, patience).await?;
+                let typed = text("description", &mut field, &mut client).await?;
                 description = Some(parse("description", &typed, Description::parse)?);
             }
             "duration" => {
-                let typed = text("duration", &mut field, patience).await?;
+                let typed = text("duration", &mut field, &mut client).await?;
                 duration = Some(parse("duration", &typed, ClaimedDuration::parse)?);
             }
             "protection" => {
-                let typed = text("protection", &mut field, patience).await?;
+                let typed = text("protection", &mut field, &mut client).await?;
                 protection = parse("protection", &typed, parse_protection)?;
             }
             "tags" => {
-                let typed = text("tags", &mut field, patience).await?;
+                let typed = text("tags", &mut field, &mut client).await?;
                 tags = parse("tags", &typed, Tags::parse_line)?;
             }
             "visibility" => {
-                let typed = text("visibility", &mut field, patience).await?;
+                let typed = text("visibility", &mut field, &mut client).await?;
                 visibility = parse("visibility", typed.trim(), Visibility::parse)?;
             }
             "video" => {
                 let open = open.take().ok_or_else(|| Rejection::video("There is more than one file."))?;
-                file = Some(receive_file(field, patience, open).await?);
+                file = Some(receive_file(field, &mut client, open).await?);
             }
-            _ => skip(&mut field, patience).await?,
+            _ => skip(&mut field, &mut client).await?,
         }
     }
     let file = file
@@ -177,21 +177,10 @@ impl From<BlobError> for Rejection {
     }
 }
 
-struct Reading {
-    parts: Multipart,
-    patience: Duration,
-}
-
-impl Reading {
-    async fn next_field(&mut self) -> Result<Option<Field<'_>>, Rejection> {
-        within(self.patience, self.parts.next_field()).await
-    }
-}
-
 /// The whole of a short field.
-async fn text(name: &'static str, field: &mut Field<'_>, patience: Duration) -> Result<String, Rejection> {
+async fn text(name: &'static str, field: &mut Field<'_>, client: &mut Client) -> Result<String, Rejection> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = within(patience, field.chunk()).await? {
+    while let Some(chunk) = client.chunk(field).await? {
         if bytes.len() + chunk.len() > LONGEST_TEXT {
             return Err(Rejection::field(name, format!("This field is longer than {LONGEST_TEXT} bytes.")));
         }
@@ -201,9 +190,9 @@ async fn text(name: &'static str, field: &mut Field<'_>, patience: Duration) -> 
 }
 
 /// A field that nobody asked for is read past, as long as it is a short one.
-async fn skip(field: &mut Field<'_>, patience: Duration) -> Result<(), Rejection> {
+async fn skip(field: &mut Field<'_>, client: &mut Client) -> Result<(), Rejection> {
     let mut len = 0;
-    while let Some(chunk) = within(patience, field.chunk()).await? {
+    while let Some(chunk) = client.chunk(field).await? {
         len += chunk.len();
         if len > LONGEST_TEXT {
             return Err(Rejection::new(
@@ -217,7 +206,7 @@ async fn skip(field: &mut Field<'_>, patience: Duration) -> Result<(), Rejection
 
 async fn receive_file<F: Future<Output = Result<Sink, BlobError>>>(
     mut field: Field<'_>,
-    patience: Duration,
+    client: &mut Client,
     open: impl FnOnce(SourceExtension) -> F,
 ) -> Result<ReceivedFile, Rejection> {
     let file_name = field.file_name().unwrap_or_default().to_owned();
@@ -225,7 +214,7 @@ async fn receive_file<F: Future<Output = Result<Sink, BlobError>>>(
     let mut head = Vec::new();
     let mut sink: Option<Sink> = None;
     let mut open = Some(open);
-    while let Some(chunk) = within(patience, field.chunk()).await? {
+    while let Some(chunk) = client.chunk(&mut field).await? {
         match &mut sink {
             Some(sink) => sink.write(chunk).await?,
             None => {
@@ -259,16 +248,4 @@ fn parse_protection(typed: &str) -> Result<Protection, Refusal> {
 
 fn parse<T>(field: &'static str, typed: &str, parse: fn(&str) -> Result<T, Refusal>) -> Result<T, Rejection> {
     parse(typed).map_err(|Refusal(sentence)| Rejection::field(field, sentence))
-}
-
-async fn within<T>(
-    patience: Duration,
-    reading: impl Future<Output = Result<T, MultipartError>>,
-) -> Result<T, Rejection> {
-    match tokio::time::timeout(patience, reading).await {
-        Ok(read) => {
-            read.map_err(|error| Rejection::new(error.status(), "The upload ended early or is not a form."))
-        }
-        Err(_) => Err(Rejection::new(StatusCode::REQUEST_TIMEOUT, "The upload stalled and was given up.")),
-    }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod actions;
 pub(crate) mod api;
+mod client;
 mod form;
 mod once;
 mod sink;

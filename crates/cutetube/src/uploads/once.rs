@@ -1,7 +1,5 @@
 //! Uploads under an idempotency key.
 
-use std::time::Duration;
-
 use axum::{extract::Multipart, http::StatusCode};
 use catalog::{
     idempotency::{self, HOLD, Hold, Standing},
@@ -16,7 +14,10 @@ use super::{
     form::{self, Form},
     sink::Sink,
 };
-use crate::{AppState, http::log_internal};
+use crate::{
+    AppState,
+    http::{Pace, log_internal},
+};
 
 /// Receives a video unless the key stands for one already; then what is sent is only compared with what was sent for
 /// that, and thrown away.
@@ -49,7 +50,7 @@ async fn replay(
 ) -> Result<Video, Rejection> {
     let limits = &state.config.limits;
     let open = |_| async { Ok(Sink::nothing(limits.upload_bytes)) };
-    let form = form::receive(parts, Duration::from_secs(limits.upload_stall_seconds), open).await?;
+    let form = form::receive(parts, Pace::of_uploads(limits), open).await?;
     let Form { said, file } = form;
     let stored = file.sink.finish().await?;
     if said.fingerprint(&file.name, &stored) != fingerprint {

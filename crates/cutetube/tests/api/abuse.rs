@@ -271,6 +271,35 @@ async fn headers_that_drip_are_not_waited_for() {
     timeout(PATIENCE, dripping).await.expect("the server closes");
 }
 
+/// Neither who takes nothing of an answer, nor who takes a little now and then, keeps a connection and what is written
+/// to it.
+#[tokio::test]
+async fn whoever_hardly_reads_is_let_go() {
+    let app = TestApp::start_with(Database::sqlite(), |config| {
+        config.limits.answer_stall_seconds = 1;
+        config.limits.least_bytes_per_second = 100 << 20;
+    })
+    .await;
+    for bytes_at_once in [0, 1, 100_000] {
+        let mut connection = connect(&app).await;
+        // More than the kernel keeps for both ends.
+        let requests = "GET /doc/openapi.json HTTP/1.1\r\nhost: x\r\n\r\n".repeat(500);
+        connection.write_all(requests.as_bytes()).await.unwrap();
+        let mut taken = vec![0; bytes_at_once];
+        let reading = async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(50));
+            loop {
+                ticks.tick().await;
+                let is_over = connection.read_exact(&mut taken).await.is_err();
+                if is_over || connection.write_all(b"x").await.is_err() {
+                    return;
+                }
+            }
+        };
+        timeout(PATIENCE, reading).await.unwrap_or_else(|_| panic!("{bytes_at_once} at once is enough"));
+    }
+}
+
 #[tokio::test]
 async fn a_form_that_does_not_come_is_not_waited_for() {
     let app = TestApp::start_with(Database::sqlite(), |config| config.limits.request_seconds = 1).await;

@@ -223,6 +223,37 @@ async fn a_stalled_upload_is_given_up() {
     until(|| app.files() == 0).await;
 }
 
+/// A byte now and then does not keep a place among the uploads.
+#[tokio::test]
+async fn an_upload_that_drips_is_given_up() {
+    let app = TestApp::start_with(Database::sqlite(), |config| {
+        config.limits.upload_stall_seconds = 1;
+        config.limits.least_bytes_per_second = 10_000;
+    })
+    .await;
+    let token = app.sign_up("ada").await;
+    let ticks = || {
+        stream::unfold(tokio::time::interval(Duration::from_millis(20)), async |mut ticks| {
+            ticks.tick().await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(b"x")), ticks))
+        })
+    };
+    let (start, _) = padded_clip(1 << 20);
+    let file = stream::StreamExt::chain(stream::iter([Ok(Bytes::from(start))]), ticks());
+    let forms = [
+        Form::new()
+            .text("title", "T")
+            .part("video", Part::stream(Body::wrap_stream(file)).file_name("a.mp4")),
+        Form::new().part("title", Part::stream(Body::wrap_stream(ticks()))),
+        Form::new().part("nobody_asked", Part::stream(Body::wrap_stream(ticks()))),
+    ];
+    for form in forms {
+        let answer = app.upload(&token, form).await;
+        assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT, "{answer:?}");
+    }
+    until(|| app.files() == 0).await;
+}
+
 #[tokio::test]
 async fn more_uploads_than_slots_are_asked_to_come_back() {
     let app = TestApp::start_with(Database::sqlite(), |config| config.limits.concurrent_uploads = 0).await;
