@@ -11,6 +11,24 @@ pub(crate) fn unix_time() -> Duration {
     now.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
+/// What a server takes for the time where something ends: the time, unless a test has set it ahead.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Clock {
+    ahead: Duration,
+}
+
+impl Clock {
+    /// One that goes ahead.
+    pub(crate) fn ahead(by: Duration) -> Self {
+        Self { ahead: by }
+    }
+
+    /// Seconds since 1970.
+    pub(crate) fn seconds(self) -> u64 {
+        unix_time().saturating_add(self.ahead).as_secs()
+    }
+}
+
 /// What people call this machine; empty when it does not say.
 pub(crate) fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

@@ -14,7 +14,7 @@ use transcode::{
 use crate::{
     accounts::{Passwords, Tokens},
     admin::{self, actions::Overview},
-    ambient,
+    ambient::{self, Clock},
     blobs::BlobStore,
     config::{self, Config, Role, Sandbox, Secret},
     http::Streams,
@@ -34,6 +34,8 @@ pub struct AppState {
     pub(crate) blobs: BlobStore,
     pub(crate) passwords: Passwords,
     pub(crate) tokens: Arc<Tokens>,
+    /// When tokens end.
+    pub(crate) clock: Clock,
     /// Opens media that are not for everybody.
     pub(crate) paths: PathSigner,
     /// Cancelled when requests that still run are not waited for any longer.
@@ -76,12 +78,18 @@ impl AppState {
             db,
             passwords: Passwords::new(cores)?,
             tokens: Arc::new(Tokens::new(&secret, &config.accounts)),
+            clock: Clock::default(),
             paths: PathSigner::new(&secret, &config.delivery),
             cut_off: CancellationToken::new(),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),
             toolchain: locate_toolchain(&config, search_path).map(Arc::new),
             config: Arc::new(config),
         })
+    }
+
+    /// The same for a server whose clock goes ahead, so that a test sees tokens end without waiting for it.
+    pub fn ahead(self, by: Duration) -> Self {
+        Self { clock: Clock::ahead(by), ..self }
     }
 }
 

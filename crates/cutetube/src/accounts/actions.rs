@@ -139,7 +139,7 @@ pub(crate) async fn log_in(
 
 /// Exchanges a refresh token, once; used twice, it ends its session.
 pub(crate) async fn refresh(state: &AppState, token: &str) -> Result<TokenPair, AccountError> {
-    let subject = state.tokens.verify(TokenKind::Refresh, token, now())?;
+    let subject = state.tokens.verify(TokenKind::Refresh, token, state.clock.seconds())?;
     let next = issue_pair(state, subject);
     let lifetime = state.tokens.lifetime(TokenKind::Refresh);
     match sessions::rotate(&state.db, &hash(token), &hash(&next.refresh), lifetime).await? {
@@ -158,7 +158,7 @@ pub(crate) async fn authenticate(
     kind: TokenKind,
     token: &str,
 ) -> Result<Caller, AccountError> {
-    let subject = state.tokens.verify(kind, token, now())?;
+    let subject = state.tokens.verify(kind, token, state.clock.seconds())?;
     let session = sessions::session(&state.db, subject.session).await?.ok_or(AccountError::SessionEnded)?;
     let user = accounts::user(&state.db, session.user_id).await?;
     let user = user.filter(|user| user.standing == Standing::Active).ok_or(AccountError::SessionEnded)?;
@@ -233,15 +233,11 @@ fn issue_pair(state: &AppState, subject: Subject) -> TokenPair {
 
 fn issue(state: &AppState, kind: TokenKind, subject: Subject) -> String {
     let id = Builder::from_random_bytes(ambient::random()).into_uuid();
-    state.tokens.issue(kind, subject, now(), id)
+    state.tokens.issue(kind, subject, state.clock.seconds(), id)
 }
 
 fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
-}
-
-fn now() -> u64 {
-    ambient::unix_time().as_secs()
 }
 
 impl From<catalog::Error> for AccountError {

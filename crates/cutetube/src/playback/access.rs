@@ -11,7 +11,7 @@ use catalog::{
 };
 
 use super::{MediaAddress, Target, signing::Scope};
-use crate::{AppState, accounts::Visitor, ambient, blobs::Caching};
+use crate::{AppState, accounts::Visitor, blobs::Caching};
 
 /// Why a request may have what it asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(super) async fn grant(
     let plays = video.state == VideoState::Ready;
     if let Some(token) = address.token {
         let scope = Scope::of(video).filter(|_| plays);
-        let left = scope.and_then(|scope| state.paths.check(token, scope, ambient::unix_time().as_secs()));
+        let left = scope.and_then(|scope| state.paths.check(token, scope, state.clock.seconds()));
         return Ok(left.map(|seconds| Grant::Address { seconds }));
     }
     let is_passed_on = matches!(address.target, Target::Source(_) | Target::FlatManifest(_));

@@ -20,7 +20,7 @@ use super::{
     signing::Scope,
 };
 use crate::{
-    AppState, ambient,
+    AppState,
     blobs::{BlobError, Caching, MediaObject, StorageKey},
     http::{Problem, Representation, inline},
 };
@@ -194,7 +194,7 @@ async fn flat_manifest(state: &AppState, video: &Video, grant: Grant) -> Result<
         Grant::Everybody if video.visibility == videos::Visibility::Public => String::new(),
         Grant::Address { .. } => String::new(),
         Grant::Everybody | Grant::Visitor => {
-            let token = Some(state.paths.sign(scope, ambient::unix_time().as_secs()));
+            let token = Some(state.paths.sign(scope, state.clock.seconds()));
             let here = MediaAddress { token, target: Target::FlatManifest(video.id) }.to_string();
             let folder = here.trim_start_matches('/').trim_end_matches("manifest.mpd").to_owned();
             // From `/app/v2/dash/{id}/` up to the root, wherever that is.

@@ -20,7 +20,6 @@ use super::{
 use crate::{
     AppState,
     accounts::Code,
-    ambient,
     blobs::{Flavour, MediaObject},
     config::Config,
     http::Problem,
@@ -167,7 +166,7 @@ impl MediaUrls {
         let token = match video.visibility {
             Visibility::Public => None,
             Visibility::Unlisted | Visibility::Private => {
-                Some(state.paths.sign(scope, ambient::unix_time().as_secs()))
+                Some(state.paths.sign(scope, state.clock.seconds()))
             }
         };
         let prefix = prefix.trim_end_matches('/').to_owned();

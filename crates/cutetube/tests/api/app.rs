@@ -66,10 +66,24 @@ impl TestApp {
         Self::serve(config, self.folder.clone(), self.database.clone()).await
     }
 
+    /// The same, at a later time.
+    pub(crate) async fn start_another_after(&self, time: Duration) -> Self {
+        Self::serve_ahead(self.config.clone(), self.folder.clone(), self.database.clone(), time).await
+    }
+
     async fn serve(config: Config, folder: Arc<TempDir>, database: Arc<Database>) -> Self {
+        Self::serve_ahead(config, folder, database, Duration::ZERO).await
+    }
+
+    async fn serve_ahead(
+        config: Config,
+        folder: Arc<TempDir>,
+        database: Arc<Database>,
+        ahead: Duration,
+    ) -> Self {
         let db = Db::connect(&db::Settings::new(database.url().parse().unwrap())).await.unwrap();
         let blobs = BlobStore::open(&config.storage_url(), &config.storage.s3).unwrap();
-        let state = AppState::open(config.clone(), "".as_ref()).await.unwrap();
+        let state = AppState::open(config.clone(), "".as_ref()).await.unwrap().ahead(ahead);
         let paths = paths_of(&http::router(state.clone()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

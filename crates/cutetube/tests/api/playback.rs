@@ -1,6 +1,7 @@
 //! The file itself (v1), flat names (v2), signed paths, and the choice between what there is.
 
 use catalog::videos::Visibility;
+use cutetube::config::{S3, Secret};
 use reqwest::{Response, StatusCode, header};
 use serde_json::Value;
 use testbed::Database;
@@ -101,7 +102,7 @@ async fn tokens_of_another_server_open_nothing() {
     let other = app
         .start_another_with(|config| {
             config.accounts.signing_secret =
-                Some(cutetube::config::Secret::new("another secret of thirty-two bytes".to_owned()));
+                Some(Secret::new("another secret of thirty-two bytes".to_owned()));
         })
         .await;
     let id = published(&app, Visibility::Unlisted).await;
@@ -112,6 +113,28 @@ async fn tokens_of_another_server_open_nothing() {
     assert_eq!(get(&app, &ours).await.status(), StatusCode::OK);
     assert_eq!(get(&app, &theirs.replace(&other.url, &app.url)).await.status(), StatusCode::NOT_FOUND);
     drop(token);
+}
+
+/// An address that a player was given is good for its time, and for nobody afterwards; a new one is given then.
+#[tokio::test]
+async fn an_address_ends_with_its_time() {
+    let app = TestApp::start(Database::sqlite()).await;
+    app.sign_up("ada").await;
+    let id = published(&app, Visibility::Unlisted).await;
+    let told = async |app: &TestApp| {
+        let answer = app.get_json(&format!("/api/v5/videos/{id}")).await.json;
+        answer["playback"]["dash"].as_str().unwrap().strip_prefix(&app.url).unwrap().to_owned()
+    };
+    let manifest = told(&app).await;
+    let segment = manifest.replace("mp4/manifest.mpd", "audio/1.m4s");
+    for (hours, status) in [(0, StatusCode::OK), (11, StatusCode::OK), (13, StatusCode::NOT_FOUND)] {
+        let later = app.start_another_after(std::time::Duration::from_secs(hours * 3600)).await;
+        for path in [&manifest, &segment] {
+            assert_eq!(later.get(path).send().await.unwrap().status(), status, "after {hours} hours: {path}");
+        }
+        let anew = told(&later).await;
+        assert_eq!(later.get(&anew).send().await.unwrap().status(), StatusCode::OK, "after {hours} hours");
+    }
 }
 
 /// Whoever has the link may watch; nobody finds it.
@@ -156,7 +179,27 @@ async fn what_is_not_public_comes_from_this_server() {
 
 #[tokio::test]
 async fn the_file_is_sent_as_it_was_uploaded() {
-    let app = TestApp::start(Database::sqlite()).await;
+    check_the_file(TestApp::start(Database::sqlite()).await).await;
+}
+
+/// What the store answers is passed on piece by piece; what clients see is the same.
+#[tokio::test]
+async fn the_file_is_sent_from_s3_as_from_a_disk() {
+    let bucket = testbed::S3Bucket::shared();
+    let app = TestApp::start_with(Database::sqlite(), |config| {
+        config.storage.url = Some(bucket.url.clone());
+        config.storage.s3 = S3 {
+            endpoint: Some(bucket.endpoint.clone()),
+            access_key_id: Some(bucket.access_key_id.to_owned()),
+            secret_access_key: Some(Secret::new(bucket.secret_access_key.to_owned())),
+            ..S3::default()
+        };
+    })
+    .await;
+    check_the_file(app).await;
+}
+
+async fn check_the_file(app: TestApp) {
     app.sign_up("ada").await;
     let path = format!("/app/stream/{}/", published(&app, Visibility::Public).await);
     let whole = app.get(&path).send().await.unwrap();
@@ -173,22 +216,32 @@ async fn the_file_is_sent_as_it_was_uploaded() {
     );
     assert_eq!(&*whole.bytes().await.unwrap(), SOURCE);
 
-    for (headers, status, range) in [
-        (vec![("range", "bytes=4-7")], 206, "bytes 4-7/27"),
-        (vec![("range", "bytes=-8")], 206, "bytes 19-26/27"),
-        (vec![("range", "bytes=27-")], 416, "bytes */27"),
-        (vec![("range", "bytes=0-1,5-6")], 206, ""),
-        (vec![("range", "bytes=4-7"), ("if-range", &tag)], 206, "bytes 4-7/27"),
-        (vec![("range", "bytes=4-7"), ("if-range", &date)], 206, "bytes 4-7/27"),
-        (vec![("range", "bytes=4-7"), ("if-range", "\"other\"")], 200, ""),
-        (vec![("if-none-match", &tag)], 304, ""),
-        (vec![("if-modified-since", &date)], 304, ""),
+    for (headers, status, range, body) in [
+        (vec![("range", "bytes=4-7")], 206, "bytes 4-7/27", Some(&SOURCE[4..8])),
+        (vec![("range", "bytes=-8")], 206, "bytes 19-26/27", Some(&SOURCE[19..])),
+        (vec![("range", "bytes=27-")], 416, "bytes */27", None),
+        (vec![("range", "bytes=0-1,5-6")], 206, "", None),
+        (vec![("range", "bytes=4-7"), ("if-range", &tag)], 206, "bytes 4-7/27", Some(&SOURCE[4..8])),
+        (vec![("range", "bytes=4-7"), ("if-range", &date)], 206, "bytes 4-7/27", Some(&SOURCE[4..8])),
+        (vec![("range", "bytes=4-7"), ("if-range", "\"other\"")], 200, "", Some(SOURCE)),
+        (vec![("if-none-match", &tag)], 304, "", Some(b"")),
+        (vec![("if-modified-since", &date)], 304, "", Some(b"")),
     ] {
         let request =
             headers.iter().fold(app.get(&path), |request, (name, value)| request.header(*name, *value));
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), status, "{headers:?}");
         assert_eq!(header_of(&answer, header::CONTENT_RANGE), range, "{headers:?}");
+        let sent = answer.bytes().await.unwrap();
+        match body {
+            Some(body) => assert_eq!(&*sent, body, "{headers:?}"),
+            None if status == 206 => {
+                let sent = String::from_utf8_lossy(&sent);
+                let parts = ["bytes 0-1/27\r\n\r\nth\r\n", "bytes 5-6/27\r\n\r\nil\r\n"];
+                assert!(parts.iter().all(|part| sent.contains(part)), "{sent}");
+            }
+            None => {}
+        }
     }
 }
 

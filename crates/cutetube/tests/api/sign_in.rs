@@ -47,6 +47,29 @@ async fn whoever_guesses_is_slowed_down(database: Database) {
     );
 }
 
+/// A page that was open for a day is asked to renew its tokens, and one that was open for a year to log in.
+#[tokio::test]
+async fn tokens_end_with_their_time() {
+    let app = TestApp::start(Database::sqlite()).await;
+    app.sign_up("ada").await;
+    let tokens: serde_json::Value = log_in(&app, "ada", "correct horse").await.json().await.unwrap();
+    let token = |kind: &str| tokens["user"]["token"][kind].as_str().unwrap().to_owned();
+    for (hours, access, refresh) in [
+        (0, StatusCode::OK, None),
+        (24, StatusCode::UNAUTHORIZED, Some(StatusCode::OK)),
+        (24 * 366, StatusCode::UNAUTHORIZED, Some(StatusCode::UNAUTHORIZED)),
+    ] {
+        let later = app.start_another_after(Duration::from_secs(hours * 3600)).await;
+        let me = later.get("/api/v5/me").bearer_auth(token("access")).send().await.unwrap();
+        assert_eq!(me.status(), access, "after {hours} hours");
+        let body = json!({ "refresh": token("refresh") });
+        if let Some(expected) = refresh {
+            let renewed = later.post("/api/v5/auth/refresh").json(&body).send().await.unwrap();
+            assert_eq!(renewed.status(), expected, "after {hours} hours");
+        }
+    }
+}
+
 /// With a wide margin, because the machine has other things to do: without the decoy hash the ratio is about a hundred.
 #[tokio::test]
 async fn it_takes_as_long_whether_the_account_exists_or_not() {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it fails")]
 
+mod accounts;
 mod clip;
 mod crowd;
 mod deletion;

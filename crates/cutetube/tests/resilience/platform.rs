@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(150);
 /// What lasts longer than a process.
 pub(crate) struct Platform {
     pub(crate) db: Db,
-    client: Client,
+    pub(crate) client: Client,
     token: String,
     folder: TempDir,
     database: Database,
