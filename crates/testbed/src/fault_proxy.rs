@@ -13,6 +13,8 @@ use tokio::{
     task::AbortHandle,
 };
 
+use crate::http::{content_length, read_head};
+
 /// Passes HTTP/1.1 requests on, except for those that it was told to spoil. It lives as long as its runtime does.
 #[derive(Debug)]
 pub struct FaultProxy {
@@ -130,27 +132,4 @@ async fn serve(mut client: TcpStream, server: &str, plan: &Mutex<Plan>) -> io::R
     };
     copy(&mut upstream.take(most), &mut client).await?;
     Ok(())
-}
-
-/// The head with the empty line that ends it, and what has come of the body.
-async fn read_head(client: &mut TcpStream) -> io::Result<Option<(String, Vec<u8>)>> {
-    const END: &[u8] = b"\r\n\r\n";
-    let mut read = Vec::new();
-    loop {
-        if let Some(end) = read.windows(END.len()).position(|bytes| bytes == END) {
-            let body = read.split_off(end + END.len());
-            return Ok(Some((String::from_utf8_lossy(&read).into_owned(), body)));
-        }
-        if client.read_buf(&mut read).await? == 0 {
-            return Ok(None);
-        }
-    }
-}
-
-fn content_length(head: &str) -> usize {
-    let value = |line: &str| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok()).flatten()
-    };
-    head.lines().find_map(value).unwrap_or(0)
 }

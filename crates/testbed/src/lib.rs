@@ -6,10 +6,14 @@
 //! One PostgreSQL and one S3 server serve a whole test process; every test gets a database and a bucket's prefix of its
 //! own in them. The servers end with the process, however that ends: a shell holds one end of a pipe, and when the
 //! other end closes it stops the server and removes its folder. A test that wants to see a server die starts its own.
+//!
+//! Of services that nobody can install here, of vendors of licences, there are stubs, written from specifications.
 
 mod fault_proxy;
 mod forwarder;
+mod http;
 mod keeper;
+mod licence_server;
 mod mailbox;
 mod peer;
 mod pg_server;
@@ -17,6 +21,7 @@ mod ports;
 mod postgres;
 mod rabbitmq;
 mod s3;
+mod speke;
 
 use std::net::SocketAddr;
 
@@ -24,12 +29,15 @@ use tempfile::TempDir;
 
 pub use fault_proxy::{Fault, FaultProxy};
 pub use forwarder::Forwarder;
+pub use http::{HttpRequest, StubReply};
+pub use licence_server::LicenceServer;
 pub use mailbox::Mailbox;
 pub use peer::{Peer, peer_argument};
 pub use pg_server::PgServer;
 pub use postgres::find_postgres;
 pub use rabbitmq::rabbitmq_port;
 pub use s3::{READ_ONLY, S3Bucket, S3Server};
+pub use speke::{SpekeServer, SpekeTwist};
 
 /// An empty database for one test.
 #[derive(Debug)]

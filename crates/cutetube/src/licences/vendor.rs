@@ -221,3 +221,6 @@ fn safe_type(content_type: Option<&str>) -> &'static str {
     let essence = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
     TYPES.into_iter().find(|known| known.eq_ignore_ascii_case(essence)).unwrap_or(BINARY)
 }
+
+#[cfg(test)]
+mod tests;

@@ -82,7 +82,7 @@ pub(crate) enum CpixError {
     Encrypted(KeyId),
     #[error("the key `{0}` is not 16 bytes in base64")]
     NoKey(KeyId),
-    #[error("the vector of the key `{0}` is not 16 bytes in base64")]
+    #[error("the key `{0}` has no vector of 16 bytes in base64")]
     NoVector(KeyId),
     #[error("the header of the key `{id}` for `{system}` {problem}")]
     NoHeader { id: KeyId, system: VendorSystem, problem: HeaderProblem },

@@ -3,6 +3,8 @@
 //! [SPEKE 2.0]: https://docs.aws.amazon.com/speke/latest/documentation/the-speke-api-v2.html
 
 mod cpix;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use reqwest::{
     header::{self, HeaderMap, HeaderValue},
 };
 
-#[expect(unused_imports, reason = "whoever asks for keys names it")]
+#[cfg_attr(not(test), expect(unused_imports, reason = "whoever asks for keys names it"))]
 pub(crate) use cpix::AskedKey;
 pub(crate) use cpix::{CpixError, KeyRequest, VendorKey};
 
