@@ -228,6 +228,8 @@ fn lookup<'a>(tree: &'a Dict, dotted: &str) -> Option<&'a Value> {
     match (tree.get(first), rest) {
         (found, None) => found,
         (Some(Value::Dict(_, inner)), Some(rest)) => lookup(inner, rest),
+        // A section that is not set does not say what is in it; a `_FILE` may fill it all the same.
+        (Some(unset @ Value::Empty(..)), Some(_)) => Some(unset),
         _ => None,
     }
 }
@@ -323,6 +325,21 @@ mod tests {
         let config = check("", &[("CUTETUBE_DATABASE__URL_FILE", &path)]).unwrap();
         assert_eq!(config.database_url().expose(), "postgres://u:p@h/d");
         assert_eq!(format!("{:?}", config.database_url()), "Secret(…)");
+    }
+
+    #[test]
+    fn what_is_in_a_section_that_is_not_set_can_come_from_a_file() {
+        let unset = Value::Empty(figment::value::Tag::Default, figment::value::Empty::None);
+        let section = Dict::from([("widevine".to_owned(), unset)]);
+        let known = Dict::from([("drm".to_owned(), Value::from(section))]);
+        assert!(lookup(&known, "drm.widevine.headers").is_some());
+        assert!(lookup(&known, "drm.fairplay.headers").is_none());
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"X-Token: 1\n").unwrap();
+        let path = file.path().display().to_string();
+        let layer = variable_layer("CUTETUBE_DRM__WIDEVINE__HEADERS_FILE", &path, &known).unwrap().unwrap();
+        let values = lookup(&layer.values, "drm.widevine.headers").and_then(Value::as_str);
+        assert_eq!(values, Some("X-Token: 1"));
     }
 
     #[test]

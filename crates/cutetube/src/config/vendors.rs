@@ -55,7 +55,7 @@ impl Vendor {
     }
 
     /// The first setting that cannot work, and why. No value is repeated.
-    #[expect(dead_code, reason = "the settings are not part of the configuration yet")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the settings are not part of the configuration yet"))]
     pub(super) fn problem(&self, system: VendorSystem) -> Option<(&'static str, String)> {
         let [url, headers, timeout] = match system {
             VendorSystem::Widevine => {
@@ -86,7 +86,7 @@ impl Speke {
     }
 
     /// The first setting that cannot work, and why. No value is repeated.
-    #[expect(dead_code, reason = "the settings are not part of the configuration yet")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the settings are not part of the configuration yet"))]
     pub(super) fn problem(&self) -> Option<(&'static str, String)> {
         let sentence = |key, found: Option<String>| found.map(|sentence| (key, sentence));
         let no_systems =
@@ -263,4 +263,86 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> 
     }
 
     deserializer.deserialize_any(Seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use figment::{
+        Figment,
+        providers::{Format, Toml},
+    };
+
+    use super::*;
+
+    fn vendor(toml: &str) -> Result<Vendor, String> {
+        let vendor: Vendor =
+            Figment::from(Toml::string(toml)).extract().map_err(|error| error.to_string())?;
+        match vendor.problem(VendorSystem::Widevine) {
+            Some((key, problem)) => Err(format!("{key}: {problem}")),
+            None => Ok(vendor),
+        }
+    }
+
+    fn speke(toml: &str) -> Result<Speke, String> {
+        let speke: Speke = Figment::from(Toml::string(toml)).extract().map_err(|error| error.to_string())?;
+        match speke.problem() {
+            Some((key, problem)) => Err(format!("{key}: {problem}")),
+            None => Ok(speke),
+        }
+    }
+
+    #[test]
+    fn text_of_a_variable_says_the_same_as_a_table() {
+        let table = vendor(
+            "url = 'https://v.example.org/'\ntimeout_seconds = 7\n\
+             [headers]\nAuthorization = 'Bearer a:b'\nX-Video = '{\"id\":\"{video}\",\"for\":{seconds}}'",
+        )
+        .unwrap();
+        let text = vendor(
+            "url = 'https://v.example.org/'\ntimeout_seconds = '7'\n\
+             headers = \"\"\"\nAuthorization: Bearer a:b\n\nX-Video: {\"id\":\"{video}\",\"for\":{seconds}}\n\"\"\"",
+        )
+        .unwrap();
+        assert_eq!(table.headers, text.headers);
+        assert_eq!((table.timeout_seconds, text.timeout_seconds), (7, 7));
+        assert_eq!(text.headers["Authorization"].expose(), "Bearer a:b");
+        assert!(!format!("{text:?}").contains("Bearer"));
+        let plain = vendor("url = 'http://127.0.0.1:1/'").unwrap();
+        assert_eq!((plain.headers.len(), plain.timeout_seconds), (0, 10));
+
+        let one = speke("url = 'http://[::1]:1/'\nsystems = 'fairplay, widevine'").unwrap();
+        let other = speke("url = 'https://k.example.org'\nsystems = ['widevine', 'fairplay']").unwrap();
+        assert_eq!(one.systems, other.systems);
+        assert_eq!(speke("url = 'http://localhost/'").unwrap().systems, VendorSystem::ALL);
+    }
+
+    #[test]
+    fn what_cannot_work_is_said_without_the_secret() {
+        let of_vendor = [
+            "url = 'licences'",
+            "url = 'ftp://v.example.org/'",
+            "url = 'https://me:hush@v.example.org/'",
+            "url = 'http://10.0.0.1/'",
+            "url = 'http://localhost.example.org/'",
+            "url = 'https://v/'\nheaders = 'hush'",
+            "url = 'https://v/'\nheaders = { 'X Y' = 'hush' }",
+            "url = 'https://v/'\nheaders = { Host = 'hush' }",
+            "url = 'https://v/'\nheaders = { X = \"hush\\nhush\" }",
+            "url = 'https://v/'\nheaders = { X = 'hüsh' }",
+            "url = 'https://v/'\nheaders = { X = 'hush {video} {vide}' }",
+            "url = 'https://v/'\ntimeout_seconds = 0",
+            "url = 'https://v/'\ntoken = 'hush'",
+        ]
+        .map(|toml| vendor(toml).unwrap_err());
+        let of_speke = [
+            "url = 'http://keys.example.org/'",
+            "url = 'https://k/'\ntimeout_seconds = 'soon'",
+            "url = 'https://k/'\nsystems = []",
+            "url = 'https://k/'\nsystems = 'widewine'",
+        ]
+        .map(|toml| speke(toml).unwrap_err());
+        let said = [&of_vendor[..], &of_speke].concat().join("\n");
+        assert!(!said.contains("hush"), "{said}");
+        insta::assert_snapshot!(said);
+    }
 }
