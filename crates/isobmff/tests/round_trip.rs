@@ -2,8 +2,8 @@
 
 use isobmff::{
     ByteRange, Demuxer, EditList, Error, FileType, FourCc, FragmentSample, FragmentSpec, FragmentStream,
-    InitSpec, InitTrack, Limits, Matrix, Movie, Progress, Sample, StreamEvent, StreamFragment, SyncTable,
-    index_slice, write_fragment_header, write_init,
+    InitSpec, InitTrack, Limits, Matrix, Movie, Progress, Pssh, Sample, StreamEvent, StreamFragment,
+    SyncTable, index_slice, write_fragment_header, write_init, write_pssh,
 };
 use proptest::prelude::*;
 
@@ -284,4 +284,31 @@ fn streams_out_of_order_are_refused() {
     check(b"\0\0\0\x07free", Error::BoxTooLong { kind: FourCc::FREE, room: 8 });
     let limit = 1 << 20;
     check(b"\x7f\0\0\0moof", Error::HeaderTooLong { kind: FourCc::MOOF, len: 0x7f00_0000, limit });
+}
+
+proptest! {
+    #[test]
+    fn a_protection_header_is_read_as_it_was_written(
+        system: [u8; 16],
+        key_ids in proptest::collection::vec(any::<[u8; 16]>(), 0..4),
+        data in proptest::collection::vec(any::<u8>(), 0..40),
+        cut in any::<prop::sample::Index>(),
+        more in 1_u8..,
+    ) {
+        let written = write_pssh(system, &key_ids, &data);
+        prop_assert_eq!(Pssh::parse(&written), Some(Pssh { system, key_ids: &key_ids, data: &data }));
+        prop_assert_eq!(Pssh::parse(&written[..cut.index(written.len())]), None);
+        let mut longer = written.clone();
+        longer.push(more);
+        prop_assert_eq!(Pssh::parse(&longer), None);
+        // The last byte of the box's length: the body is no longer what its counts say.
+        longer[3] = longer[3].wrapping_add(1);
+        prop_assert_eq!(Pssh::parse(&longer), None);
+    }
+
+    #[test]
+    fn no_bytes_make_a_protection_header_panic(bytes: Vec<u8>, version in 0_u8..3) {
+        let length = u32::try_from(bytes.len() + 12).unwrap().to_be_bytes();
+        let _ = Pssh::parse(&[&length[..], b"pssh", &[version, 0, 0, 0], &bytes].concat());
+    }
 }

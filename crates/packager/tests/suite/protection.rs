@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use isobmff::Pssh;
 use packager::{
-    AudioSpecificConfig, AudioTrack, ContentKey, Decryption, DecryptionError, Flavour, IvRun, Key, KeyClass,
-    KeyId, Licences, Presentation, PresentationError, Protection, SampleInformation, Scheme, VideoSample,
-    VideoTrack, playready_object, widevine_header,
+    AudioSpecificConfig, AudioTrack, ContentKey, Decryption, DecryptionError, Flavour, Header, IvRun, Key,
+    KeyClass, KeyId, Licences, Presentation, PresentationError, Protection, SampleInformation, Scheme,
+    System, SystemHeaders, VideoSample, VideoTrack, is_playready_object, playready_object, widevine_header,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -367,4 +368,70 @@ fn key_ids_and_keys_are_read_and_never_shown() {
     check("0123456789abcdef0123456789abcdeg", None);
     let shown = format!("{:?} {:?}", content_key(1), protection(Scheme::Cbcs));
     assert!(!shown.contains("0011") && !shown.contains("17, 34"), "{shown}");
+}
+
+fn header<T: Clone + std::fmt::Debug + 'static>(given: T) -> impl Strategy<Value = Header<T>> {
+    prop_oneof![Just(Header::Own), Just(Header::Given(given)), Just(Header::Withheld)]
+}
+
+proptest! {
+    /// What a vendor gives is told, what it withholds is not offered, and of the rest is told what would be without it.
+    #[test]
+    fn a_vendors_headers_take_the_place_of_ours(
+        widevine in header(b"vendor".to_vec()),
+        playready in header(b"PRO".to_vec()),
+        fairplay in header("skd://vendor".to_owned()),
+        cbcs in any::<bool>(),
+    ) {
+        let scheme = SCHEMES[usize::from(cbcs)];
+        let keys: BTreeMap<KeyClass, ContentKey> =
+            KeyClass::ALL.into_iter().zip(1..).map(|(class, last)| (class, content_key(last))).collect();
+        let own = protection(scheme).signalling().clone();
+        let headers = SystemHeaders { widevine: widevine.clone(), playready: playready.clone(), fairplay: fairplay.clone() };
+        let stored = serde_json::to_string(&headers).unwrap();
+        prop_assert_eq!(&serde_json::from_str::<SystemHeaders>(&stored).unwrap(), &headers);
+        let vendors = BTreeMap::from([(KeyClass::Hd, headers)]);
+        let protection = Protection::with_headers(scheme, keys, licences(), vendors);
+
+        let mut expected = own.clone();
+        let hd = expected.keys.get_mut(&KeyClass::Hd).unwrap();
+        match widevine {
+            Header::Own => {}
+            Header::Given(data) => hd.widevine = Some(data),
+            Header::Withheld => hd.widevine = None,
+        }
+        match playready {
+            Header::Own => {}
+            Header::Given(object) => hd.playready = Some(object),
+            Header::Withheld => hd.playready = None,
+        }
+        match fairplay {
+            Header::Own => {}
+            Header::Given(address) => hd.fairplay = cbcs.then_some(address),
+            Header::Withheld => hd.fairplay = None,
+        }
+        let offered = [hd.widevine.is_some(), hd.playready.is_some()];
+        prop_assert_eq!(protection.signalling(), &expected);
+
+        let pssh = protection.track(KeyClass::Hd).unwrap().pssh;
+        let systems: Vec<Pssh<'_>> = isobmff::boxes(&pssh).filter_map(|found| Pssh::parse(found.raw)).collect();
+        let has = |system: System| systems.iter().any(|found| found.system == system.id());
+        prop_assert_eq!([has(System::Widevine), has(System::PlayReady)], offered);
+        prop_assert_eq!(systems[0].key_ids, &[content_key(3).id.0]);
+    }
+}
+
+#[test]
+fn a_playready_object_is_known_by_its_lengths() {
+    for scheme in SCHEMES {
+        let object = playready_object(&content_key(1), scheme, None);
+        assert!(is_playready_object(&object));
+        for len in 0..object.len() {
+            assert!(!is_playready_object(&object[..len]), "{len}");
+        }
+        assert!(!is_playready_object(&[&object[..], b"\0"].concat()));
+    }
+    // A licence store (type 3) without a header.
+    assert!(!is_playready_object(b"\x0a\0\0\0\x01\0\x03\0\0\0"));
+    assert!(is_playready_object(b"\x0e\0\0\0\x02\0\x03\0\0\0\x01\0\0\0"));
 }
