@@ -39,6 +39,25 @@ describe("pages", () => {
     }
   }
 
+  test("the description of the API can be read and tried", async () => {
+    const { url, newPage } = await platform();
+    const { page, close } = await newPage({ viewport: { width: 1280, height: 1000 } });
+    await page.goto(`${url}/doc/`);
+    const search = page.locator(".opblock", { has: page.locator('[data-path="/api/v5/search"]') });
+    await search.locator(".opblock-summary").click();
+    await search.getByRole("button", { name: "Try it out" }).click();
+    await search.getByRole("button", { name: "Execute" }).click();
+    await search.locator(".responses-table.live-responses-table").getByText("200", { exact: true }).waitFor();
+    await search.screenshot({ path: join(artifacts, "doc-search.png") });
+    const login = page.locator(".opblock", { has: page.locator('[data-path="/api/v3/auth/login/"]') });
+    await login.locator(".opblock-summary").click();
+    await login.getByText('"credential": "ada"').first().waitFor();
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.screenshot({ path: join(artifacts, "doc.png") });
+    await login.screenshot({ path: join(artifacts, "doc-login.png") });
+    await close();
+  });
+
   test("a page without scripts still leads to the video", async () => {
     const { url, video, newPage } = await platform();
     const { page, close } = await newPage({ javaScriptEnabled: false });

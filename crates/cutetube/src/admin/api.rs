@@ -80,12 +80,12 @@ async fn events(State(state): State<AppState>, _: Admin, headers: HeaderMap) -> 
 #[utoipa::path(
     get, path = "/api/v5/admin/jobs", tag = "administration", security(("bearer" = ["admin"])),
     params(
-        ("state" = Option<String>, Query, description = "`ready`, `running`, `done`, `dead` or `cancelled`"),
-        ("queue" = Option<String>, Query),
-        ("kind" = Option<String>, Query),
-        ("owner" = Option<String>, Query),
+        ("state" = Option<String>, Query, description = "`ready`, `running`, `done`, `dead` or `cancelled`", example = "dead"),
+        ("queue" = Option<String>, Query, description = "Only of this queue", example = "pipeline"),
+        ("kind" = Option<String>, Query, description = "Only of this kind", example = "encode"),
+        ("owner" = Option<String>, Query, description = "Only for this account: its id", example = "0190a0b0-5b7e-7c3a-9d2f-3f6a1c2b4d5e"),
         ("before" = Option<i64>, Query, description = "Only jobs older than this one: how a list goes on"),
-        ("limit" = Option<u32>, Query, description = "At most 500"),
+        ("limit" = Option<u32>, Query, description = "At most 500", example = 50),
     ),
     responses(
         (status = 200, description = "A page", body = JobPage),
@@ -129,7 +129,7 @@ const LONGEST_PAGE: u32 = 500;
 /// Administrators.
 #[utoipa::path(
     get, path = "/api/v5/admin/jobs/{id}", tag = "administration", security(("bearer" = ["admin"])),
-    params(("id" = i64, Path)),
+    params(("id" = i64, Path, description = "As a list of jobs has it", example = 42)),
     responses(
         (status = 200, description = "The job", body = JobResource),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -150,7 +150,7 @@ async fn job(
 /// Administrators.
 #[utoipa::path(
     post, path = "/api/v5/admin/jobs/{id}/retry", tag = "administration", security(("bearer" = ["admin"])),
-    params(("id" = i64, Path)),
+    params(("id" = i64, Path, description = "As a list of jobs has it", example = 42)),
     responses(
         (status = 200, description = "The job as it is now", body = JobResource),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -168,7 +168,7 @@ async fn retry(state: State<AppState>, admin: Admin, id: Path<String>) -> Result
 /// Administrators.
 #[utoipa::path(
     post, path = "/api/v5/admin/jobs/{id}/cancel", tag = "administration", security(("bearer" = ["admin"])),
-    params(("id" = i64, Path)),
+    params(("id" = i64, Path, description = "As a list of jobs has it", example = 42)),
     responses(
         (status = 200, description = "The job as it is now", body = JobResource),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -190,7 +190,7 @@ async fn cancel(
 /// Administrators.
 #[utoipa::path(
     post, path = "/api/v5/admin/jobs/{id}/expedite", tag = "administration", security(("bearer" = ["admin"])),
-    params(("id" = i64, Path)),
+    params(("id" = i64, Path, description = "As a list of jobs has it", example = 42)),
     responses(
         (status = 200, description = "The job as it is now", body = JobResource),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -212,7 +212,7 @@ async fn expedite(
 /// Administrators.
 #[utoipa::path(
     post, path = "/api/v5/admin/queues/{queue}/pause", tag = "administration", security(("bearer" = ["admin"])),
-    params(("queue" = String, Path)),
+    params(("queue" = String, Path, description = "As the overview has it", example = "pipeline")),
     responses(
         (status = 204, description = "It is paused"),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -235,7 +235,7 @@ async fn pause(
 /// Administrators.
 #[utoipa::path(
     post, path = "/api/v5/admin/queues/{queue}/resume", tag = "administration", security(("bearer" = ["admin"])),
-    params(("queue" = String, Path)),
+    params(("queue" = String, Path, description = "As the overview has it", example = "pipeline")),
     responses(
         (status = 204, description = "It goes on"),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -258,7 +258,7 @@ async fn resume(
 /// Administrators.
 #[utoipa::path(
     get, path = "/api/v5/admin/statistics", tag = "administration", security(("bearer" = ["admin"])),
-    params(("span" = Option<String>, Query, description = "`2h` (by five minutes), `24h` (by hours), `7d` (by six hours)")),
+    params(("span" = Option<String>, Query, description = "`2h` (by five minutes), `24h` (by hours), `7d` (by six hours)", example = "24h")),
     responses(
         (status = 200, description = "By bucket and kind", body = StatisticsResource),
         (status = 400, description = "There is no such span", body = Problem),

@@ -86,7 +86,7 @@ async fn list(State(state): State<AppState>, Reader(caller): Reader) -> Result<J
 ///
 /// Its owner and administrators.
 #[utoipa::path(
-    get, path = "/api/v5/webhooks/{id}", tag = "events", security(("bearer" = ["read"])), params(("id" = String, Path)),
+    get, path = "/api/v5/webhooks/{id}", tag = "events", security(("bearer" = ["read"])), params(("id" = String, Path, description = "As the list has it")),
     responses(
         (status = 200, description = "Without its secret", body = WebhookResource),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -106,7 +106,7 @@ async fn webhook(
 ///
 /// Its owner and administrators. What is absent stays as it is.
 #[utoipa::path(
-    patch, path = "/api/v5/webhooks/{id}", tag = "events", security(("bearer" = ["manage"])), params(("id" = String, Path)),
+    patch, path = "/api/v5/webhooks/{id}", tag = "events", security(("bearer" = ["manage"])), params(("id" = String, Path, description = "As the list has it")),
     request_body = WebhookChange,
     responses(
         (status = 200, description = "As it is now", body = WebhookResource),
@@ -132,7 +132,7 @@ async fn change(
 ///
 /// Its owner and administrators.
 #[utoipa::path(
-    delete, path = "/api/v5/webhooks/{id}", tag = "events", security(("bearer" = ["manage"])), params(("id" = String, Path)),
+    delete, path = "/api/v5/webhooks/{id}", tag = "events", security(("bearer" = ["manage"])), params(("id" = String, Path, description = "As the list has it")),
     responses(
         (status = 204, description = "It is gone"),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -154,7 +154,7 @@ async fn delete(
 /// Its owner and administrators. The secret is in this answer and in no other.
 #[utoipa::path(
     post, path = "/api/v5/webhooks/{id}/rotate", tag = "events", security(("bearer" = ["manage"])),
-    params(("id" = String, Path)),
+    params(("id" = String, Path, description = "As the list has it")),
     responses(
         (status = 200, description = "With the new secret", body = WebhookWithSecret),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -175,7 +175,7 @@ async fn rotate(
 /// Its owner and administrators. What came of it is among its deliveries.
 #[utoipa::path(
     post, path = "/api/v5/webhooks/{id}/test", tag = "events", security(("bearer" = ["manage"])),
-    params(("id" = String, Path)),
+    params(("id" = String, Path, description = "As the list has it")),
     responses(
         (status = 202, description = "It is on its way", body = Message),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -198,9 +198,9 @@ async fn send_test(
 #[utoipa::path(
     get, path = "/api/v5/webhooks/{id}/deliveries", tag = "events", security(("bearer" = ["read"])),
     params(
-        ("id" = String, Path),
+        ("id" = String, Path, description = "As the list has it"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "1 to 100; 20 if it is not said"),
+        ("limit" = Option<u32>, Query, description = "1 to 100; 20 if it is not said", example = 20),
     ),
     responses(
         (status = 200, description = "A page", body = DeliveryList),
@@ -230,9 +230,9 @@ async fn deliveries_to(
 #[utoipa::path(
     get, path = "/api/v5/events", tag = "events", security(("bearer" = ["read"])),
     params(
-        ("order" = Option<String>, Query, description = "`newest` first, if it is not said, or `oldest`"),
+        ("order" = Option<String>, Query, description = "`newest` first, if it is not said, or `oldest`", example = "oldest"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "1 to 100; 20 if it is not said"),
+        ("limit" = Option<u32>, Query, description = "1 to 100; 20 if it is not said", example = 20),
     ),
     responses(
         (status = 200, description = "A page", body = EventList),
@@ -288,7 +288,7 @@ async fn replay(
 ///
 /// The owner of the video and administrators.
 #[utoipa::path(
-    get, path = "/api/v5/events/{id}", tag = "events", security(("bearer" = ["read"])), params(("id" = String, Path)),
+    get, path = "/api/v5/events/{id}", tag = "events", security(("bearer" = ["read"])), params(("id" = String, Path, description = "As the list has it")),
     responses(
         (status = 200, description = "The event", body = EventResource),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -312,7 +312,7 @@ async fn event(
 /// broker. Mails are not sent again.
 #[utoipa::path(
     post, path = "/api/v5/events/{id}/replay", tag = "events", security(("bearer" = ["manage"])),
-    params(("id" = String, Path)), request_body = ReplayOneRequest,
+    params(("id" = String, Path, description = "As the list has it")), request_body = ReplayOneRequest,
     responses(
         (status = 202, description = "It is on its way", body = ReplayStarted),
         (status = 400, description = "The body is no JSON", body = Problem),

@@ -24,7 +24,7 @@ pub(super) struct NewWebhookRequest {
     pub(super) url: String,
     /// Which events; an empty list is all.
     #[serde(default)]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<String>, example = json!(["video.ready", "video.failed"]))]
     pub(super) events: Vec<EventKind>,
     /// Whose videos it hears of: `own`, or `all` for administrators.
     #[serde(default)]
@@ -35,11 +35,13 @@ pub(super) struct NewWebhookRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WebhookChange {
-    #[schema(max_length = 2000, format = "uri")]
+    #[schema(max_length = 2000, format = "uri", example = "https://example.org/hooks/videos")]
     pub(super) url: Option<String>,
     /// Which events; an empty list is all.
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<String>>, example = json!(["video.ready"]))]
     pub(super) events: Option<Vec<EventKind>>,
+    /// Whether it is sent anything.
+    #[schema(example = true)]
     pub(super) enabled: Option<bool>,
 }
 
@@ -56,9 +58,10 @@ pub(super) enum ScopeName {
 #[serde(deny_unknown_fields)]
 pub(super) struct ReplayRequest {
     /// All since then: milliseconds since 1970.
+    #[schema(example = 1_767_225_600_000_i64)]
     pub(super) since_ms: i64,
     /// To this webhook only.
-    #[schema(format = "uuid")]
+    #[schema(format = "uuid", example = "0190a0b0-5b7e-7c3a-9d2f-3f6a1c2b4d5e")]
     pub(super) webhook: Option<String>,
 }
 
@@ -67,7 +70,7 @@ pub(super) struct ReplayRequest {
 #[serde(deny_unknown_fields)]
 pub(super) struct ReplayOneRequest {
     /// To this webhook only.
-    #[schema(format = "uuid")]
+    #[schema(format = "uuid", example = "0190a0b0-5b7e-7c3a-9d2f-3f6a1c2b4d5e")]
     pub(super) webhook: Option<String>,
 }
 

@@ -2,13 +2,14 @@
 
 use axum::{
     Router,
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
 };
+use serde_json::json;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        ContentBuilder, Ref, RefOr, ResponseBuilder,
+        Content, ContentBuilder, Ref, RefOr, ResponseBuilder,
         path::{Operation, Parameter, ParameterIn},
         security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
@@ -69,22 +70,34 @@ pub(super) fn complete(mut document: utoipa::openapi::OpenApi) -> utoipa::openap
             if operation.request_body.is_some() {
                 add(operation, "413", "The body is too long", problem);
             }
-            operation.responses.responses.values_mut().for_each(name_problems);
+            for (status, answer) in &mut operation.responses.responses {
+                if let RefOr::T(answer) = answer {
+                    complete_error(status, answer);
+                }
+            }
         }
     }
     document
 }
 
-/// Problem details have a type of their own (RFC 9457 §3), whatever a handler's description says.
-fn name_problems(answer: &mut RefOr<utoipa::openapi::Response>) {
-    let RefOr::T(answer) = answer else { return };
-    let problem = RefOr::Ref(Ref::from_schema_name("Problem"));
-    let is_problem = matches!(
-        answer.content.get("application/json"),
-        Some(RefOr::T(json)) if json.schema.as_ref() == Some(&problem)
-    );
+/// Problem details have a type of their own (RFC 9457 §3), whatever a handler's description says; and an error looks
+/// like the one that it is.
+fn complete_error(status: &str, answer: &mut utoipa::openapi::Response) {
+    let is = |content: &Content, schema| content.schema == Some(RefOr::Ref(Ref::from_schema_name(schema)));
+    let Ok(status) = StatusCode::from_bytes(status.as_bytes()) else { return };
+    let detail = answer.description.clone();
+    let is_problem =
+        matches!(answer.content.get("application/json"), Some(RefOr::T(json)) if is(json, "Problem"));
     if is_problem && let Some(content) = answer.content.swap_remove("application/json") {
         answer.content.insert("application/problem+json".to_owned(), content);
+    }
+    for content in answer.content.values_mut() {
+        let RefOr::T(content) = content else { continue };
+        if is(content, "Problem") {
+            content.example = serde_json::to_value(Problem::new(status, detail.clone())).ok();
+        } else if is(content, "V3_V3ErrorBody") {
+            content.example = Some(json!({ "data": { "status": "error", "detail": detail } }));
+        }
     }
 }
 
@@ -110,5 +123,7 @@ pub(super) fn routes(document: utoipa::openapi::OpenApi) -> Router<AppState> {
         .layer(SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, policy))
 }
 
+/// The hash is that of the style which Swagger UI puts into the page with its logo.
 const OWN_SCRIPTS_ONLY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
+                                style-src 'self' 'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='; \
                                 frame-ancestors 'none'";

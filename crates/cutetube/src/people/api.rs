@@ -44,11 +44,11 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 #[utoipa::path(
     get, path = "/api/v5/admin/users", tag = "administration", security(("bearer" = ["admin"])),
     params(
-        ("standing" = Option<String>, Query, description = "`active`, `waiting`, `suspended` or `leaving`"),
-        ("role" = Option<String>, Query, description = "`viewer`, `creator` or `admin`"),
-        ("q" = Option<String>, Query, description = "Only those with this in their user name or address"),
+        ("standing" = Option<String>, Query, description = "`active`, `waiting`, `suspended` or `leaving`", example = "waiting"),
+        ("role" = Option<String>, Query, description = "`viewer`, `creator` or `admin`", example = "creator"),
+        ("q" = Option<String>, Query, description = "Only those with this in their user name or address", example = "ada"),
         ("before" = Option<String>, Query, description = "Only accounts older than this one: how a list goes on"),
-        ("limit" = Option<u32>, Query, description = "At most 200"),
+        ("limit" = Option<u32>, Query, description = "At most 200", example = 50),
     ),
     responses(
         (status = 200, description = "A page", body = UserPage),
@@ -88,7 +88,7 @@ const LONGEST_PAGE: u32 = 200;
 /// Administrators; tokens with the scope `admin`.
 #[utoipa::path(
     get, path = "/api/v5/admin/users/{id}", tag = "administration", security(("bearer" = ["admin"])),
-    params(("id" = String, Path)),
+    params(("id" = String, Path, description = "As the list has it")),
     responses(
         (status = 200, description = "The account", body = PersonResource),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -110,7 +110,7 @@ async fn read(
 /// for everybody, and 0 as much as they like.
 #[utoipa::path(
     patch, path = "/api/v5/admin/users/{id}", tag = "administration", security(("bearer" = ["admin"])),
-    params(("id" = String, Path)), request_body = UserChange,
+    params(("id" = String, Path, description = "As the list has it")), request_body = UserChange,
     responses(
         (status = 200, description = "The account", body = PersonResource),
         (status = 400, description = "The body is not JSON", body = Problem),
@@ -150,7 +150,7 @@ async fn change(
 /// Administrators; tokens with the scope `admin`. Nobody can use it from now on; it goes when its videos have gone.
 #[utoipa::path(
     delete, path = "/api/v5/admin/users/{id}", tag = "administration", security(("bearer" = ["admin"])),
-    params(("id" = String, Path)),
+    params(("id" = String, Path, description = "As the list has it")),
     responses(
         (status = 202, description = "The account is on its way out"),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -173,7 +173,7 @@ async fn delete(
 /// Administrators; tokens with the scope `admin`. A letter tells them.
 #[utoipa::path(
     post, path = "/api/v5/admin/users/{id}/approve", tag = "administration", security(("bearer" = ["admin"])),
-    params(("id" = String, Path)),
+    params(("id" = String, Path, description = "As the list has it")),
     responses(
         (status = 200, description = "The account", body = PersonResource),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -195,7 +195,7 @@ async fn approve(
 /// Administrators; tokens with the scope `admin`. Its sign-ins end, and its tokens are refused; its videos stay.
 #[utoipa::path(
     post, path = "/api/v5/admin/users/{id}/suspend", tag = "administration", security(("bearer" = ["admin"])),
-    params(("id" = String, Path)),
+    params(("id" = String, Path, description = "As the list has it")),
     responses(
         (status = 200, description = "The account", body = PersonResource),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -217,7 +217,7 @@ async fn suspend(
 /// Administrators; tokens with the scope `admin`.
 #[utoipa::path(
     post, path = "/api/v5/admin/users/{id}/restore", tag = "administration", security(("bearer" = ["admin"])),
-    params(("id" = String, Path)),
+    params(("id" = String, Path, description = "As the list has it")),
     responses(
         (status = 200, description = "The account", body = PersonResource),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -285,7 +285,7 @@ async fn invite(
 /// Administrators; tokens with the scope `admin`. Accounts that it has made stay.
 #[utoipa::path(
     delete, path = "/api/v5/admin/invites/{id}", tag = "administration", security(("bearer" = ["admin"])),
-    params(("id" = String, Path)),
+    params(("id" = String, Path, description = "As the list has it")),
     responses(
         (status = 204, description = "It makes no account any more"),
         (status = 401, description = "Nobody is signed in", body = Problem),
@@ -359,8 +359,9 @@ struct UserQuery {
 #[serde(deny_unknown_fields)]
 struct UserChange {
     /// `viewer`, `creator` or `admin`.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, example = "creator")]
     role: Option<Role>,
+    /// What the account may have.
     quota: Option<QuotaChange>,
 }
 
@@ -369,13 +370,13 @@ struct UserChange {
 #[serde(deny_unknown_fields)]
 struct QuotaChange {
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<u64>)]
+    #[schema(value_type = Option<u64>, example = 50_000_000_000_u64)]
     bytes: Option<Option<u64>>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<u64>)]
+    #[schema(value_type = Option<u64>, example = 100)]
     videos: Option<Option<u64>>,
     #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<u64>)]
+    #[schema(value_type = Option<u64>, example = 600)]
     minutes: Option<Option<u64>>,
 }
 
@@ -391,13 +392,13 @@ struct NewInviteRequest {
     #[schema(max_length = 60, example = "The film club")]
     note: String,
     /// What its accounts may do: `creator` if absent.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, example = "creator")]
     role: Option<Role>,
     /// How many accounts it makes: 1 if absent.
-    #[schema(minimum = 1, maximum = 10_000)]
+    #[schema(minimum = 1, maximum = 10_000, example = 20)]
     uses: Option<u32>,
     /// How long it is good: 7 if absent.
-    #[schema(minimum = 1, maximum = 365)]
+    #[schema(minimum = 1, maximum = 365, example = 14)]
     days: Option<u32>,
 }
 

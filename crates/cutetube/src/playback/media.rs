@@ -56,7 +56,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     get, path = "/app/stream/{id}/", tag = "playback", security((), ("bearer" = [])),
     params(
         ("id" = String, Path, description = "As the upload answered it"),
-        ("Range" = Option<String>, Header, description = "RFC 9110 §14.2; at most 16 parts are answered as such"),
+        ("Range" = Option<String>, Header, description = "RFC 9110 §14.2; at most 16 parts are answered as such", example = "bytes=0-1023"),
         ("If-Range" = Option<String>, Header, description = "An entity tag or a date"),
     ),
     responses(

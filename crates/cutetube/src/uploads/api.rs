@@ -119,9 +119,9 @@ struct Started {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents a form that is read as it comes")]
 struct UploadForm {
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, example = "Our holiday")]
     title: String,
-    #[schema(max_length = 5000)]
+    #[schema(max_length = 5000, example = "Two weeks by the sea")]
     description: Option<String>,
     /// `HH:MM:SS`, as the uploader believes; what is measured wins.
     #[schema(example = "00:01:30")]
@@ -135,9 +135,9 @@ struct UploadForm {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents a form that is read as it comes")]
 struct V4UploadForm {
-    #[schema(max_length = 200)]
+    #[schema(max_length = 200, example = "Our holiday")]
     title: String,
-    #[schema(max_length = 5000)]
+    #[schema(max_length = 5000, example = "Two weeks by the sea")]
     description: Option<String>,
     /// `HH:MM:SS`, as the uploader believes; what is measured wins.
     #[schema(example = "00:01:30")]

@@ -117,7 +117,7 @@ fn problem(rejection: Rejection) -> Problem {
 struct VideoForm {
     #[schema(max_length = 200, example = "Our holiday")]
     title: String,
-    #[schema(max_length = 5000)]
+    #[schema(max_length = 5000, example = "Two weeks by the sea")]
     description: Option<String>,
     /// With commas between them, at most 20 of at most 40 characters.
     #[schema(example = "holiday, sea")]

@@ -27,21 +27,22 @@ pub(super) struct ListQuery {
     #[param(example = "ready")]
     state: Option<String>,
     /// `public`, `unlisted` or `private`; others see only those that are public.
+    #[param(example = "public")]
     visibility: Option<String>,
     /// Words in title, tags or description; the last may be the beginning of one.
     #[param(example = "bunny")]
     q: Option<String>,
     /// Uploaded then or later: milliseconds since 1970.
-    #[param(value_type = Option<i64>)]
+    #[param(value_type = Option<i64>, example = 1_767_225_600_000_i64)]
     created_from_ms: Option<String>,
     /// Uploaded before then: milliseconds since 1970.
-    #[param(value_type = Option<i64>)]
+    #[param(value_type = Option<i64>, example = 1_798_761_600_000_i64)]
     created_before_ms: Option<String>,
     /// At least so long.
-    #[param(value_type = Option<u32>)]
+    #[param(value_type = Option<u32>, example = 60)]
     min_seconds: Option<String>,
     /// At most so long.
-    #[param(value_type = Option<u32>)]
+    #[param(value_type = Option<u32>, example = 600)]
     max_seconds: Option<String>,
     /// What comes first: `newest`, `oldest`, `longest` or `shortest`.
     #[param(example = "newest")]

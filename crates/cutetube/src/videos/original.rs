@@ -54,7 +54,7 @@ async fn v3_metadata(
 /// Anybody.
 #[utoipa::path(
     get, path = "/api/v3/vod/videos/all/", tag = "videos",
-    params(("page" = Option<u32>, Query, description = "From 1", minimum = 1)),
+    params(("page" = Option<u32>, Query, description = "From 1", minimum = 1, example = 1)),
     responses(
         (status = 200, description = "A page", body = V3<VideoList>),
         (status = 404, description = "There is no such page", body = V3<V3ErrorBody>),
@@ -94,7 +94,7 @@ async fn v4_metadata(
 /// Anybody.
 #[utoipa::path(
     get, path = "/api/v4/drm/vod/videos/all/", tag = "videos",
-    params(("page" = Option<u32>, Query, description = "From 1", minimum = 1)),
+    params(("page" = Option<u32>, Query, description = "From 1", minimum = 1, example = 1)),
     responses(
         (status = 200, description = "A page", body = V3<VideoList>),
         (status = 404, description = "There is no such page", body = V3<V3ErrorBody>),

@@ -1,3 +1,4 @@
+use serde_json::Value;
 use testbed::Database;
 
 use crate::app::TestApp;
@@ -57,6 +58,54 @@ async fn every_operation_is_described_with_its_answers() {
             assert!(!with_parameter || answers.contains_key("404"), "{name} never misses");
         }
     }
+}
+
+/// What is taken from an earlier answer; an example, which the page fills in, would lead nowhere.
+const ANSWERED: [&str; 6] = ["after", "before", "If-Match", "If-None-Match", "If-Range", "Last-Event-ID"];
+
+/// Whoever tries an operation out has something to begin with.
+#[tokio::test]
+async fn whatever_is_sent_has_an_example() {
+    let app = TestApp::start(Database::sqlite()).await;
+    let document = app.get_json("/doc/openapi.json").await.json;
+    let mut wanting = Vec::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let name = format!("{method} {path}: {}", parameter["name"]);
+                if parameter["description"].as_str().is_none_or(str::is_empty) {
+                    wanting.push(format!("{name} has no description"));
+                }
+                let is_answered =
+                    parameter["in"] == "path" || ANSWERED.contains(&parameter["name"].as_str().unwrap());
+                if !is_answered && parameter["example"].is_null() {
+                    wanting.push(format!("{name} has no example"));
+                }
+            }
+            for content in operation["requestBody"]["content"].as_object().into_iter().flatten() {
+                let name = format!("{method} {path}, {}", content.0);
+                wanting.extend(without_example(&document, &name, &content.1["schema"]));
+            }
+        }
+    }
+    assert!(wanting.is_empty(), "{}", wanting.join("\n"));
+}
+
+/// The members of a schema that neither have an example nor say all that they can be.
+fn without_example(document: &Value, name: &str, schema: &Value) -> Vec<String> {
+    let alternatives = schema["oneOf"].as_array().into_iter().flatten();
+    let referred = std::iter::once(schema).chain(alternatives).find_map(|schema| schema["$ref"].as_str());
+    let resolved = referred.map(|path| document.pointer(path.strip_prefix('#').unwrap()).unwrap());
+    let schema = resolved.unwrap_or(schema);
+    if let Some(members) = schema["properties"].as_object() {
+        return members
+            .iter()
+            .flat_map(|(member, schema)| without_example(document, &format!("{name}: {member}"), schema))
+            .collect();
+    }
+    let speaks_for_itself =
+        !schema["example"].is_null() || !schema["enum"].is_null() || schema["format"] == "binary";
+    if speaks_for_itself { Vec::new() } else { vec![format!("{name} has no example")] }
 }
 
 /// A route of the API that is added without its description is found in the sources.

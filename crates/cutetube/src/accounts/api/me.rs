@@ -191,30 +191,33 @@ async fn leave(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct MeChange {
-    #[schema(max_length = 35)]
+    #[schema(max_length = 35, example = "Augusta")]
     first_name: Option<String>,
-    #[schema(max_length = 35)]
+    #[schema(max_length = 35, example = "King")]
     last_name: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
 struct PasswordChange {
     /// The present one.
+    #[schema(example = "all monkeys type")]
     password: String,
-    #[schema(min_length = 8, max_length = 128)]
+    #[schema(min_length = 8, max_length = 128, example = "monkeys type all day")]
     new_password: String,
 }
 
 #[derive(Deserialize, ToSchema)]
 struct EmailChange {
     /// The next address.
-    #[schema(max_length = 50, format = "email")]
+    #[schema(max_length = 50, format = "email", example = "augusta@example.org")]
     email: String,
+    #[schema(example = "all monkeys type")]
     password: String,
 }
 
 #[derive(Deserialize, ToSchema)]
 struct Deletion {
+    #[schema(example = "all monkeys type")]
     password: String,
 }
 

@@ -127,15 +127,17 @@ struct SignUpForm {
     username: String,
     #[schema(max_length = 50, format = "email", example = "ada@example.org")]
     email: String,
-    #[schema(min_length = 8, max_length = 128)]
+    #[schema(min_length = 8, max_length = 128, example = "all monkeys type")]
     password: String,
     /// The password again.
+    #[schema(example = "all monkeys type")]
     password2: String,
-    #[schema(max_length = 35)]
+    #[schema(max_length = 35, example = "Ada")]
     first_name: String,
-    #[schema(max_length = 35)]
+    #[schema(max_length = 35, example = "Lovelace")]
     last_name: String,
     /// The code of an invitation, where accounts are made with one.
+    #[schema(example = "hukO4XhfW1IpOXfnCZnhQc-wIL5NTQ8S4CsV4vAs4XY")]
     invite: Option<String>,
 }
 
@@ -144,7 +146,9 @@ struct SignUpForm {
 #[expect(dead_code, reason = "documents a form that is read field by field")]
 struct LogInForm {
     /// E-mail address or user name.
+    #[schema(example = "ada")]
     credential: String,
+    #[schema(example = "all monkeys type")]
     password: String,
 }
 
@@ -152,6 +156,8 @@ struct LogInForm {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents a form that is read field by field")]
 struct RefreshForm {
+    /// As it was answered last.
+    #[schema(example = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl")]
     refresh: String,
 }
 

@@ -114,13 +114,15 @@ struct ForgotRequest {
 #[derive(Deserialize, ToSchema)]
 struct ResetRequest {
     /// As the letter says.
+    #[schema(example = "hukO4XhfW1IpOXfnCZnhQc-wIL5NTQ8S4CsV4vAs4XY")]
     code: String,
-    #[schema(min_length = 8, max_length = 128)]
+    #[schema(min_length = 8, max_length = 128, example = "monkeys type all day")]
     password: String,
 }
 
 #[derive(Deserialize, ToSchema)]
 struct VerifyRequest {
     /// As the letter says.
+    #[schema(example = "hukO4XhfW1IpOXfnCZnhQc-wIL5NTQ8S4CsV4vAs4XY")]
     code: String,
 }

@@ -112,7 +112,7 @@ async fn end_all(State(state): State<AppState>, caller: SignedInCaller) -> Resul
 /// Whoever is signed in. The tokens of that sign-in are refused from now on.
 #[utoipa::path(
     delete, path = "/api/v5/sessions/{id}", tag = "accounts", security(("bearer" = [])),
-    params(("id" = String, Path)),
+    params(("id" = String, Path, description = "As the list of sign-ins has it")),
     responses(
         (status = 204, description = "Signed out there"),
         (status = 401, description = "Not signed in", body = Problem),
@@ -135,6 +135,8 @@ async fn end(
 
 #[derive(Deserialize, ToSchema)]
 struct RefreshRequest {
+    /// As it was answered last.
+    #[schema(example = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIuLi4ifQ.c2lnbmF0dXJl")]
     refresh: String,
 }
 

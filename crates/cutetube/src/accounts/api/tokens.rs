@@ -75,7 +75,7 @@ async fn create(
 /// Whoever is signed in. It is refused from now on.
 #[utoipa::path(
     delete, path = "/api/v5/tokens/{id}", tag = "accounts", security(("bearer" = [])),
-    params(("id" = String, Path)),
+    params(("id" = String, Path, description = "As the list of tokens has it")),
     responses(
         (status = 204, description = "It is refused from now on"),
         (status = 401, description = "Not signed in", body = Problem),
@@ -105,7 +105,7 @@ struct NewTokenRequest {
     #[schema(example = json!(["read", "upload"]))]
     scopes: Vec<String>,
     /// How long it is good; for ever without.
-    #[schema(minimum = 1, maximum = 3650)]
+    #[schema(minimum = 1, maximum = 3650, example = 90)]
     days: Option<u64>,
 }
 
