@@ -17,6 +17,12 @@ export const artifacts = join(root, "e2e/artifacts");
 /** Manages everything. */
 export const administrator = { username: "edith", email: "edith@example.org", password: "correct horse" };
 
+/** How long the clip is that every suite plays. */
+export const clipSeconds = 12;
+
+/** Frames of it in a second. */
+export const clipRate = 24;
+
 export const account = { username: "ada", email: "ada@example.org", password: "correct horse" };
 
 const BROWSERS = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -63,7 +69,7 @@ async function start() {
     await server.stop();
   };
   try {
-    const clip = await makeClip("clip.mp4", 12);
+    const clip = await makeClip("clip.mp4", clipSeconds);
     const { username, email, password } = administrator;
     const words = ["user", "add", username, "--email", email, "--role", "admin", "--data", join(folder, "data")];
     await run(program, words, { env: { ...process.env, CUTETUBE_PASSWORD: password } });
@@ -81,7 +87,7 @@ async function makeClip(name, seconds) {
   const input = (source) => ["-f", "lavfi", "-i", `${source}:duration=${seconds}`];
   const picture = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "48"];
   await run("ffmpeg", [
-    ...["-v", "error", "-y", ...input("testsrc2=size=854x480:rate=24"), ...input("sine=frequency=440")],
+    ...["-v", "error", "-y", ...input(`testsrc2=size=854x480:rate=${clipRate}`), ...input("sine=frequency=440")],
     ...[...picture, "-c:a", "aac", "-ac", "2", clip],
   ]);
   return clip;

@@ -1,5 +1,8 @@
 // What tests ask of the video element of a page.
 
+import assert from "node:assert/strict";
+import { clipSeconds } from "./platform.mjs";
+
 /** Resolves once this many further frames were decoded. */
 export async function frames(page, count) {
   const before = await page.evaluate(() => document.querySelector("video").getVideoPlaybackQuality().totalVideoFrames);
@@ -20,4 +23,15 @@ export function seek(page, seconds) {
       }),
     seconds,
   );
+}
+
+/** Plays what is left of the clip, and ends where it ends. */
+export async function toTheEnd(page) {
+  await page.waitForFunction(() => document.querySelector("video").ended);
+  const { duration, currentTime } = await page.evaluate(() => {
+    const { duration, currentTime } = document.querySelector("video");
+    return { duration, currentTime };
+  });
+  assert.ok(Math.abs(duration - clipSeconds) < 0.05, `lasts ${duration} s`);
+  assert.ok(Math.abs(currentTime - duration) < 0.1, `ended at ${currentTime} s`);
 }

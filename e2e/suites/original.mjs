@@ -49,6 +49,75 @@ describe("the original's API", () => {
     for (const field of Object.keys(person)) await refused({ [field]: undefined }, field, "This field is required.");
   });
 
+  test("v1: the file is sent whole, in ranges, and on condition", async () => {
+    const { url, video, clip } = await platform();
+    const file = await readFile(clip);
+    const get = async (headers = {}, id = video.id) => {
+      const answer = await fetch(`${url}/app/stream/${id}/`, { headers });
+      return { status: answer.status, headers: answer.headers, body: Buffer.from(await answer.arrayBuffer()) };
+    };
+    const whole = await get();
+    assert.equal(whole.status, 200);
+    assert.equal(whole.headers.get("content-type"), "video/mp4");
+    assert.equal(whole.headers.get("accept-ranges"), "bytes");
+    assert.ok(whole.body.equals(file));
+
+    const last = file.length - 1;
+    for (const [range, from, to] of [
+      ["bytes=0-99", 0, 99],
+      ["bytes=1000-", 1000, last],
+      ["bytes=-500", file.length - 500, last],
+      [`bytes=${last}-${last + 1000}`, last, last],
+    ]) {
+      const part = await get({ range });
+      assert.equal(part.status, 206, range);
+      assert.equal(part.headers.get("content-range"), `bytes ${from}-${to}/${file.length}`);
+      assert.ok(part.body.equals(file.subarray(from, to + 1)), range);
+    }
+    const beyond = await get({ range: `bytes=${file.length}-` });
+    assert.equal(beyond.status, 416);
+    assert.equal(beyond.headers.get("content-range"), `bytes */${file.length}`);
+
+    const several = await get({ range: "bytes=0-1,10-12" });
+    assert.equal(several.status, 206);
+    const boundary = /^multipart\/byteranges; ?boundary="?([^"]+)"?$/.exec(several.headers.get("content-type"))[1];
+    const parts = several.body.toString("latin1").split(`--${boundary}`).slice(1, -1);
+    const contents = parts.map((part) => part.slice(part.indexOf("\r\n\r\n") + 4, -2));
+    assert.deepEqual(contents, [file.toString("latin1", 0, 2), file.toString("latin1", 10, 13)]);
+
+    const tag = whole.headers.get("etag");
+    assert.equal((await get({ range: "bytes=0-1", "if-range": tag })).status, 206);
+    assert.equal((await get({ range: "bytes=0-1", "if-range": '"another"' })).status, 200);
+    assert.equal((await get({ "if-none-match": tag })).status, 304);
+    assert.equal((await get({}, "nonsense")).status, 404);
+  });
+
+  test("v2: the manifest names segments that lie beside it", async () => {
+    const { url, video } = await platform();
+    const folder = `${url}/app/v2/dash/${video.id}`;
+    const answer = await fetch(`${folder}/manifest.mpd`);
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers.get("content-type"), "application/dash+xml");
+    const manifest = await answer.text();
+    const representations = [...manifest.matchAll(/<Representation [^>]*\bid="([^"]+)"[^>]*mimeType="(?:video|audio)|<Representation [^>]*\bid="([^"]+)"/g)];
+    assert.ok(representations.length > 1, manifest);
+    const templates = [...manifest.matchAll(/initialization="([^"]+)" media="([^"]+)"|media="([^"]+)" initialization="([^"]+)"/g)];
+    assert.ok(templates.length > 0, manifest);
+    const [, initialization, media] = templates[0];
+    for (const name of [initialization, media]) assert.ok(!name.includes("/"), `${name} is not beside the manifest`);
+    const id = representations[0][1] ?? representations[0][2];
+    const named = (template) => template.replace("$RepresentationID$", id).replace("$Number$", "1");
+    for (const [template, box] of [[initialization, "ftyp"], [media, /^(styp|sidx|moof|emsg|prft)$/]]) {
+      const segment = await fetch(`${folder}/${named(template)}`);
+      assert.equal(segment.status, 200, named(template));
+      assert.match(Buffer.from(await segment.arrayBuffer()).toString("latin1", 4, 8), new RegExp(box));
+    }
+    for (const missing of ["nonsense.m4s", named(media).replace("1.m4s", "999999.m4s")]) {
+      assert.equal((await fetch(`${folder}/${missing}`)).status, 404, missing);
+    }
+    assert.equal((await fetch(`${url}/app/v2/dash/nonsense/manifest.mpd`)).status, 404);
+  });
+
   test("logs in by user name and by address, and tells nobody which half was wrong", async () => {
     const { url } = await platform();
     const logIn = (body) => ask(`${url}/api/v3/auth/login/`, post(body));

@@ -7,9 +7,7 @@ import { describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { artifacts, platform } from "../platform.mjs";
 import { site } from "../site.mjs";
-import { frames, seek } from "../video.mjs";
-
-const DURATION = 12;
+import { frames, seek, toTheEnd } from "../video.mjs";
 
 describe("playing", () => {
   for (const manifest of ["dash", "hls"]) {
@@ -81,17 +79,6 @@ describe("playing", () => {
     });
   }
 });
-
-/** Plays what is left, and ends where the video ends. */
-async function toTheEnd(page) {
-  await page.waitForFunction(() => document.querySelector("video").ended);
-  const { duration, currentTime } = await page.evaluate(() => {
-    const { duration, currentTime } = document.querySelector("video");
-    return { duration, currentTime };
-  });
-  assert.ok(Math.abs(duration - DURATION) < 0.05, `lasts ${duration} s`);
-  assert.ok(Math.abs(currentTime - duration) < 0.1, `ended at ${currentTime} s`);
-}
 
 /** A site of somebody else: one page for each player, and the players. */
 async function foreignSite({ dash, hls }) {
