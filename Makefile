@@ -4,7 +4,7 @@
 .PHONY: help demo run test soak api-fuzz check build bench clean pages
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 
 demo: ## Build, start, publish a video (VIDEO=path for your own), print where it plays
 	@scripts/setup demo
