@@ -1,3 +1,7 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt, stream};
 use reqwest::{
     Method, RequestBuilder, Response, StatusCode,
     multipart::{Form, Part},
@@ -150,30 +154,37 @@ async fn a_key_makes_one_video(database: Database) {
     }
 }
 
+/// A form whose file stops in the middle until `rest` says how it goes on.
+fn stopping(rest: impl Future<Output = Vec<u8>> + Send + 'static) -> Form {
+    let file = clip(CLIP);
+    let half = Bytes::from(file[..file.len() / 2].to_vec());
+    let pieces = stream::iter([half]).chain(stream::once(rest.map(Bytes::from))).map(Ok::<_, std::io::Error>);
+    let part = Part::stream(reqwest::Body::wrap_stream(pieces)).file_name("holiday.mp4");
+    Form::new().text("title", "One").part("video", part)
+}
+
+/// Until there is one file, finished or not. Who has begun to write one holds the key of the request.
+async fn one_file(app: &TestApp) {
+    let waiting = async {
+        while app.files() != 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("there is one file");
+}
+
 #[tokio::test]
 async fn two_requests_with_one_key_at_once_make_one_video() {
     let app = TestApp::start(Database::sqlite()).await;
     let token = app.sign_up("ada").await;
-    let (sender, waiting) = tokio::sync::oneshot::channel::<()>();
-    let slow = futures_util::stream::once(async move {
-        let _ = waiting.await;
-        Ok::<_, std::io::Error>(bytes::Bytes::from(clip(CLIP)))
-    });
-    let part = Part::stream(reqwest::Body::wrap_stream(slow)).file_name("holiday.mp4");
-    let slow = Form::new().text("title", "One").part("video", part);
-    let first = create(&app, &token, slow).header("idempotency-key", "k");
-    let first = tokio::spawn(send(first));
-    // Until the first one holds the key, a request without a file is refused for that.
-    let second = loop {
-        let request = create(&app, &token, Form::new().text("title", "One")).header("idempotency-key", "k");
-        let answer = send(request).await;
-        if answer.status != StatusCode::UNPROCESSABLE_ENTITY {
-            break answer;
-        }
-        tokio::task::yield_now().await;
-    };
+    let keyed = |form| create(&app, &token, form).header("idempotency-key", "k");
+    let (sender, waiting) = tokio::sync::oneshot::channel();
+    let first = tokio::spawn(send(keyed(stopping(async move { waiting.await.unwrap() }))));
+    one_file(&app).await;
+    let second = send(keyed(form("One"))).await;
     assert_eq!(second.status, StatusCode::CONFLICT, "{second:?}");
-    sender.send(()).unwrap();
+    let file = clip(CLIP);
+    sender.send(file[file.len() / 2..].to_vec()).unwrap();
     assert_eq!(first.await.unwrap().status, StatusCode::CREATED);
 }
 
@@ -183,34 +194,24 @@ async fn whoever_hangs_up_comes_again_with_the_same_key() {
     let app = TestApp::start(Database::sqlite()).await;
     let token = app.sign_up("ada").await;
     let keyed = |form| create(&app, &token, form).header("idempotency-key", "k");
-    let file = clip(CLIP);
-    let half = file[..file.len() / 2].to_vec();
-    let stuck = futures_util::StreamExt::chain(
-        futures_util::stream::iter([Ok::<_, std::io::Error>(bytes::Bytes::from(half))]),
-        futures_util::stream::pending(),
-    );
-    let part = Part::stream(reqwest::Body::wrap_stream(stuck)).file_name("holiday.mp4");
     // A connection of its own, which goes with the request.
-    let first = tokio::spawn(send(keyed(Form::new().text("title", "One").part("video", part))));
-    let until_not = async |status: StatusCode, form: fn() -> Form| {
-        let asking = async {
-            loop {
-                let answer = send(keyed(form())).await;
-                if answer.status != status {
-                    return answer;
-                }
-            }
-        };
-        tokio::time::timeout(std::time::Duration::from_secs(20), asking).await.expect("the key is let go of")
-    };
-    // Until the first one holds the key, a request without a file is refused for that.
-    let busy = until_not(StatusCode::UNPROCESSABLE_ENTITY, || Form::new().text("title", "One")).await;
-    assert_eq!(busy.status, StatusCode::CONFLICT, "{busy:?}");
+    let first = tokio::spawn(send(keyed(stopping(std::future::pending()))));
+    one_file(&app).await;
+    assert_eq!(send(keyed(form("One"))).await.status, StatusCode::CONFLICT);
     first.abort();
-    let again = until_not(StatusCode::CONFLICT, || form("One")).await;
+    let asking = async {
+        loop {
+            let answer = send(keyed(form("One"))).await;
+            if answer.status != StatusCode::CONFLICT {
+                return answer;
+            }
+        }
+    };
+    let again = tokio::time::timeout(Duration::from_secs(20), asking).await.expect("the key is let go of");
     assert_eq!(again.status, StatusCode::CREATED, "{again:?}");
-    assert_eq!(app.objects().await.len(), 1, "nothing is left of the first");
-    assert_eq!(app.files(), 1);
+    assert_eq!(app.objects().await.len(), 1);
+    // Nothing is left of the first.
+    one_file(&app).await;
 }
 
 #[tokio::test]
