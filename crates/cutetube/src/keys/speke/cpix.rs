@@ -4,6 +4,8 @@
 //! answer is the same document, filled in. Keys come in clear (`PlainValue`): what is encrypted for a certificate
 //! (§7.4.4) is refused.
 //!
+//! It names no other module of the program: `fuzz/` includes this file by its path.
+//!
 //! [CPIX 2.3]: https://dashif.org/docs/CPIX2.3/Cpix.html
 
 use std::fmt::{self, Write as _};
