@@ -75,6 +75,10 @@ id! {
     EventId,
     /// A place that events are posted to.
     WebhookId,
+    /// One player, as long as it plays one video.
+    StreamId,
+    /// A licence that somebody asked for.
+    LicenceId,
 }
 
 impl EventId {

@@ -28,8 +28,10 @@ pub mod events;
 pub mod idempotency;
 pub mod ids;
 pub mod invites;
+pub mod keys;
 pub mod leaving;
 pub mod letters;
+pub mod licences;
 pub mod names;
 pub mod outputs;
 pub mod processes;
@@ -68,6 +70,11 @@ pub const MIGRATIONS: &[db::Migration] = &[
         name: "catalog/0032_idempotency",
         sql: include_str!("../migrations/0032_idempotency.sql"),
     },
+    db::Migration {
+        name: "catalog/0040_content_keys",
+        sql: include_str!("../migrations/0040_content_keys.sql"),
+    },
+    db::Migration { name: "catalog/0041_licences", sql: include_str!("../migrations/0041_licences.sql") },
 ];
 
 #[cfg(test)]

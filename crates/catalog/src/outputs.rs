@@ -9,7 +9,7 @@ mod recording;
 mod repair;
 
 pub use reading::{contents, object, plan, renditions};
-pub use recording::{publish, record, record_plan};
+pub use recording::{publish, publish_without_source, record, record_plan};
 pub use repair::{MOST_REPAIRS, Redo, withdraw};
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use db::Db;
 use crate::{
     Result, VideoState,
     ids::{Revision, VideoId},
+    videos::SourceState,
 };
 
 /// What of a video's objects is needed.
@@ -14,8 +15,9 @@ use crate::{
 pub enum Needed {
     /// Nothing: there is no such video.
     Nothing,
-    /// Its sources, and the objects of these revisions: the one that is served, and the one that is being made.
-    Revisions(Vec<Revision>),
+    /// Its uploaded file in this state, and the objects of these revisions: the one that is served, and the one that is
+    /// being made.
+    Revisions(Vec<Revision>, SourceState),
     /// It is on its way out, and a job removes what it has.
     UpToItsDeletion,
 }
@@ -44,7 +46,8 @@ pub async fn needed(db: &Db, video: VideoId) -> Result<Needed> {
         return Ok(Needed::UpToItsDeletion);
     }
     let in_the_making = row.revision.filter(|_| row.state == VideoState::Processing);
-    Ok(Needed::Revisions(row.published_revision.into_iter().chain(in_the_making).collect()))
+    let revisions = row.published_revision.into_iter().chain(in_the_making).collect();
+    Ok(Needed::Revisions(revisions, row.source_state))
 }
 
 /// Records that an upload has begun.
@@ -86,6 +89,7 @@ struct Row {
     state: VideoState,
     revision: Option<Revision>,
     published_revision: Option<Revision>,
+    source_state: SourceState,
 }
 
 impl db::FromRow for Row {
@@ -94,12 +98,13 @@ impl db::FromRow for Row {
             state: row.get("state")?,
             revision: row.get("revision")?,
             published_revision: row.get("published_revision")?,
+            source_state: row.get("source_state")?,
         })
     }
 }
 
 db::statements! {
-    NEEDED { "SELECT state, revision, published_revision FROM videos WHERE id = $1" }
+    NEEDED { "SELECT state, revision, published_revision, source_state FROM videos WHERE id = $1" }
     BEGUN {
         "INSERT INTO unfinished_uploads (upload, object_key, started_at, touched_at)
          VALUES ($1, $2, " NOW ", " NOW ") ON CONFLICT (upload) DO NOTHING"

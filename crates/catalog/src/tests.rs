@@ -6,8 +6,10 @@ mod browse;
 mod endings;
 mod history;
 mod idempotency;
+mod keys;
 mod leaving;
 mod letters;
+mod licences;
 mod outbox;
 mod pipeline;
 mod processes;
@@ -287,7 +289,9 @@ async fn every_statement_can_be_prepared(database: Database) {
         crate::accounts::STANDING_STATEMENTS,
         crate::invites::STATEMENTS,
         crate::leaving::STATEMENTS,
+        crate::keys::STATEMENTS,
         crate::letters::STATEMENTS,
+        crate::licences::STATEMENTS,
         crate::quotas::STATEMENTS,
         crate::throttle::STATEMENTS,
         crate::tokens::STATEMENTS,

@@ -91,6 +91,8 @@ pub struct Video {
     pub measured_duration: Option<Duration>,
     /// The uploaded file.
     pub source: Source,
+    /// What is in the store of it.
+    pub source_state: SourceState,
     /// Where it is in its life.
     pub state: VideoState,
     /// Why it failed: a sentence for its uploader.
@@ -132,6 +134,22 @@ db::text_enum! {
     pub enum Protection {
         /// Not at all.
         None = "none",
+        /// Encrypted with AES-128 in counter mode (ISO/IEC 23001-7 §10.1).
+        Cenc = "cenc",
+        /// Encrypted with AES-128 in CBC mode, in a pattern (§10.4).
+        Cbcs = "cbcs",
+    }
+}
+
+db::text_enum! {
+    /// What is in the store of an uploaded file.
+    pub enum SourceState {
+        /// The file as it came.
+        Clear = "clear",
+        /// The file, encrypted.
+        Sealed = "sealed",
+        /// Nothing any more.
+        Gone = "gone",
     }
 }
 
@@ -267,6 +285,15 @@ pub async fn retry(db: &Db, id: VideoId) -> Result<Video> {
     Ok(video)
 }
 
+/// Records that the uploaded file is in the store encrypted, and may be removed as it came.
+///
+/// # Errors
+/// Those of the database.
+pub async fn seal_source(db: &Db, id: VideoId) -> Result<()> {
+    db.write(SEAL_SOURCE).bind(id).execute().await?;
+    Ok(())
+}
+
 /// One video, in whatever state.
 ///
 /// # Errors
@@ -330,6 +357,16 @@ impl Video {
     /// How long it is: as it was measured, or as its uploader claims before that.
     pub fn duration(&self) -> Option<Duration> {
         self.measured_duration.or(self.claimed_duration)
+    }
+}
+
+impl Protection {
+    /// Parses what was typed.
+    ///
+    /// # Errors
+    /// What may be typed.
+    pub fn parse(typed: &str) -> Result<Self, Refusal> {
+        typed.parse().map_err(|_| Refusal("Choose `none`, `cenc` or `cbcs`.".to_owned()))
     }
 }
 
@@ -430,6 +467,9 @@ db::statements! {
          WHERE id = $1 AND state <> 'deleting' AND (CAST($2 AS BIGINT) IS NULL OR version = $2)
          RETURNING *"
     }
+    SEAL_SOURCE {
+        "UPDATE videos SET source_state = 'sealed', updated_at = " NOW " WHERE id = $1 AND source_state = 'clear'"
+    }
     SET_STATE { "UPDATE videos SET state = $2, error = NULL, updated_at = " NOW " WHERE id = $1 RETURNING *" }
     PAGE_PUBLIC {
         "SELECT * FROM videos
@@ -485,6 +525,7 @@ impl db::FromRow for Video {
                 bytes: row.get("source_bytes")?,
                 sha256: row.get("source_sha256")?,
             },
+            source_state: row.get("source_state")?,
             state: row.get("state")?,
             error: row.get("error")?,
             warnings: row.get::<Json<_>>("warnings")?.0,

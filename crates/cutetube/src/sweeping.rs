@@ -8,10 +8,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use catalog::storage::{self, Needed};
+use catalog::{
+    storage::{self, Needed},
+    videos::SourceState,
+};
 use db::Db;
 
-use crate::blobs::{BlobError, BlobStore, KeyPrefix, Listed};
+use crate::blobs::{BlobError, BlobStore, KeyPrefix, Listed, StorageKey};
 
 /// Kind of the job that sweeps.
 pub(crate) const KIND: &str = "sweep";
@@ -77,8 +80,11 @@ impl Sweep<'_> {
     async fn sources(&mut self) -> Result<(), SweepError> {
         for folder in self.folders(&KeyPrefix::Sources).await? {
             let KeyPrefix::Source(video) = folder else { continue };
-            if storage::needed(self.db, video).await? == Needed::Nothing {
-                self.remove(&folder).await?;
+            match storage::needed(self.db, video).await? {
+                Needed::UpToItsDeletion | Needed::Revisions(_, SourceState::Clear) => {}
+                Needed::Nothing | Needed::Revisions(_, SourceState::Gone) => self.remove(&folder).await?,
+                // Whoever sealed the file did not come to removing what it was made from.
+                Needed::Revisions(_, SourceState::Sealed) => self.remove_clear(&folder).await?,
             }
         }
         Ok(())
@@ -91,7 +97,7 @@ impl Sweep<'_> {
             match storage::needed(self.db, video).await? {
                 Needed::UpToItsDeletion => {}
                 Needed::Nothing => self.remove(&folder).await?,
-                Needed::Revisions(needed) => {
+                Needed::Revisions(needed, _) => {
                     for unneeded in revisions.iter().filter(
                         |folder| !matches!(folder, KeyPrefix::Revision(_, one) if needed.contains(one)),
                     ) {
@@ -112,7 +118,18 @@ impl Sweep<'_> {
     }
 
     async fn remove(&mut self, prefix: &KeyPrefix) -> Result<(), SweepError> {
-        let mut old: Vec<Listed> = self.blobs.objects(prefix).await?;
+        let objects = self.blobs.objects(prefix).await?;
+        self.remove_old(prefix, objects).await
+    }
+
+    /// Removes what is in the folder of an uploaded file and is not sealed.
+    async fn remove_clear(&mut self, prefix: &KeyPrefix) -> Result<(), SweepError> {
+        let mut objects = self.blobs.objects(prefix).await?;
+        objects.retain(|object| !matches!(object.name.parse(), Ok(StorageKey::Sealed { .. })));
+        self.remove_old(prefix, objects).await
+    }
+
+    async fn remove_old(&mut self, prefix: &KeyPrefix, mut old: Vec<Listed>) -> Result<(), SweepError> {
         old.retain(|object| object.info.written <= self.before);
         if self.mode == Mode::Remove {
             self.blobs.delete_listed(prefix, &old).await?;

@@ -97,15 +97,37 @@ pub async fn record(
 /// [`Error::lease_lost`]; [`Error::Incomplete`]; [`Error::Refused`] when the video is not processing.
 pub async fn publish(db: &Db, lease: &Lease, video: VideoId, revision: Revision) -> Result<Video> {
     let mut tx = db.begin().await?;
-    let state = lock_and_settle(&mut tx, video, lease).await?.after(VideoEvent::Published)?;
+    let published = publish_in(&mut tx, lease, video, revision).await?;
+    tx.commit().await?;
+    Ok(published)
+}
+
+/// The same, after which nothing needs the uploaded file any more: from this moment it may be removed.
+///
+/// # Errors
+/// As [`publish`].
+pub async fn publish_without_source(
+    db: &Db,
+    lease: &Lease,
+    video: VideoId,
+    revision: Revision,
+) -> Result<Video> {
+    let mut tx = db.begin().await?;
+    publish_in(&mut tx, lease, video, revision).await?;
+    let published = tx.query(LET_GO_OF_SOURCE).bind(video).one().await?;
+    tx.commit().await?;
+    Ok(published)
+}
+
+async fn publish_in(tx: &mut Tx, lease: &Lease, video: VideoId, revision: Revision) -> Result<Video> {
+    let state = lock_and_settle(tx, video, lease).await?.after(VideoEvent::Published)?;
     let Completeness { recorded, planned } = tx.query(COMPLETENESS).bind(video).bind(revision).one().await?;
     if recorded != planned {
         return Err(Error::Incomplete { recorded, planned });
     }
     let published: Video = tx.query(SET_PUBLISHED).bind(video).bind(state).bind(revision).one().await?;
-    stages::finish(&mut tx, video).await?;
-    events::log(&mut tx, EventKind::Ready, video).await?;
-    tx.commit().await?;
+    stages::finish(tx, video).await?;
+    events::log(tx, EventKind::Ready, video).await?;
     Ok(published)
 }
 
@@ -293,6 +315,7 @@ db::statements! {
                 (SELECT CAST(COALESCE(sum(segments + 1), 0) AS BIGINT)
                  FROM renditions WHERE video_id = $1 AND revision = $2) AS planned"
     }
+    LET_GO_OF_SOURCE { "UPDATE videos SET source_state = 'gone' WHERE id = $1 RETURNING *" }
     SET_PUBLISHED {
         "UPDATE videos SET state = $2, published_revision = $3, ready_at = " NOW ", updated_at = " NOW "
          WHERE id = $1 RETURNING *"

@@ -9,6 +9,7 @@ use crate::{
     endings::request_delete,
     ids::{Revision, VideoId},
     storage::{Needed, UnfinishedUpload, needed, stale_uploads, upload_begun, upload_ended, upload_touched},
+    videos::{SourceState, seal_source},
 };
 
 db::statements! {
@@ -19,12 +20,15 @@ async fn a_revision_is_needed_from_its_plan_on(database: Database) {
     let db = open(&database).await;
     assert_eq!(needed(&db, VideoId::new(7, &[7; 10])).await.unwrap(), Needed::Nothing);
     let video = upload(&db, 1).await.id;
-    assert_eq!(needed(&db, video).await.unwrap(), Needed::Revisions(vec![]));
+    assert_eq!(needed(&db, video).await.unwrap(), Needed::Revisions(vec![], SourceState::Clear));
     inspect(&db).await;
-    let planned = Needed::Revisions(vec![Revision::FIRST]);
+    let planned = Needed::Revisions(vec![Revision::FIRST], SourceState::Clear);
     assert_eq!(needed(&db, video).await.unwrap(), planned);
     work_off(&db).await;
     assert_eq!(needed(&db, video).await.unwrap(), planned, "published");
+    seal_source(&db, video).await.unwrap();
+    let sealed = Needed::Revisions(vec![Revision::FIRST], SourceState::Sealed);
+    assert_eq!(needed(&db, video).await.unwrap(), sealed);
     request_delete(&db, video).await.unwrap();
     assert_eq!(needed(&db, video).await.unwrap(), Needed::UpToItsDeletion);
     work_off(&db).await;

@@ -23,6 +23,13 @@ pub enum StorageKey {
         /// Whose file it is.
         video: VideoId,
     },
+    /// `sources/{video}/source.sealed` or `sources/{video}/rewritten.sealed`: one of these files, encrypted.
+    Sealed {
+        /// Whose file it is.
+        video: VideoId,
+        /// Which of them.
+        file: SealedFile,
+    },
     /// `vod-media/{video}/{revision}/…`: what viewers are served.
     Media {
         /// Whose media it is.
@@ -41,6 +48,15 @@ pub enum StorageKey {
         /// Unlike that of any probe running now.
         name: u64,
     },
+}
+
+/// What is kept encrypted of an upload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SealedFile {
+    /// The file as it was uploaded.
+    Source,
+    /// The same in a form that can be read.
+    Rewritten,
 }
 
 /// Id and folder of the storyboard, which is a rendition of its own.
@@ -115,17 +131,28 @@ impl StorageKey {
             Self::Source { extension: SourceExtension::Mov, .. } => "video/quicktime",
             Self::Media { object, .. } | Self::Export(object) => object.content_type(),
             Self::RewrittenSource { .. } | Self::Rewritten => "video/mp4",
-            Self::Probe { .. } => "application/octet-stream",
+            Self::Sealed { .. } | Self::Probe { .. } => "application/octet-stream",
         }
     }
 
     /// How the object may be cached.
     pub fn caching(&self) -> Caching {
         match self {
-            Self::Source { .. } | Self::RewrittenSource { .. } | Self::Rewritten | Self::Probe { .. } => {
-                Caching::Private
-            }
+            Self::Source { .. }
+            | Self::RewrittenSource { .. }
+            | Self::Sealed { .. }
+            | Self::Rewritten
+            | Self::Probe { .. } => Caching::Private,
             Self::Media { object, .. } | Self::Export(object) => object.caching(),
+        }
+    }
+}
+
+impl SealedFile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source.sealed",
+            Self::Rewritten => "rewritten.sealed",
         }
     }
 }
@@ -178,18 +205,21 @@ impl MediaObject {
         }
     }
 
-    /// Manifests are what a new revision, or one that is still growing, changes; nothing else ever changes.
-    pub fn caching(&self) -> Caching {
+    /// Whether it tells players where everything else is.
+    pub fn is_manifest(&self) -> bool {
         match self {
-            Self::Mpd(_) | Self::Master(_) | Self::Playlist(..) | Self::IframePlaylist(..) => {
-                Caching::Revalidate
-            }
+            Self::Mpd(_) | Self::Master(_) | Self::Playlist(..) | Self::IframePlaylist(..) => true,
             Self::Init(..)
             | Self::Segment(..)
             | Self::Poster
             | Self::Storyboard
-            | Self::StoryboardSheet(_) => Caching::Immutable,
+            | Self::StoryboardSheet(_) => false,
         }
+    }
+
+    /// Manifests are what a new revision, or one that is still growing, changes; nothing else ever changes.
+    pub fn caching(&self) -> Caching {
+        if self.is_manifest() { Caching::Revalidate } else { Caching::Immutable }
     }
 }
 
@@ -226,6 +256,7 @@ impl fmt::Display for StorageKey {
             }
             Self::Export(object) => object.fmt(f),
             Self::RewrittenSource { video } => write!(f, "{}/rewritten.mp4", KeyPrefix::Source(*video)),
+            Self::Sealed { video, file } => write!(f, "{}/{}", KeyPrefix::Source(*video), file.name()),
             Self::Rewritten => f.write_str("rewritten.mp4"),
             Self::Probe { name } => write!(f, "probe/{name:016x}"),
         }
@@ -297,9 +328,13 @@ fn parse_key(text: &str) -> Option<StorageKey> {
     match kind {
         "sources" => {
             let video = name.parse().ok()?;
-            match rest.strip_prefix("source.") {
-                Some(extension) => Some(StorageKey::Source { video, extension: extension.parse().ok()? }),
-                None => (rest == "rewritten.mp4").then_some(StorageKey::RewrittenSource { video }),
+            let sealed = [SealedFile::Source, SealedFile::Rewritten];
+            match (sealed.into_iter().find(|file| file.name() == rest), rest.strip_prefix("source.")) {
+                (Some(file), _) => Some(StorageKey::Sealed { video, file }),
+                (None, Some(extension)) => {
+                    Some(StorageKey::Source { video, extension: extension.parse().ok()? })
+                }
+                (None, None) => (rest == "rewritten.mp4").then_some(StorageKey::RewrittenSource { video }),
             }
         }
         "vod-media" => {

@@ -6,6 +6,7 @@
 mod error;
 mod journal;
 mod key;
+mod local_copy;
 mod s3;
 mod staged;
 mod store;
@@ -13,7 +14,8 @@ mod writer;
 
 pub use error::{BlobError, Refusal};
 pub use journal::{Journal, JournalFuture};
-pub use key::{Caching, KeyError, KeyPrefix, MediaObject, RenditionName, STORYBOARD, StorageKey};
+pub use key::{Caching, KeyError, KeyPrefix, MediaObject, RenditionName, STORYBOARD, SealedFile, StorageKey};
+pub(crate) use local_copy::LocalCopy;
 pub use packager::Flavour;
 pub use store::{BlobInfo, BlobStore, ExamineError, Listed};
 pub use writer::{BlobWriter, Stored};

@@ -3,9 +3,8 @@
 use std::{
     fmt,
     fs::File,
-    io::{self, Write as _},
+    io,
     ops::Range,
-    os::fd::AsRawFd as _,
     path::PathBuf,
     sync::{
         Arc,
@@ -25,6 +24,7 @@ use super::{
     BlobError, BlobWriter, Journal, KeyPrefix, StorageKey, Stored,
     error::{failure, of_place},
     journal::NoJournal,
+    local_copy::{self, LocalCopy},
     s3::{self, Persistence},
     staged,
     writer::{self, Open},
@@ -213,26 +213,18 @@ impl BlobStore {
         Ok(found.into_stream().map_err(move |error| failure(&key, error)))
     }
 
-    /// The object as a file for a program to read. In a store on another machine it is fetched into a file without a
-    /// name, which nobody has to remove: it goes with its last reader.
+    /// The object as a file for a program to read. In a store on another machine it is fetched into a [`LocalCopy`].
     pub async fn file(&self, key: &StorageKey) -> Result<File, BlobError> {
-        let local = |source: io::Error| match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                BlobError::NoSpace { key: format!("a temporary copy of {key}") }
-            }
-            _ => BlobError::Folder { path: std::env::temp_dir(), source },
-        };
         if let Place::Local { root } = &self.place {
-            return File::open(root.join(key.to_string())).map_err(local);
+            let name = key.to_string();
+            return File::open(root.join(&name)).map_err(|error| local_copy::failure(&name, error));
         }
-        let mut file = tempfile::tempfile().map_err(local)?;
+        let mut copy = LocalCopy::new(key)?;
         let mut bytes = std::pin::pin!(self.stream_with(key, GetOptions::new()).await?);
         while let Some(piece) = bytes.try_next().await? {
-            let write = tokio::task::spawn_blocking(move || file.write_all(&piece).map(|()| file));
-            file = write.await.map_err(io::Error::other).and_then(|written| written).map_err(local)?;
+            copy = copy.write(piece).await?;
         }
-        // Whoever is handed it may read it, and begins at its beginning.
-        File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).map_err(local)
+        copy.finish()
     }
 
     /// Removes an object; one that is not there is fine.
