@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use packager::DecryptionError;
 
-use super::keys::KeyArgs;
+use super::key_args::KeyArgs;
 use super::{Advised, print};
 use crate::pipeline::decrypt::{self, DecryptingError};
 

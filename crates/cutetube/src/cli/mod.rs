@@ -5,6 +5,7 @@ mod decrypt;
 mod doctor;
 mod events;
 mod inspect;
+mod key_args;
 mod keys;
 mod migrate;
 mod openapi;
@@ -55,6 +56,9 @@ enum Command {
     /// Make accounts and change what they may do
     #[command(subcommand)]
     User(user::User),
+    /// Look after what content keys are encrypted with
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// Deliver events again
     #[command(subcommand)]
     Events(events::Events),
@@ -132,6 +136,7 @@ fn run(command: Command, env: Environment) -> anyhow::Result<()> {
             Command::Sweep(sweep) => sweep.run(env).await,
             Command::Doctor(doctor) => doctor.run(env).await,
             Command::User(user) => user.run(env).await,
+            Command::Keys(keys) => keys.run(env).await,
             Command::Events(events) => events.run(env).await,
             Command::Openapi(openapi) => openapi.run(),
             Command::Config(ConfigCommand::Check(check)) => check.run(env),

@@ -6,7 +6,7 @@ use clap::Args;
 use packager::{EncryptionError, PackageError};
 
 use super::Advised;
-use super::keys::EncryptArgs;
+use super::key_args::EncryptArgs;
 use super::transcode::print_presentation;
 use crate::ambient;
 use crate::pipeline::package::{Encryption, PackagingError, package};

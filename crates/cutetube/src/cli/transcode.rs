@@ -13,7 +13,7 @@ use transcode::runner::Runner;
 use transcode::sandbox::Priority;
 use transcode::settings::RateControl;
 
-use super::keys::EncryptArgs;
+use super::key_args::EncryptArgs;
 use super::{ConfigArgs, Environment, print, search_path};
 use crate::ambient;
 use crate::pipeline::StageError;

@@ -95,7 +95,7 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
         figment = figment.merge(layer);
     }
     let config: Config = figment.extract().map_err(|error| bad_value(&error))?;
-    match config.accounts_problem().or_else(|| config.outbound_problem()) {
+    match config.accounts_problem().or_else(|| config.outbound_problem()).or_else(|| config.drm_problem()) {
         Some((key, problem)) => {
             let written = figment.find_metadata(key).filter(|source| source.name != defaults.metadata().name);
             let origin = written.map_or_else(|| "not set".to_owned(), |source| source.name.to_string());

@@ -5,6 +5,7 @@
 //! exist is refused with the nearest one that does.
 
 mod accounts;
+mod drm;
 mod load;
 mod networks;
 mod outbound;
@@ -18,11 +19,12 @@ use serde::{Deserialize, Serialize};
 use transcode::settings::EncodeSettings;
 
 pub use accounts::{Accounts, Quota, Signup, Verification};
+pub use drm::{Drm, LicencePolicy, PLAYREADY_TEST_SERVER, Sources as SourcesOfProtected};
 pub use load::{ConfigError, RESERVED_VARIABLES, Sources, load};
 pub use networks::Networks;
 pub use outbound::{Amqp, Events, PrivateNetworks, Smtp, SmtpTls};
 pub use rates::{Rate, Rates};
-pub use secret::{Secret, signing_secret};
+pub use secret::{Secret, master_key, master_key_file, signing_secret};
 pub use vendors::{Speke, Vendor};
 
 /// The whole configuration.
@@ -51,6 +53,8 @@ pub struct Config {
     pub workers: Workers,
     /// Sign-up, tokens and sessions.
     pub accounts: Accounts,
+    /// How videos are protected, and who gets their keys.
+    pub drm: Drm,
     /// How people and programs hear of what happens to videos.
     pub events: Events,
     /// The mail server that messages to people go through.
@@ -276,6 +280,7 @@ impl Default for Config {
                 ffprobe: None,
             },
             accounts: Accounts::default(),
+            drm: Drm::default(),
             events: Events::default(),
             smtp: Smtp::default(),
             amqp: Amqp::default(),

@@ -1,6 +1,10 @@
 //! Values that never reach a log, and the one that is made when nobody sets it.
 
-use std::{fmt, io, io::Write, path::Path};
+use std::{
+    fmt, io,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +39,8 @@ impl Serialize for Secret {
     }
 }
 
-const FILE: &str = "signing-secret";
+const SIGNING_SECRET: &str = "signing-secret";
+const MASTER_KEY: &str = "master-key";
 const SECRET_BYTES: usize = 32;
 
 /// What tokens and sessions are signed with: `accounts.signing_secret`, or one made from `random` at the first
@@ -46,7 +51,7 @@ const SECRET_BYTES: usize = 32;
 pub fn signing_secret(config: &Config, random: impl FnOnce(&mut [u8; SECRET_BYTES])) -> io::Result<Secret> {
     let secret = match &config.accounts.signing_secret {
         Some(secret) => secret.clone(),
-        None => kept_secret(&config.data, random)?,
+        None => kept_secret(&config.data, SIGNING_SECRET, random)?,
     };
     if secret.expose().len() < SECRET_BYTES {
         let problem = format!("the signing secret has fewer than {SECRET_BYTES} bytes");
@@ -55,9 +60,27 @@ pub fn signing_secret(config: &Config, random: impl FnOnce(&mut [u8; SECRET_BYTE
     Ok(secret)
 }
 
+/// What content keys are encrypted with when nobody sets it: made from `random` at the first start, and kept in the data
+/// folder, readable by the owner only. Whoever loses this file loses every protected video.
+///
+/// # Errors
+/// When the data folder cannot be written.
+pub fn master_key(config: &Config, random: impl FnOnce(&mut [u8; SECRET_BYTES])) -> io::Result<Secret> {
+    kept_secret(&config.data, MASTER_KEY, random)
+}
+
+/// The file that it is kept in.
+pub fn master_key_file(config: &Config) -> PathBuf {
+    config.data.join(MASTER_KEY)
+}
+
 /// Two processes starting at once agree: the file appears whole, under its name, once.
-fn kept_secret(data: &Path, random: impl FnOnce(&mut [u8; SECRET_BYTES])) -> io::Result<Secret> {
-    let path = data.join(FILE);
+fn kept_secret(
+    data: &Path,
+    file_name: &str,
+    random: impl FnOnce(&mut [u8; SECRET_BYTES]),
+) -> io::Result<Secret> {
+    let path = data.join(file_name);
     match std::fs::read_to_string(&path) {
         Ok(text) => return Ok(Secret::new(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -92,7 +115,7 @@ mod tests {
         let second = signing_secret(&config, |_| panic!("one secret is made once")).unwrap();
         assert_eq!(first, second);
         assert_eq!(first.expose(), "07".repeat(32));
-        let mode = std::fs::metadata(config.data.join(FILE)).unwrap().permissions().mode();
+        let mode = std::fs::metadata(config.data.join(SIGNING_SECRET)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
 

@@ -55,7 +55,6 @@ impl Vendor {
     }
 
     /// The first setting that cannot work, and why. No value is repeated.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the settings are not part of the configuration yet"))]
     pub(super) fn problem(&self, system: VendorSystem) -> Option<(&'static str, String)> {
         let [url, headers, timeout] = match system {
             VendorSystem::Widevine => {
@@ -86,7 +85,6 @@ impl Speke {
     }
 
     /// The first setting that cannot work, and why. No value is repeated.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the settings are not part of the configuration yet"))]
     pub(super) fn problem(&self) -> Option<(&'static str, String)> {
         let sentence = |key, found: Option<String>| found.map(|sentence| (key, sentence));
         let no_systems =

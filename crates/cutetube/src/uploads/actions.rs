@@ -16,15 +16,12 @@ use transcode::source::index;
 
 use super::{
     Rejection,
-    form::{self, Form},
+    form::{self, Form, Reception},
     sink::Sink,
     sniff,
 };
 use crate::{
-    AppState, ambient,
-    blobs::StorageKey,
-    config::Verification,
-    http::{Pace, log_internal},
+    AppState, ambient, blobs::StorageKey, config::Verification, http::log_internal,
     pipeline::blob_source::BlobSource,
 };
 
@@ -84,7 +81,7 @@ pub(crate) async fn receive(
     let id = ambient::id(VideoId::new);
     let limits = &state.config.limits;
     let longest = admission.quota.bytes_left().unwrap_or(u64::MAX).min(limits.upload_bytes);
-    let receiving = form::receive(parts, Pace::of_uploads(limits), |extension| {
+    let receiving = form::receive(parts, Reception::of(state), |extension| {
         let key = StorageKey::Source { video: id, extension };
         async move { state.blobs.writer(&key, longest).await.map(Sink::Store) }
     });

@@ -142,7 +142,8 @@ struct V4UploadForm {
     /// `HH:MM:SS`, as the uploader believes; what is measured wins.
     #[schema(example = "00:01:30")]
     duration: Option<String>,
-    /// `none`, `cenc` or `cbcs`; a server without keys refuses the last two.
+    /// `none`, `cenc` or `cbcs`; when it is missing, as the server is set up (`drm.default`). A server without a master key
+    /// refuses the last two.
     #[schema(example = "none")]
     protection: Option<String>,
     /// The file, named `.mp4` or `.mov`.

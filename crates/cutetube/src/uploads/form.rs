@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::{client::Client, sink::Sink, sniff};
 use crate::{
+    AppState,
     blobs::{BlobError, Stored},
     http::{OUR_FAULT, Pace, log_internal},
 };
@@ -46,6 +47,24 @@ pub(super) struct ReceivedFile {
     pub(super) sink: Sink,
 }
 
+/// What is agreed before a form is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reception {
+    /// How fast it has to come.
+    pub(super) pace: Pace,
+    /// How videos are protected whose uploader does not say.
+    pub(super) protection: Protection,
+    /// Whether this server has what it takes to protect any.
+    pub(super) protects: Protects,
+}
+
+/// Whether a server can protect videos.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protects {
+    Yes,
+    No,
+}
+
 /// Why an upload is refused: a sentence for the uploader, and the field at fault.
 #[derive(Debug, thiserror::Error)]
 #[error("{sentence}")]
@@ -66,16 +85,17 @@ const MOST_FIELDS: usize = 32;
 pub(super) const LONGEST_BESIDES: u64 = 2 << 20;
 
 /// Reads `parts` to the end. `open` starts writing the file when its name is known; no more is held in memory than
-/// the writer holds. A client that falls behind `pace` is given up.
+/// the writer holds. A client that falls behind the pace is given up.
 pub(super) async fn receive<F: Future<Output = Result<Sink, BlobError>>>(
     mut parts: Multipart,
-    pace: Pace,
+    reception: Reception,
     open: impl FnOnce(SourceExtension) -> F,
 ) -> Result<Form, Rejection> {
-    let mut client = Client::new(pace);
+    let mut client = Client::new(reception.pace);
     let mut open = Some(open);
     let (mut title, mut description, mut duration, mut file) = (None, None, None, None);
-    let (mut tags, mut visibility, mut protection) = (Tags::default(), Visibility::Public, Protection::None);
+    let (mut tags, mut visibility) = (Tags::default(), Visibility::Public);
+    let mut protection = reception.protection;
     let mut fields = 0;
     while let Some(mut field) = client.next_field(&mut parts).await? {
         fields += 1;
@@ -98,7 +118,7 @@ pub(super) async fn receive<F: Future<Output = Result<Sink, BlobError>>>(
             }
             "protection" => {
                 let typed = text("protection", &mut field, &mut client).await?;
-                protection = parse("protection", &typed, parse_protection)?;
+                protection = reception.protection(&typed)?;
             }
             "tags" => {
                 let typed = text("tags", &mut field, &mut client).await?;
@@ -121,6 +141,34 @@ pub(super) async fn receive<F: Future<Output = Result<Sink, BlobError>>>(
     let title = title.ok_or_else(|| missing("title"))?;
     let description = description.map_or_else(|| parse("description", "", Description::parse), Ok)?;
     Ok(Form { said: Said { title, description, tags, visibility, duration, protection }, file })
+}
+
+impl Reception {
+    pub(super) fn of(state: &AppState) -> Self {
+        let config = &state.config;
+        Self {
+            pace: Pace::of_uploads(&config.limits),
+            protection: config.drm.default,
+            protects: if state.keys.are_there() { Protects::Yes } else { Protects::No },
+        }
+    }
+
+    /// How the media are to be protected; nothing typed is as usual here.
+    fn protection(&self, typed: &str) -> Result<Protection, Rejection> {
+        let typed = typed.trim();
+        if typed.is_empty() {
+            return Ok(self.protection);
+        }
+        let protection = parse("protection", typed, Protection::parse)?;
+        if protection != Protection::None && self.protects == Protects::No {
+            return Err(Rejection::field(
+                "protection",
+                "This server has no master key to keep keys with (`drm.master_key`) and cannot protect videos. Choose \
+                 `none`.",
+            ));
+        }
+        Ok(protection)
+    }
 }
 
 impl Said {
@@ -232,18 +280,6 @@ async fn receive_file<F: Future<Output = Result<Sink, BlobError>>>(
         Ok(()) => Rejection::video("The file ends before it begins."),
     })?;
     Ok(ReceivedFile { name: SourceName::of_file(&file_name), extension, sink })
-}
-
-/// How the media are to be protected; nothing typed is no protection.
-fn parse_protection(typed: &str) -> Result<Protection, Refusal> {
-    match typed.trim() {
-        "" | "none" => Ok(Protection::None),
-        scheme @ ("cenc" | "cbcs") => Err(Refusal(format!(
-            "This server cannot protect videos with `{scheme}`: it has no keys to encrypt with and no licences to give \
-             out. Choose `none`."
-        ))),
-        _ => Err(Refusal("Choose `none`, `cenc` or `cbcs`.".to_owned())),
-    }
 }
 
 fn parse<T>(field: &'static str, typed: &str, parse: fn(&str) -> Result<T, Refusal>) -> Result<T, Rejection> {

@@ -11,13 +11,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::{
     Rejection,
     actions::{self, Admission, Creation},
-    form::{self, Form},
+    form::{self, Form, Reception},
     sink::Sink,
 };
-use crate::{
-    AppState,
-    http::{Pace, log_internal},
-};
+use crate::{AppState, http::log_internal};
 
 /// Receives a video unless the key stands for one already; then what is sent is only compared with what was sent for
 /// that, and thrown away.
@@ -50,7 +47,7 @@ async fn replay(
 ) -> Result<Video, Rejection> {
     let limits = &state.config.limits;
     let open = |_| async { Ok(Sink::nothing(limits.upload_bytes)) };
-    let form = form::receive(parts, Pace::of_uploads(limits), open).await?;
+    let form = form::receive(parts, Reception::of(state), open).await?;
     let Form { said, file } = form;
     let stored = file.sink.finish().await?;
     if said.fingerprint(&file.name, &stored) != fingerprint {

@@ -13,6 +13,7 @@
 mod desk;
 mod patience;
 mod presence;
+mod protected;
 mod registration;
 mod stages;
 
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use catalog::work::{Class, PIPELINE_QUEUE, UPKEEP_QUEUE};
-use catalog::{events, invites, letters, sessions, throttle, tokens};
+use catalog::{events, invites, letters, licences, sessions, throttle, tokens};
 use db::Db;
 use jobs::{Claim, Job, NewJob, Retention, WorkerId};
 use serde_json::Value;
@@ -331,6 +332,10 @@ async fn look_after_others(state: &AppState, presence: Option<&Presence>, stop: 
                 }
                 if let Err(error) = forget_sign_ins(&state.db).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "old sign-ins were not forgotten");
+                }
+                let keep = Duration::from_secs(state.config.drm.log_days.saturating_mul(24 * 3600));
+                if let Err(error) = licences::prune(&state.db, keep).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "old licences were not forgotten");
                 }
                 if let Err(error) = jobs::workers::forget_silent(&state.db, FORGET_SILENT).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "silent workers were not forgotten");

@@ -27,7 +27,8 @@ use transcode::source::index;
 use transcode::toolchain::Toolchain;
 
 use super::desk::InHand;
-use crate::blobs::{KeyPrefix, StorageKey};
+use crate::blobs::{KeyPrefix, SealedFile, StorageKey};
+use crate::keys::KeyError;
 use crate::metrics::Attempt;
 use crate::pipeline::blob_source::BlobSource;
 use crate::pipeline::blueprint::{Blueprint, StoredBlueprint};
@@ -40,7 +41,7 @@ use crate::{AppState, ambient};
 
 /// What every job of this process works with.
 pub(super) struct Stages {
-    state: AppState,
+    pub(super) state: AppState,
     toolchain: Arc<Toolchain>,
     patience: Patience,
     recent: Mutex<VecDeque<Arc<Opened>>>,
@@ -64,12 +65,18 @@ struct PlanDocument {
 
 /// Why a job did not end well.
 #[derive(Debug, thiserror::Error)]
-enum JobError {
+pub(super) enum JobError {
     #[error(transparent)]
     Stage(#[from] StageError),
     #[error(transparent)]
+    Keys(#[from] KeyError),
+    #[error(transparent)]
     Catalog(#[from] catalog::Error),
 }
+
+/// What the uploader reads when a key server refuses us.
+const NO_KEYS: &str = "The video cannot be protected: the key server of this platform refuses to give keys. Tell the \
+                       administrator, and try again when it is mended.";
 
 /// How long a job waits for a store that is away: attempts are many, and the outage should end before they do.
 const OUTAGE_BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(60) };
@@ -79,6 +86,13 @@ const LET_GO_POLL: Duration = Duration::from_millis(250);
 
 /// Plans kept at hand.
 const RECENT: usize = 4;
+
+impl PlanDocument {
+    /// What the plan is for.
+    fn file(&self) -> SealedFile {
+        if self.rewritten { SealedFile::Rewritten } else { SealedFile::Source }
+    }
+}
 
 impl Stages {
     pub(super) fn new(state: AppState, toolchain: Arc<Toolchain>) -> Self {
@@ -130,6 +144,10 @@ impl Stages {
                 let sentence = rejection.to_string();
                 hand.settle(|| endings::reject(db, lease, &sentence)).await.map(|()| Attempt::Dead)
             }
+            JobError::Keys(error) if error.is_final() => {
+                tracing::error!(job.id = %lease.id, error = &error as &dyn std::error::Error, "there are no keys for job `{}`", lease.id);
+                hand.settle(|| endings::reject(db, lease, NO_KEYS)).await.map(|()| Attempt::Dead)
+            }
             JobError::Catalog(error) if error.lease_lost() => Err(error),
             // Back at once, if it is still this worker's: what is cancelled or somebody else's by now is let go below.
             error if error.is_stop() || (error.is_outage() && is_stopping) => {
@@ -148,7 +166,12 @@ impl Stages {
         let jitter = ambient::jitter();
         let text = chain(error);
         tracing::warn!(job.id = %lease.id, job.kind, attempt = job.attempt, "job `{}` failed: {text}", lease.id);
-        let ending = if matches!(error, JobError::Stage(stage) if stage.is_outage()) {
+        let is_elsewhere = match error {
+            JobError::Stage(stage) => stage.is_outage(),
+            JobError::Keys(error) => error.is_elsewhere(),
+            JobError::Catalog(_) => false,
+        };
+        let ending = if is_elsewhere {
             let delay = OUTAGE_BACKOFF.delay(job.attempt, jitter);
             hand.settle(|| endings::postpone(db, lease, &text, delay)).await?
         } else {
@@ -169,10 +192,11 @@ impl Stages {
     async fn inspect(&self, job: &InspectJob, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
         let store = &self.state.blobs;
         let video = hand.ask(|| videos::video(&self.state.db, job.video)).await?;
-        let key = source_key(&video);
-        let source = BlobSource::open(store.clone(), key.clone()).await.map_err(StageError::from)?;
+        self.make_keys(&video, hand).await?;
+        let keys = self.keys(&video, hand).await?;
+        let source = self.source(&video, SealedFile::Source, keys.as_ref()).await?;
         let runner = self.runner(Priority::Interactive, &hand.cancel);
-        let open = async || Ok(store.file(&key).await?);
+        let open = async || Ok(source.file().await?);
         let rewritten = StorageKey::RewrittenSource { video: video.id };
         let prepared = prepare(&runner, &source, open, &self.state.config.ladder, store, &rewritten).await?;
         let plan = new_plan(&prepared.blueprint, prepared.rewritten.is_some());
@@ -255,7 +279,9 @@ impl Stages {
         publish::restore_init_segments(&opened.blueprint, &video, sound.as_ref(), &shelf).await?;
         publish::write(&presentation, &shelf).await?;
         self.tidy(job, hand).await?;
-        hand.settle(|| outputs::publish(&self.state.db, &claimed.lease, job.video, job.revision)).await?;
+        let video = hand.ask(|| videos::video(&self.state.db, job.video)).await?;
+        self.seal_source(&video, contents.plan.file(), hand).await?;
+        self.show(job.video, job.revision, claimed, hand).await?;
         tracing::info!(video.id = %job.video, "video `{}` is ready", job.video);
         Ok(())
     }
@@ -364,13 +390,12 @@ impl Stages {
         }
         let db = &self.state.db;
         let document: PlanDocument = hand.ask(|| outputs::plan(db, video, revision)).await?;
-        let key = match document.rewritten {
-            true => StorageKey::RewrittenSource { video },
-            false => source_key(&hand.ask(|| videos::video(db, video)).await?),
-        };
-        let source = BlobSource::open(self.state.blobs.clone(), key).await.map_err(StageError::from)?;
+        let row = hand.ask(|| videos::video(db, video)).await?;
+        let keys = self.keys(&row, hand).await?;
+        let source = self.source(&row, document.file(), keys.as_ref()).await?;
         let movie = index(&source, INDEX_LIMITS).await.map_err(source_changed)?;
         let blueprint = Blueprint::again(movie, document.blueprint).map_err(source_changed)?;
+        let blueprint = self.protected(blueprint, &row, keys.as_ref())?;
         let opened = Arc::new(Opened { video, revision, source, blueprint });
         let mut recent = recent();
         recent.push_front(opened.clone());
@@ -381,11 +406,6 @@ impl Stages {
     fn shelf(&self, video: VideoId, revision: Revision, hand: &InHand) -> Shelf {
         Shelf::revision(self.state.blobs.clone(), video, revision, hand.tenure.clone())
     }
-}
-
-/// The uploaded file. The catalogue keeps its name in the store as text.
-fn source_key(video: &Video) -> StorageKey {
-    StorageKey::Source { video: video.id, extension: video.source.extension }
 }
 
 /// The source does not give its plan again. The uploader cannot help it, but another attempt may.
@@ -455,6 +475,7 @@ impl JobError {
     fn is_outage(&self) -> bool {
         match self {
             Self::Stage(stage) => stage.is_outage(),
+            Self::Keys(error) => error.is_elsewhere(),
             Self::Catalog(error) => error.is_transient(),
         }
     }

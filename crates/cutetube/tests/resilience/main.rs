@@ -11,5 +11,6 @@ mod kills;
 mod object_storage;
 mod outages;
 mod platform;
+mod protected;
 mod soak;
 mod stops;

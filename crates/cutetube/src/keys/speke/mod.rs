@@ -15,9 +15,7 @@ use reqwest::{
     header::{self, HeaderMap, HeaderValue},
 };
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "whoever asks for keys names it"))]
-pub(crate) use cpix::AskedKey;
-pub(crate) use cpix::{CpixError, KeyRequest, VendorKey};
+pub(crate) use cpix::{AskedKey, CpixError, KeyRequest, VendorKey};
 
 use crate::{
     config::Speke,
