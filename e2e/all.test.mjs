@@ -7,6 +7,7 @@ import "./suites/uploading.mjs";
 import "./suites/playing.mjs";
 import "./suites/delivery.mjs";
 import "./suites/protected.mjs";
+import "./suites/licences.mjs";
 import "./suites/administering.mjs";
 import "./suites/accounts.mjs";
 import "./suites/original.mjs";

@@ -35,3 +35,17 @@ export async function toTheEnd(page) {
   assert.ok(Math.abs(duration - clipSeconds) < 0.05, `lasts ${duration} s`);
   assert.ok(Math.abs(currentTime - duration) < 0.1, `ended at ${currentTime} s`);
 }
+
+/** How many colours an element shows, in steps of 16. The clip has bars of every colour; scripts cannot read an encrypted
+    picture, but a screenshot shows it. */
+export async function colours(page, element, path) {
+  const shown = await element.screenshot({ path });
+  return page.evaluate(async (png) => {
+    const bytes = Uint8Array.from(atob(png), (letter) => letter.charCodeAt(0));
+    const image = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+    const context = new OffscreenCanvas(64, 36).getContext("2d");
+    context.drawImage(image, 0, 0, 64, 36);
+    const pixels = new Uint32Array(context.getImageData(0, 0, 64, 36).data.buffer);
+    return new Set(pixels.map((pixel) => pixel & 0xf0f0f0)).size;
+  }, shown.toString("base64"));
+}

@@ -1,6 +1,7 @@
 // The player: Shaka over DASH, or HLS where it is asked for; the browser's own HLS where there are no Media Source Extensions.
 
 import shaka from "shaka-player/dist/shaka-player.ui-es2021.js";
+import { licencesOf, refusal, unlock } from "./licences.js";
 
 /** What `templates/stage.html` writes on the player's element. URLs may be relative to the page. */
 interface Sources {
@@ -25,6 +26,8 @@ export async function play(frame: HTMLElement): Promise<void> {
   const player = new shaka.Player();
   player.configure({ streaming: { retryParameters: { maxAttempts: 5 } } });
   player.addEventListener("error", (event) => fail(frame, (event as Event & { detail: unknown }).detail));
+  const licences = licencesOf(frame);
+  if (licences !== undefined) unlock(shaka, player, video, licences);
   await player.attach(video);
   video.controls = false;
   const overlay = new shaka.ui.Overlay(player, frame, video);
@@ -104,12 +107,11 @@ function fail(frame: HTMLElement, error: unknown): void {
   }
   const { Category, Severity, Code } = shaka.util.Error;
   if (error.severity !== Severity.CRITICAL || error.code === Code.LOAD_INTERRUPTED) return;
-  report(
-    frame,
+  const otherwise =
     error.category === Category.NETWORK
       ? "The video could not be loaded. Check your connection and reload the page."
-      : `This browser could not play the video (Shaka Player ${error.code}).`,
-  );
+      : `This browser could not play the video (Shaka Player ${error.code}).`;
+  report(frame, refusal(shaka, error) ?? otherwise);
 }
 
 function report(frame: HTMLElement, sentence: string): void {

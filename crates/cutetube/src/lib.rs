@@ -15,9 +15,7 @@ pub mod config;
 mod events;
 pub mod http;
 mod journal;
-#[cfg_attr(not(test), expect(dead_code, reason = "protected uploads will ask for keys here"))]
 mod keys;
-#[cfg_attr(not(test), expect(dead_code, reason = "players will be given licences through this"))]
 mod licences;
 mod limits;
 mod live;

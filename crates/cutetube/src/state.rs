@@ -19,6 +19,8 @@ use crate::{
     config::{self, Config, Role, Sandbox, Secret},
     http::Streams,
     journal::CatalogJournal,
+    keys::Keys,
+    licences::{PlaybackTokens, Vendors},
     limits::Limiter,
     live::Live,
     metrics::Metrics,
@@ -32,10 +34,16 @@ pub struct AppState {
     pub(crate) config: Arc<Config>,
     pub(crate) db: Db,
     pub(crate) blobs: BlobStore,
+    /// What protected videos are encrypted with.
+    pub(crate) keys: Keys,
     pub(crate) passwords: Passwords,
     pub(crate) tokens: Arc<Tokens>,
     /// When tokens end.
     pub(crate) clock: Clock,
+    /// What players show when they ask for licences.
+    pub(crate) playback_tokens: PlaybackTokens,
+    /// Who makes licences for other protection systems than our own.
+    pub(crate) vendors: Arc<Vendors>,
     /// Opens media that are not for everybody.
     pub(crate) paths: PathSigner,
     /// Cancelled when requests that still run are not waited for any longer.
@@ -76,9 +84,12 @@ impl AppState {
             metrics: Metrics::new(),
             limiter: Limiter::new(&config, &db),
             db,
+            keys: Keys::open(&config)?,
             passwords: Passwords::new(cores)?,
             tokens: Arc::new(Tokens::new(&secret, &config.accounts)),
             clock: Clock::default(),
+            vendors: Arc::new(Vendors::new(config.drm.vendors())?),
+            playback_tokens: PlaybackTokens::new(&secret, &config.drm),
             paths: PathSigner::new(&secret, &config.delivery),
             cut_off: CancellationToken::new(),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),

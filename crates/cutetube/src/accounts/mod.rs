@@ -22,4 +22,6 @@ pub(crate) use password::Passwords;
 pub(crate) use password_rules::parse_password;
 pub(crate) use signup::SignUp;
 pub(crate) use source::Source;
-pub(crate) use token::{TokenKind, Tokens};
+#[cfg(test)]
+pub(crate) use token::Subject;
+pub(crate) use token::{TokenKind, Tokens, hs256_only};

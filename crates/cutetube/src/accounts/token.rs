@@ -69,8 +69,7 @@ struct Claims {
 impl Tokens {
     /// Signs with `secret`, for as long as `accounts` says.
     pub(crate) fn new(secret: &Secret, accounts: &Accounts) -> Self {
-        // A second set of tokens in one process finds the provider installed, which is the same one.
-        let _ = HS256_ONLY.install_default();
+        hs256_only();
         let secret = secret.expose().as_bytes();
         Self {
             encoding: EncodingKey::from_secret(secret),
@@ -119,6 +118,12 @@ impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Tokens").field("access", &self.access).finish_non_exhaustive()
     }
+}
+
+/// Sees to it that this process knows no other algorithm, before anything is signed or verified.
+pub(crate) fn hs256_only() {
+    // Whoever comes second finds the provider installed, which is the same one.
+    let _ = HS256_ONLY.install_default();
 }
 
 /// The library's own provider brings RSA, EC and Ed25519 along; a server that has only HS256 cannot be talked into

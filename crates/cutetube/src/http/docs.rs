@@ -34,6 +34,7 @@ use crate::{AppState, limits::V3TooMany};
         (name = "uploads", description = "Sending videos"),
         (name = "videos", description = "What there is to watch"),
         (name = "playback", description = "Playing them: what to play, and the media of v1 and v2"),
+        (name = "licences", description = "Keys of protected videos, and who gets them"),
         (name = "processes", description = "How far uploads are"),
         (name = "events", description = "What happens to videos, and telling others"),
         (name = "administration", description = "Watching over the queue, and deciding about it"),
@@ -48,6 +49,11 @@ impl Modify for BearerTokens {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+        let playback = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
+        let playback = playback
+            .description(Some("A playback token, as the metadata of a protected video has it"))
+            .build();
+        components.add_security_scheme("playback", SecurityScheme::Http(playback));
     }
 }
 

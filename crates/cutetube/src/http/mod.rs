@@ -32,8 +32,8 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    AppState, accounts, admin, assets, events, limits, metrics, pages, people, playback, processes, uploads,
-    videos,
+    AppState, accounts, admin, assets, events, licences, limits, metrics, pages, people, playback, processes,
+    uploads, videos,
 };
 
 pub(crate) use body::Body;
@@ -86,6 +86,8 @@ fn quick_api() -> OpenApiRouter<AppState> {
         .merge(events::api::routes())
         .merge(admin::api::routes())
         .merge(people::api::routes())
+        .merge(licences::api::routes())
+        .merge(licences::rules::routes())
 }
 
 /// Whether errors of this path have the original's shape.

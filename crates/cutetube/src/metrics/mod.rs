@@ -16,6 +16,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use catalog::licences::Denial;
+
 use crate::AppState;
 
 /// What this process has counted since it started. Cheap to clone.
@@ -25,6 +27,7 @@ pub(crate) struct Metrics {
     retries: Family<OfKind, Counter>,
     deaths: Family<OfKind, Counter>,
     reaped: Counter,
+    licences: Family<OfLicence, Counter>,
 }
 
 /// How an attempt at a job ended.
@@ -45,6 +48,12 @@ struct OfKind {
     kind: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfLicence {
+    system: &'static str,
+    outcome: &'static str,
+}
+
 /// From what takes no time to what takes an hour.
 const BUCKETS: [f64; 14] =
     [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
@@ -56,6 +65,7 @@ impl Metrics {
             retries: Family::default(),
             deaths: Family::default(),
             reaped: Counter::default(),
+            licences: Family::default(),
         }
     }
 
@@ -78,12 +88,23 @@ impl Metrics {
         self.reaped.inc_by(jobs);
     }
 
+    /// Counts a licence that was asked for.
+    pub(crate) fn licence(&self, system: &'static str, refusal: Option<Denial>) {
+        let outcome = refusal.map_or("granted", Denial::as_str);
+        self.licences.get_or_create(&OfLicence { system, outcome }).inc();
+    }
+
     fn register(&self, registry: &mut Registry) {
         registry.register_with_unit(
             "cutetube_job_run",
             "How long attempts at jobs took in this process, however they ended",
             Unit::Seconds,
             self.run_time.clone(),
+        );
+        registry.register(
+            "cutetube_licences",
+            "Licences that this process was asked for: `granted`, or why not",
+            self.licences.clone(),
         );
         registry.register(
             "cutetube_job_retries",

@@ -11,6 +11,8 @@ use catalog::{
     videos::{Video, Visibility},
 };
 
+use serde::Serialize;
+
 use super::{
     failure::Failure,
     frame::{Frame, embeddable, page},
@@ -20,6 +22,7 @@ use crate::{
     AppState,
     accounts::Visitor,
     blobs::{Flavour, MediaObject},
+    licences::{self, LicenceUrls, Pass},
     playback::{BaseUrl, MediaUrls},
     processes,
     videos::actions::{self, VideoDetails},
@@ -66,6 +69,29 @@ struct Media {
     hls: String,
     poster: String,
     storyboard: String,
+    /// Of a protected video.
+    licences: Option<Licences>,
+}
+
+/// What the player of a protected video needs.
+struct Licences {
+    /// JSON, as `web/src/licences.ts` reads it.
+    settings: String,
+}
+
+#[derive(Serialize)]
+struct LicenceSettings {
+    urls: LicenceUrls,
+    /// Of the certificate for FairPlay.
+    certificate: Option<String>,
+    token: String,
+    /// In milliseconds since 1970.
+    expires: u64,
+    /// Where another token is to be had.
+    renewal: String,
+    /// Where the player says that it still plays, and how often in milliseconds.
+    streams: String,
+    beat: u64,
 }
 
 /// Absolute URLs, for other sites.
@@ -84,10 +110,11 @@ pub(super) async fn watch(
 ) -> Result<Response, Failure> {
     let details = find(&state, &visitor, &id).await?;
     let video = details.video();
+    let pass = licences::pass(&state, &visitor, video).await?;
     let watch = WatchPage {
         frame: Frame::new(&visitor),
         is_listed: video.visibility == Visibility::Public,
-        stage: Stage::new(&state, &details)?,
+        stage: Stage::new(&state, &details, pass.as_ref())?,
         urls: PublicUrls {
             watch: base.watch(video.id),
             embed: base.embed(video.id),
@@ -110,9 +137,10 @@ pub(super) async fn embed(
     Path(id): Path<String>,
 ) -> Result<Response, Failure> {
     let details = find(&state, &visitor, &id).await?;
+    let pass = licences::pass(&state, &visitor, details.video()).await?;
     let embed = EmbedPage {
         is_listed: details.video().visibility == Visibility::Public,
-        stage: Stage::new(&state, &details)?,
+        stage: Stage::new(&state, &details, pass.as_ref())?,
         watch: base.watch(details.video().id),
         title: details.video().title.to_string(),
     };
@@ -125,7 +153,7 @@ async fn find(state: &AppState, visitor: &Visitor, id: &str) -> Result<VideoDeta
 }
 
 impl Stage {
-    fn new(state: &AppState, details: &VideoDetails) -> Result<Self, Failure> {
+    fn new(state: &AppState, details: &VideoDetails, pass: Option<&Pass>) -> Result<Self, Failure> {
         let video = details.video();
         match video.state {
             VideoState::Uploaded | VideoState::Processing => {
@@ -139,7 +167,9 @@ impl Stage {
             VideoState::Failed => Ok(Self::Failed {
                 sentence: video.error.clone().unwrap_or_else(|| "It could not be processed.".to_owned()),
             }),
-            VideoState::Ready => Media::new(state, video).map(Self::Ready).ok_or_else(Failure::not_found),
+            VideoState::Ready => {
+                Media::new(state, video, pass).map(Self::Ready).ok_or_else(Failure::not_found)
+            }
             VideoState::Deleting => Err(Failure::not_found()),
         }
     }
@@ -148,15 +178,34 @@ impl Stage {
 impl Media {
     /// Absent as long as the video is not published. Without a CDN, everything is on the page's own server, under
     /// whatever name people reach it by.
-    fn new(state: &AppState, video: &Video) -> Option<Self> {
-        let media = MediaUrls::preferred(state, &BaseUrl::RELATIVE, video)?;
+    fn new(state: &AppState, video: &Video, pass: Option<&Pass>) -> Option<Self> {
+        let media = MediaUrls::preferred(state, &BaseUrl::RELATIVE, video)?.for_holder_of(pass);
         let pictures = MediaUrls::origin(state, &BaseUrl::RELATIVE, video)?;
         Some(Self {
             dash: media.object(MediaObject::Mpd(Flavour::Mp4)),
             hls: media.object(MediaObject::Master(Flavour::Mp4)),
             poster: pictures.object(MediaObject::Poster),
             storyboard: pictures.object(MediaObject::Storyboard),
+            licences: pass.map(|pass| Licences::new(state, video, pass)),
         })
+    }
+}
+
+impl Licences {
+    fn new(state: &AppState, video: &Video, pass: &Pass) -> Self {
+        let base = BaseUrl::RELATIVE;
+        let certificate = state.config.drm.fairplay_certificate.as_ref();
+        let settings = LicenceSettings {
+            urls: LicenceUrls::new(state, &base, video.protection),
+            certificate: certificate.map(|_| base.licences("fairplay/certificate")),
+            token: pass.token.expose().to_owned(),
+            expires: pass.token.expires().saturating_mul(1000),
+            renewal: base.playback(video.id),
+            streams: base.licences("streams"),
+            // Two may be lost.
+            beat: state.config.drm.stream_seconds.saturating_mul(1000) / 3,
+        };
+        Self { settings: serde_json::to_string(&settings).unwrap_or_default() }
     }
 }
 
@@ -200,6 +249,21 @@ mod tests {
                 hls: "/vod-media/1/1/master.m3u8".to_owned(),
                 poster: "/vod-media/1/1/poster.jpg".to_owned(),
                 storyboard: "/vod-media/1/1/storyboard.vtt".to_owned(),
+                licences: None,
+            }),
+        );
+    }
+
+    #[test]
+    fn a_protected_video() {
+        snapshot(
+            "protected",
+            Stage::Ready(Media {
+                dash: "/vod-media/1/1/mp4/manifest.mpd?token=a.b.c".to_owned(),
+                hls: "/vod-media/1/1/master.m3u8?token=a.b.c".to_owned(),
+                poster: "/vod-media/1/1/poster.jpg".to_owned(),
+                storyboard: "/vod-media/1/1/storyboard.vtt".to_owned(),
+                licences: Some(Licences { settings: r#"{"token":"a.b.c"}"#.to_owned() }),
             }),
         );
     }

@@ -2,13 +2,13 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Query, State, rejection::QueryRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use catalog::VideoState;
+use catalog::{VideoState, videos::Protection};
 use packager::Flavour;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -16,7 +16,14 @@ use super::{
     BaseUrl, MediaUrls, PlaybackUrls,
     choice::{Client, Protocol},
 };
-use crate::{AppState, accounts::Visitor, blobs::MediaObject, http::Problem, videos::actions};
+use crate::{
+    AppState,
+    accounts::Visitor,
+    blobs::MediaObject,
+    http::Problem,
+    licences::{self, Protected},
+    videos::actions,
+};
 
 /// Routes of this feature's API.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
@@ -31,6 +38,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     get, path = "/api/v5/videos/{id}/playback", tag = "playback", security((), ("bearer" = [])),
     params(
         ("id" = String, Path, description = "As the upload answered it"),
+        ("token" = Option<String>, Query, description = "The playback token that a player of a protected video has: the new one is for the same player"),
         ("Sec-CH-UA-Platform" = Option<String>, Header, description = "Wins over `User-Agent`", example = "\"macOS\""),
     ),
     responses(
@@ -44,22 +52,32 @@ async fn playback(
     visitor: Visitor,
     base: BaseUrl,
     Path(id): Path<String>,
+    query: Result<Query<PlaybackQuery>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let unknown = || Problem::not_found("there is no such video");
     let id = id.parse().map_err(|_| unknown())?;
     let found = actions::find(&state, &visitor, id).await.map_err(|error| Problem::internal(&error))?;
     let video = found.ok_or_else(unknown)?;
+    let before = query.ok().and_then(|Query(query)| query.token);
+    let pass = licences::pass_after(&state, &visitor, &video, before.as_deref()).await;
+    let pass = pass.map_err(|error| Problem::internal(&error))?;
     let media = match video.state {
-        VideoState::Ready => MediaUrls::preferred(&state, &base, &video),
+        VideoState::Ready => {
+            MediaUrls::preferred(&state, &base, &video).map(|media| media.for_holder_of(pass.as_ref()))
+        }
         VideoState::Uploaded | VideoState::Processing | VideoState::Failed | VideoState::Deleting => None,
     };
     let media = media.ok_or_else(|| {
         let state = video.state.as_str();
         Problem::new(StatusCode::CONFLICT, format!("the video is `{state}`; it plays once it is `ready`"))
     })?;
-    let source = MediaUrls::origin(&state, &base, &video).map(|origin| origin.source());
-    let mut response = Json(PlaybackResource::new(&media, source, Client::of(&headers))).into_response();
+    let source = MediaUrls::origin(&state, &base, &video)
+        .filter(|_| video.protection == Protection::None)
+        .map(|origin| origin.source());
+    let protection = Protected::new(&state, &base, &video, pass.as_ref());
+    let resource = PlaybackResource::new(&media, source, protection, Client::of(&headers));
+    let mut response = Json(resource).into_response();
     let headers = response.headers_mut();
     headers.insert("accept-ch", HeaderValue::from_static("Sec-CH-UA-Platform"));
     headers.insert(
@@ -68,6 +86,11 @@ async fn playback(
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     Ok(response)
+}
+
+#[derive(Deserialize)]
+struct PlaybackQuery {
+    token: Option<String>,
 }
 
 /// What to play of a video.
@@ -83,14 +106,21 @@ struct PlaybackResource {
     reason: String,
     /// All manifests.
     manifests: PlaybackUrls,
-    /// The file as it was uploaded, for players that know no manifests.
+    #[serde(flatten)]
+    protection: Protected,
+    /// The file as it was uploaded, for players that know no manifests; null for a protected video.
     progressive: Option<String>,
     /// Until when the URLs work, in milliseconds since 1970. Null for a public video, whose URLs do not end.
     expires_at_ms: Option<u64>,
 }
 
 impl PlaybackResource {
-    fn new(media: &MediaUrls, progressive: Option<String>, client: Client<'_>) -> Self {
+    fn new(
+        media: &MediaUrls,
+        progressive: Option<String>,
+        protection: Protected,
+        client: Client<'_>,
+    ) -> Self {
         let choice = client.choose();
         let flavour = choice.flavour;
         let manifest = match choice.protocol {
@@ -106,6 +136,7 @@ impl PlaybackResource {
             url: media.object(manifest),
             reason: choice.reason(),
             manifests: media.playback(),
+            protection,
             progressive,
             expires_at_ms: media.expires().map(|seconds| seconds.saturating_mul(1000)),
         }

@@ -8,7 +8,7 @@ use axum::{
 };
 use catalog::{
     ids::Revision,
-    videos::{self, Video},
+    videos::{self, Protection, Video},
 };
 use packager::Flavour;
 use tower_http::cors::{Any, CorsLayer};
@@ -23,6 +23,7 @@ use crate::{
     AppState,
     blobs::{BlobError, Caching, MediaObject, StorageKey},
     http::{Problem, Representation, inline},
+    licences::Viewer,
 };
 
 /// Routes that send media. Any page may fetch them.
@@ -139,11 +140,14 @@ async fn find(state: &AppState, parts: &mut Parts) -> Result<Representation, Res
     };
     let grant = access::grant(state, parts, &address, &video).await?.ok_or_else(nothing)?;
     let found = match address.target {
+        Target::Object { revision, object, .. } if is_personal(&video, &object) => {
+            personal(state, parts, &video, revision, object).await
+        }
         Target::Object { revision, object, .. }
         | Target::Flat { name: FlatName { revision, object }, .. } => {
             published(state, &video, revision, object, grant).await
         }
-        Target::FlatManifest(_) => flat_manifest(state, &video, grant).await,
+        Target::FlatManifest(_) => flat_manifest(state, parts, &video, grant).await,
         Target::Source(_) => source(state, &video, grant).await,
     };
     match found {
@@ -151,6 +155,7 @@ async fn find(state: &AppState, parts: &mut Parts) -> Result<Representation, Res
         Err(MediaError::Nothing | MediaError::Blob(BlobError::NotFound { .. })) => Err(nothing()),
         Err(MediaError::Blob(error)) => Err(internal(&error)),
         Err(MediaError::Manifest(error)) => Err(internal(&error)),
+        Err(MediaError::Catalog(error)) => Err(internal(&error)),
     }
 }
 
@@ -163,6 +168,8 @@ enum MediaError {
     Blob(#[from] BlobError),
     #[error(transparent)]
     Manifest(#[from] packager::FlattenError),
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
 }
 
 async fn published(
@@ -181,9 +188,43 @@ async fn published(
     Ok(found.cached(caching))
 }
 
+/// Whether each viewer gets a manifest of their own.
+fn is_personal(video: &Video, object: &MediaObject) -> bool {
+    video.protection != Protection::None && object.is_manifest()
+}
+
+/// The stored manifest of a protected video as this viewer needs it. Nobody else may keep it.
+async fn personal(
+    state: &AppState,
+    parts: &mut Parts,
+    video: &Video,
+    revision: Revision,
+    object: MediaObject,
+) -> Result<Representation, MediaError> {
+    if video.published_revision != Some(revision) {
+        return Err(MediaError::Nothing);
+    }
+    let viewer = Viewer::of(state, parts, video).await?;
+    let content_type = object.content_type();
+    let key = StorageKey::Media { video: video.id, revision, object: object.clone() };
+    let stored = state.blobs.get(&key).await?;
+    let stored = String::from_utf8_lossy(&stored);
+    let text = match object {
+        MediaObject::Mpd(_) => viewer.personal().mpd(&stored),
+        MediaObject::Master(_) => viewer.personal().master(&stored),
+        _ => viewer.personal().playlist(&stored),
+    };
+    Ok(Representation::text(content_type, text).cached(HeaderValue::from_static("private, no-cache")))
+}
+
 /// The stored manifest with other names in it. Names of media that are not for everybody lead through a token, which
 /// lets players fetch them that send neither cookies nor headers.
-async fn flat_manifest(state: &AppState, video: &Video, grant: Grant) -> Result<Representation, MediaError> {
+async fn flat_manifest(
+    state: &AppState,
+    parts: &mut Parts,
+    video: &Video,
+    grant: Grant,
+) -> Result<Representation, MediaError> {
     let scope = Scope::of(video).ok_or(MediaError::Nothing)?;
     let revision = video.published_revision.ok_or(MediaError::Nothing)?;
     let object = MediaObject::Mpd(Flavour::Mp4);
@@ -202,11 +243,20 @@ async fn flat_manifest(state: &AppState, video: &Video, grant: Grant) -> Result<
         }
     };
     let names = format!("{folder}{}", FlatName::prefix(revision));
-    let manifest = packager::flatten(&String::from_utf8_lossy(&stored), &names)?;
-    Ok(Representation::text(content_type, manifest).cached(grant.cache_control(video, Caching::Revalidate)))
+    let mut manifest = packager::flatten(&String::from_utf8_lossy(&stored), &names)?;
+    let mut caching = grant.cache_control(video, Caching::Revalidate);
+    if video.protection != Protection::None {
+        manifest = Viewer::of(state, parts, video).await?.personal().mpd(&manifest);
+        caching = HeaderValue::from_static("private, no-cache");
+    }
+    Ok(Representation::text(content_type, manifest).cached(caching))
 }
 
 async fn source(state: &AppState, video: &Video, grant: Grant) -> Result<Representation, MediaError> {
+    // Whoever protects a video does not want it to be had in one piece.
+    if video.protection != Protection::None {
+        return Err(MediaError::Nothing);
+    }
     let key: StorageKey = video.source.key.parse().map_err(|_| MediaError::Nothing)?;
     let caching = grant.cache_control(video, key.caching());
     let seed = video.source.sha256.map_or_else(|| video.id.to_string(), hex::encode);

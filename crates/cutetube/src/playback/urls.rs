@@ -23,6 +23,7 @@ use crate::{
     blobs::{Flavour, MediaObject},
     config::Config,
     http::Problem,
+    licences::Pass,
 };
 
 /// How the world calls this server: `https://videos.example.org`, without a slash at its end.
@@ -40,6 +41,9 @@ pub(crate) enum Original {
 /// whoever has them, for a while: they are for those who may see it.
 #[derive(Debug, Clone)]
 pub(crate) struct MediaUrls {
+    /// What players of a protected video show when they ask for licences. It is in the addresses of manifests, and no
+    /// others, so that manifests lead there with it.
+    pass: Option<String>,
     prefix: String,
     token: Option<PathToken>,
     video: VideoId,
@@ -135,6 +139,21 @@ impl BaseUrl {
         config.delivery.cdn_base_url.as_deref().unwrap_or(&self.0)
     }
 
+    /// What `/api/v5` says about playing a video.
+    pub(crate) fn playback(&self, video: VideoId) -> String {
+        format!("{}/playback", self.status(video))
+    }
+
+    /// Where players ask for licences of a protection system.
+    pub(crate) fn licences(&self, system: &str) -> String {
+        format!("{self}/licences/{system}")
+    }
+
+    /// As text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// A page of a list of the original's API.
     pub(crate) fn list_page(&self, original: Original, number: u32) -> String {
         let videos = match original {
@@ -170,11 +189,21 @@ impl MediaUrls {
             }
         };
         let prefix = prefix.trim_end_matches('/').to_owned();
-        Some(Self { prefix, token, video: video.id, revision: video.published_revision? })
+        Some(Self { pass: None, prefix, token, video: video.id, revision: video.published_revision? })
+    }
+
+    /// For a viewer who has this pass, if any is needed.
+    pub(crate) fn for_holder_of(self, pass: Option<&Pass>) -> Self {
+        Self { pass: pass.map(|pass| pass.token.expose().to_owned()), ..self }
     }
 
     pub(crate) fn object(&self, object: MediaObject) -> String {
-        self.at(Target::Object { video: self.video, revision: self.revision, object })
+        let is_manifest = object.is_manifest();
+        let address = self.at(Target::Object { video: self.video, revision: self.revision, object });
+        match &self.pass {
+            Some(pass) if is_manifest => format!("{address}?token={pass}"),
+            _ => address,
+        }
     }
 
     /// The file as it was uploaded.
@@ -205,7 +234,7 @@ impl PlaybackUrls {
     /// Of one output, whatever is published now and whoever may see it: without a token.
     pub(crate) fn of_revision(video: VideoId, revision: Revision, prefix: &str) -> Self {
         let prefix = prefix.trim_end_matches('/').to_owned();
-        MediaUrls { prefix, token: None, video, revision }.playback()
+        MediaUrls { pass: None, prefix, token: None, video, revision }.playback()
     }
 }
 

@@ -141,7 +141,7 @@ pub(crate) async fn retry(state: &AppState, caller: &Caller, id: VideoId) -> Res
 }
 
 /// Refuses whoever may not change the video.
-async fn managed(state: &AppState, caller: &Caller, id: VideoId) -> Result<Video, ManageError> {
+pub(crate) async fn managed(state: &AppState, caller: &Caller, id: VideoId) -> Result<Video, ManageError> {
     let video = find(state, &Visitor(Some(caller.clone())), id).await?.ok_or(ManageError::NoVideo)?;
     if caller.may_manage(video.owner) { Ok(video) } else { Err(ManageError::NotYours) }
 }

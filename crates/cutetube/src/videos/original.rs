@@ -5,18 +5,19 @@ use axum::{
     extract::{Path, Query, State, rejection::QueryRejection},
     http::StatusCode,
 };
-use catalog::videos::Listing;
+use catalog::videos::{Listing, Video};
 use serde::Deserialize;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     actions::{self, is_followed},
-    v3::{ListedVideo, Metadata, Success, VideoList},
+    v3::{ListedVideo, Metadata, ProtectedMetadata, Success, VideoList},
 };
 use crate::{
     AppState,
     accounts::Visitor,
     http::{V3, V3Error, V3ErrorBody},
+    licences::{self, Pass},
     playback::{BaseUrl, Original},
 };
 
@@ -46,7 +47,8 @@ async fn v3_metadata(
     base: BaseUrl,
     Path(id): Path<String>,
 ) -> Result<V3<Success<Metadata>>, V3Error> {
-    metadata(&state, &visitor, &base, &id).await
+    let (video, pass) = find(&state, &visitor, &id).await?;
+    Ok(V3::new(Success { status: "success", data: Metadata::new(&state, &base, &video, pass.as_ref()) }))
 }
 
 /// The public videos that play and are not protected, newest first, ten to a page.
@@ -62,10 +64,11 @@ async fn v3_metadata(
 )]
 async fn v3_list(
     State(state): State<AppState>,
+    visitor: Visitor,
     base: BaseUrl,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<V3<VideoList>, V3Error> {
-    list(&state, &base, Original::V3, query).await
+    list(&state, &visitor, &base, Original::V3, query).await
 }
 
 /// Where a video plays from, protected or not.
@@ -76,7 +79,7 @@ async fn v3_list(
     get, path = "/api/v4/drm/vod/metadata/stream/{video_id}/", tag = "videos", security((), ("bearer" = ["read"])),
     params(("video_id" = String, Path, description = "As the upload answered it")),
     responses(
-        (status = 200, description = "The URLs are null until the video plays", body = V3<Success<Metadata>>),
+        (status = 200, description = "The URLs are null until the video plays; `token` is for licences of a protected one", body = V3<Success<ProtectedMetadata>>),
         (status = 404, description = "There is no such video for this caller", body = V3<V3ErrorBody>),
     )
 )]
@@ -85,8 +88,12 @@ async fn v4_metadata(
     visitor: Visitor,
     base: BaseUrl,
     Path(id): Path<String>,
-) -> Result<V3<Success<Metadata>>, V3Error> {
-    metadata(&state, &visitor, &base, &id).await
+) -> Result<V3<Success<ProtectedMetadata>>, V3Error> {
+    let (video, pass) = find(&state, &visitor, &id).await?;
+    Ok(V3::new(Success {
+        status: "success",
+        data: ProtectedMetadata::new(&state, &base, &video, pass.as_ref()),
+    }))
 }
 
 /// The public videos that play and are protected, newest first, ten to a page.
@@ -102,28 +109,27 @@ async fn v4_metadata(
 )]
 async fn v4_list(
     State(state): State<AppState>,
+    visitor: Visitor,
     base: BaseUrl,
     query: Result<Query<PageQuery>, QueryRejection>,
 ) -> Result<V3<VideoList>, V3Error> {
-    list(&state, &base, Original::V4, query).await
+    list(&state, &visitor, &base, Original::V4, query).await
 }
 
-async fn metadata(
-    state: &AppState,
-    visitor: &Visitor,
-    base: &BaseUrl,
-    id: &str,
-) -> Result<V3<Success<Metadata>>, V3Error> {
+/// The video, unless it does not exist for this visitor, and what they play it with.
+async fn find(state: &AppState, visitor: &Visitor, id: &str) -> Result<(Video, Option<Pass>), V3Error> {
     let invalid = || V3Error::new(StatusCode::NOT_FOUND, format!("Video ID: '{id}' is invalid."));
+    let internal = |error: catalog::Error| V3Error::internal(&error);
     let video = id.parse().map_err(|_| invalid())?;
-    let found = actions::find(state, visitor, video).await.map_err(|error| V3Error::internal(&error))?;
+    let found = actions::find(state, visitor, video).await.map_err(internal)?;
     let video = found.ok_or_else(invalid)?;
-    let data = Metadata::new(state, base, &video);
-    Ok(V3::new(Success { status: "success", data }))
+    let pass = licences::pass(state, visitor, &video).await.map_err(internal)?;
+    Ok((video, pass))
 }
 
 async fn list(
     state: &AppState,
+    visitor: &Visitor,
     base: &BaseUrl,
     original: Original,
     query: Result<Query<PageQuery>, QueryRejection>,
@@ -138,13 +144,17 @@ async fn list(
     let found =
         actions::numbered_page(state, listing, number).await.map_err(|error| V3Error::internal(&error))?;
     let page = found.ok_or_else(invalid)?;
-    let item = |video| ListedVideo::new(state, base, video);
+    let mut items = Vec::new();
+    for video in &page.videos {
+        let pass = licences::pass(state, visitor, video).await.map_err(|error| V3Error::internal(&error))?;
+        items.push(ListedVideo::new(state, base, video, pass.as_ref()));
+    }
     Ok(V3::new(VideoList {
         count: page.total,
         next: is_followed(number, page.total).then(|| base.list_page(original, number + 1)),
         previous: (number > 1).then(|| base.list_page(original, number - 1)),
         status: "success",
-        data: page.videos.iter().map(item).collect(),
+        data: items,
     }))
 }
 

@@ -12,14 +12,14 @@ use super::{
     entity_tag::EntityTag,
     v5::VideoResource,
 };
-use crate::{AppState, accounts::Visitor, http::Problem, playback::BaseUrl};
+use crate::{AppState, accounts::Visitor, http::Problem, licences, playback::BaseUrl};
 
 /// A video to answer with.
 #[derive(Debug)]
 pub(crate) struct Shown {
     resource: VideoResource,
     tag: EntityTag,
-    /// Whether an answer may be kept and asked for again: links to what is not public expire.
+    /// Whether an answer may be kept and asked for again: links to what is not public expire, and so do passes.
     is_lasting: bool,
 }
 
@@ -36,9 +36,10 @@ impl Shown {
         let details = details.ok_or(ManageError::NoVideo)?;
         let video = details.video();
         let owner = accounts::user(&state.db, video.owner).await.map_err(internal)?;
-        let resource = VideoResource::new(state, base, &details, owner.as_ref());
+        let pass = licences::pass(state, visitor, video).await.map_err(internal)?;
+        let resource = VideoResource::new(state, base, &details, owner.as_ref(), pass.as_ref());
         let tag = EntityTag::new(video.version, &details.state_of_work());
-        Ok(Self { tag, is_lasting: video.visibility == Visibility::Public, resource })
+        Ok(Self { tag, is_lasting: video.visibility == Visibility::Public && pass.is_none(), resource })
     }
 
     /// The answer to a GET with these headers.

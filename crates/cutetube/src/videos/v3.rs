@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::{
     AppState,
+    licences::{Pass, Protected},
     playback::{BaseUrl, MediaUrls},
 };
 
@@ -51,16 +52,34 @@ pub(super) struct ListedVideo {
     metadata: Metadata,
 }
 
+/// What v4 tells about a video.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ProtectedMetadata {
+    #[serde(flatten)]
+    metadata: Metadata,
+    #[serde(flatten)]
+    protection: Protected,
+}
+
+impl ProtectedMetadata {
+    pub(super) fn new(state: &AppState, base: &BaseUrl, video: &Video, pass: Option<&Pass>) -> Self {
+        let protection = Protected::new(state, base, video, pass);
+        Self { metadata: Metadata::new(state, base, video, pass), protection }
+    }
+}
+
 impl ListedVideo {
-    pub(super) fn new(state: &AppState, base: &BaseUrl, video: &Video) -> Self {
-        Self { id: video.id, metadata: Metadata::new(state, base, video) }
+    pub(super) fn new(state: &AppState, base: &BaseUrl, video: &Video, pass: Option<&Pass>) -> Self {
+        Self { id: video.id, metadata: Metadata::new(state, base, video, pass) }
     }
 }
 
 impl Metadata {
     /// For whoever may see the video. Where there is no CDN, its URLs are the origin's.
-    pub(super) fn new(state: &AppState, base: &BaseUrl, video: &Video) -> Self {
-        let urls = |media: Option<MediaUrls>| media.map(|media| media.playback()).unwrap_or_default();
+    pub(super) fn new(state: &AppState, base: &BaseUrl, video: &Video, pass: Option<&Pass>) -> Self {
+        let urls = |media: Option<MediaUrls>| {
+            media.map(|media| media.for_holder_of(pass).playback()).unwrap_or_default()
+        };
         let origin = urls(MediaUrls::origin(state, base, video));
         let through_cdn = urls(MediaUrls::preferred(state, base, video));
         Self {

@@ -15,6 +15,7 @@ use super::actions::VideoDetails;
 use crate::{
     AppState,
     blobs::MediaObject,
+    licences::{Pass, Protected},
     playback::{BaseUrl, MediaUrls, PlaybackUrls},
     processes::StageResource,
 };
@@ -45,6 +46,8 @@ pub(crate) struct VideoResource {
     duration: Option<f64>,
     renditions: Vec<RenditionResource>,
     playback: PlaybackUrls,
+    #[serde(flatten)]
+    protection: Protected,
     poster: Option<String>,
     storyboard: Option<String>,
     /// The page that plays it.
@@ -149,9 +152,10 @@ impl VideoResource {
         base: &BaseUrl,
         details: &VideoDetails,
         owner: Option<&User>,
+        pass: Option<&Pass>,
     ) -> Self {
         let video = details.video();
-        let media = MediaUrls::preferred(state, base, video);
+        let media = MediaUrls::preferred(state, base, video).map(|media| media.for_holder_of(pass));
         let origin = MediaUrls::origin(state, base, video);
         let picture = |object| origin.as_ref().map(|urls| urls.object(object));
         let duration = video.duration();
@@ -170,6 +174,7 @@ impl VideoResource {
             duration: duration.map(|duration| duration.as_secs_f64()),
             renditions: details.renditions.iter().map(RenditionResource::new).collect(),
             playback: media.map(|media| media.playback()).unwrap_or_default(),
+            protection: Protected::new(state, base, video, pass),
             poster: picture(MediaObject::Poster).filter(|_| details.has_poster),
             storyboard: picture(MediaObject::Storyboard).filter(|_| details.has_storyboard),
             watch: base.watch(video.id),

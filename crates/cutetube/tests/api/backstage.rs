@@ -39,6 +39,23 @@ pub(crate) const MANIFEST: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 </MPD>
 "#;
 
+/// The DASH manifest of a protected video.
+const PROTECTED_MANIFEST: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011">
+  <Period>
+    <AdaptationSet id="0">
+      <dashif:Laurl licenseType="EME-1.0">/licences/clearkey</dashif:Laurl>
+      <SegmentTemplate timescale="1" initialization="../$RepresentationID$/init.mp4" media="../$RepresentationID$/$Number$.m4s"/>
+      <Representation id="360p" width="640" height="360"/>
+    </AdaptationSet>
+    <AdaptationSet id="1">
+      <SegmentTemplate timescale="1" initialization="../$RepresentationID$/init.mp4" media="../$RepresentationID$/$Number$.m4s"/>
+      <Representation id="720p" width="1280" height="720"/>
+    </AdaptationSet>
+  </Period>
+</MPD>
+"#;
+
 /// The account of this name, which exists.
 pub(crate) async fn user(app: &TestApp, name: &str) -> UserId {
     accounts::find_by_credential(&app.db, name).await.unwrap().unwrap().user.id
@@ -56,6 +73,46 @@ pub(crate) async fn video(
     visibility: Visibility,
     situation: Situation,
 ) -> VideoId {
+    let id = upload(app, owner, visibility, Protection::None).await;
+    match situation {
+        Situation::Ready => publish(app, id).await,
+        Situation::Processing => drop(plan(app, id).await),
+        Situation::Failed => endings::stop(&app.db, id, "It has no picture.").await.unwrap(),
+        Situation::Deleted => endings::request_delete(&app.db, id).await.unwrap(),
+    }
+    id
+}
+
+/// A new video that plays, whose manifests are those of a protected one. It has no keys.
+pub(crate) async fn protected(
+    app: &TestApp,
+    owner: UserId,
+    visibility: Visibility,
+    protection: Protection,
+) -> VideoId {
+    let id = upload(app, owner, visibility, protection).await;
+    publish(app, id).await;
+    let mut kid = *id.uuid().as_bytes();
+    kid[15] ^= 0x62;
+    let playlist = format!(
+        "#EXTM3U\n#EXT-X-KEY:METHOD=SAMPLE-AES,URI=\"/licences/key/{}\",KEYFORMAT=\"identity\"\n",
+        hex::encode(kid)
+    );
+    for (object, text) in [
+        (MediaObject::Mpd(Flavour::Mp4), PROTECTED_MANIFEST.to_owned()),
+        (
+            MediaObject::Master(Flavour::Mp4),
+            "#EXTM3U\n#EXT-X-STREAM-INF:RESOLUTION=640x360\n360p.m3u8\n".to_owned(),
+        ),
+        (MediaObject::Playlist(Flavour::Mp4, "360p".parse().unwrap()), playlist),
+    ] {
+        let key = StorageKey::Media { video: id, revision: Revision::FIRST, object };
+        app.blobs.put(&key, vec![text.into()]).await.unwrap();
+    }
+    id
+}
+
+async fn upload(app: &TestApp, owner: UserId, visibility: Visibility, protection: Protection) -> VideoId {
     let (millis, random) = (1_700_000_000_000, rand::random());
     let id = VideoId::new(millis, &random);
     let key = StorageKey::Source { video: id, extension: SourceExtension::Mp4 };
@@ -69,7 +126,7 @@ pub(crate) async fn video(
         claimed_duration: None,
         visibility,
         tags: Tags::default(),
-        protection: Protection::None,
+        protection,
         source: Source {
             name: SourceName::of_file("Our \"holiday\".mp4"),
             extension: SourceExtension::Mp4,
@@ -79,12 +136,6 @@ pub(crate) async fn video(
         },
     };
     videos::create(&app.db, &new).await.unwrap();
-    match situation {
-        Situation::Ready => publish(app, id).await,
-        Situation::Processing => drop(plan(app, id).await),
-        Situation::Failed => endings::stop(&app.db, id, "It has no picture.").await.unwrap(),
-        Situation::Deleted => endings::request_delete(&app.db, id).await.unwrap(),
-    }
     id
 }
 

@@ -10,6 +10,7 @@ mod backstage;
 mod clips;
 mod delivery;
 mod documentation;
+mod licences;
 mod limits;
 mod metrics;
 mod nul;

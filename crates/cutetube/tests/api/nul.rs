@@ -84,6 +84,10 @@ async fn in_the_body(
     document: &Value,
     ask: impl Fn(&str) -> RequestBuilder,
 ) -> usize {
+    // What players send is in the words of their systems, and reaches no database.
+    if operation.path.starts_with("/licences/") {
+        return 0;
+    }
     let content = &operation.described["requestBody"]["content"];
     let Some((kind, content)) = content.as_object().and_then(|content| content.iter().next()) else {
         return 0;
