@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use catalog::{
     keys::{KeyClass, WrappedKey},
     videos::{Protection, Video},
@@ -82,6 +82,11 @@ impl Keys {
             None => (None, None),
         };
         let masters = text.map(|text| MasterKeys::parse(&text)).transpose().context("`drm.master_key`")?;
+        if masters.is_none() && config.drm.default != Protection::None {
+            bail!(
+                "`drm.default` protects videos, which needs `drm.master_key`: none is made where a database may be shared"
+            );
+        }
         let masters = masters.map(|masters| Arc::new(RwLock::new(masters)));
         let server = config.drm.speke.as_ref().map(KeyServer::new).transpose()?;
         Ok(Self { masters, kept, server })

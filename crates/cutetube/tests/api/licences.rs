@@ -11,12 +11,15 @@ use catalog::{
     keys::{KeyClass, WrappedKey},
     videos::{Protection, Visibility},
 };
-use cutetube::config::Secret;
+use cutetube::{
+    AppState,
+    config::{Config, Role, Secret},
+};
 use hmac::{Hmac, Mac};
 use reqwest::{Method, StatusCode, header, multipart};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use testbed::Database;
+use testbed::{Database, LicenceServer, StubReply};
 
 use crate::{
     app::{Answer, TestApp},
@@ -42,9 +45,14 @@ struct Cast {
 
 impl Cast {
     async fn gather(database: Database) -> Self {
+        Self::gather_with(database, |_| {}).await
+    }
+
+    async fn gather_with(database: Database, change: impl FnOnce(&mut Config)) -> Self {
         let app = TestApp::start_with(database, |config| {
             config.drm.master_key = Some(Secret::new(hex::encode(MASTER)));
             config.accounts.signing_secret = Some(Secret::new(SIGNING_SECRET.to_owned()));
+            change(config);
         })
         .await;
         let (owner, admin) = (app.sign_up("owner").await, app.sign_up("admin").await);
@@ -428,7 +436,15 @@ async fn uploads_say_how_they_are_to_be_protected() {
 /// Where several servers may share a database, each would make a master key for itself that the others do not have.
 #[tokio::test]
 async fn without_a_master_key_nothing_is_protected() {
-    let app = TestApp::start(Database::postgres()).await;
+    let database = Database::postgres();
+    let mut config = Config { role: Role::Web, ..Config::default() };
+    config.data = tempfile::tempdir().unwrap().path().to_owned();
+    config.database.url = Some(Secret::new(database.url().to_owned()));
+    config.drm.default = Protection::Cbcs;
+    let error = AppState::open(config, "".as_ref()).await.unwrap_err();
+    assert!(error.to_string().contains("`drm.master_key`"), "{error:#}");
+
+    let app = TestApp::start(database).await;
     let token = app.sign_up("ada").await;
     let form = |protection: &'static str| {
         let file = multipart::Part::bytes(clip(CLIP)).file_name("holiday.mp4");
@@ -484,6 +500,51 @@ async fn owners_decide_and_nobody_else() {
         let found = cast.ask(Method::GET, "/api/v5/admin/licences", who, None).await;
         assert_eq!(found.0.as_u16(), status, "{who}");
     }
+    cast.app.shut_down().await;
+}
+
+/// Other systems have their licences from their vendors; who gets one is decided here.
+#[tokio::test]
+async fn licences_of_vendors_are_for_those_who_may_have_them() {
+    let vendor = LicenceServer::start().await;
+    let headers = r#"X-Rights: {"video":"{video}","keys":"{classes}","seconds":{seconds}}"#;
+    let settings = json!({ "url": vendor.url(), "headers": headers });
+    let cast = Cast::gather_with(Database::sqlite(), |config| {
+        config.drm.widevine = Some(serde_json::from_value(settings).unwrap());
+        config.drm.clearkey = false;
+    })
+    .await;
+    let video = cast.video(Visibility::Public).await;
+    let (_, told) = cast.ask(Method::GET, &format!("/api/v5/videos/{video}"), "nobody", None).await;
+    let url = format!("{}/licences/widevine", cast.app.url);
+    assert_eq!(told["licences"], json!({ "widevine": url }));
+    let ask = |token: Option<&str>, body: &'static [u8]| {
+        let request = cast.app.client.post(&url).body(body).header("cookie", "session=secret");
+        let request = match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        async move { request.send().await.unwrap() }
+    };
+    let token = told["token"].as_str().unwrap();
+    let answer = ask(Some(token), b"challenge").await;
+    assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
+    assert_eq!(&*answer.bytes().await.unwrap(), b"egnellahc");
+    assert_eq!(cast.logged().await, (None, CLASSES.map(|class| class.to_string()).to_vec()));
+    let heard = vendor.heard(1).await.remove(0).head;
+    assert!(
+        heard.contains(&format!(r#"{{"video":"{video}","keys":"audio,sd,hd","seconds":43200}}"#)),
+        "{heard}"
+    );
+    assert!(!heard.contains("secret") && !heard.contains(token), "{heard}");
+
+    assert_eq!(ask(None, b"challenge").await.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(ask(Some(token), b"").await.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(cast.logged().await.0.as_deref(), Some("malformed"));
+    vendor.reply(StubReply::Status(500));
+    assert_eq!(ask(Some(token), b"challenge").await.status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(cast.logged().await.0.as_deref(), Some("vendor"));
+    assert_eq!(cast.licence(Some(token), video, &[0x61]).await.unwrap_err().0, 404, "no keys from here");
     cast.app.shut_down().await;
 }
 

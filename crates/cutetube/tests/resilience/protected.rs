@@ -16,7 +16,7 @@ use jobs::State;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testbed::Database;
+use testbed::{Database, SpekeServer, StubReply};
 
 use crate::{
     clip,
@@ -98,6 +98,41 @@ async fn the_uploaded_file_goes_or_stays_as_it_is_wanted() {
         assert_eq!(left, Vec::from_iter(kept), "{wanted}");
         process.stop().await;
     }
+}
+
+/// Keys of a key server that fails at first: what it gives in the end encrypts the video, and what it says of them is told
+/// to players. One that refuses ends the video, with a sentence.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_server_is_waited_for_and_its_refusal_is_final() {
+    let server = SpekeServer::start().await;
+    let settings = [("CUTETUBE_DRM__DEFAULT", "cbcs".to_owned()), ("CUTETUBE_DRM__SPEKE__URL", server.url())];
+    let mut platform = Platform::with(Database::sqlite(), &settings).await;
+    let process = platform.start().await;
+    server.reply(StubReply::Status(500));
+    let video = platform.upload(&process).await;
+    server.heard(1).await;
+    server.reply(StubReply::Normal);
+    let seen = platform.ended(&process, &video).await;
+    assert_eq!(seen.state, "ready", "{}", seen.json);
+    assert!(platform.logged("the key server gives no keys"), "its failure is in the log");
+    let keys = keys(&platform, &video).await;
+    for (class, (id, key)) in keys.iter().filter(|(class, _)| *class != "source") {
+        assert_eq!(*key, SpekeServer::key(*id), "{class}");
+    }
+    let (sound, _) = keys["audio"];
+    let manifest = seen.json["playback"]["dash"].as_str().unwrap();
+    let manifest = platform.client.get(manifest).send().await.unwrap().text().await.unwrap();
+    assert!(manifest.contains(&BASE64_STANDARD.encode(SpekeServer::playready(sound))), "{manifest}");
+    let clear = decrypted(&platform, &platform.data().join(format!("blobs/vod-media/{video}/1")), &keys);
+    let path = clear.path().join("clear/mp4/manifest.mpd");
+    assert_eq!(&clip::decoded_times(path.to_str().unwrap()), &clip::times()[0]);
+
+    server.reply(StubReply::Status(403));
+    let refused = platform.upload(&process).await;
+    let seen = platform.ended(&process, &refused).await;
+    assert_eq!(seen.state, "failed");
+    assert!(seen.json["error"].as_str().unwrap().contains("key server"), "{}", seen.json);
+    process.stop().await;
 }
 
 /// Another master key, while a server runs that has never heard of it: it goes on giving licences.
