@@ -28,11 +28,14 @@ fn read<T: DeserializeOwned>(body: Value) -> Result<T, Problem> {
     if !errors.is_empty() {
         return Err(Problem::invalid(&errors));
     }
-    T::deserialize(body).map_err(|error| {
-        Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            format!("The body is not what is wanted here: {error}."),
-        )
+    serde_path_to_error::deserialize(body).map_err(|error| {
+        let place = error.path().to_string();
+        let fault = error.into_inner();
+        let problem = |said| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, said);
+        match place.as_str() {
+            "." => problem(format!("The body is not what is wanted here: {fault}.")),
+            _ => problem(format!("The body is not what is wanted here: `{place}`: {fault}.")).field(place),
+        }
     })
 }
 
@@ -91,8 +94,8 @@ mod tests {
         insta::assert_snapshot!(said.join("\n"), @r#"
         422 "Some fields are refused; `errors` says why." "name"
         422 "Some fields are refused; `errors` says why." "more" "tags"
-        422 "The body is not what is wanted here: invalid type: integer `1`, expected a string."
-        422 "The body is not what is wanted here: unknown field `other`, expected `name`."
+        422 "The body is not what is wanted here: `name`: invalid type: integer `1`, expected a string." "name"
+        422 "The body is not what is wanted here: `other`: unknown field `other`, expected `name`." "other"
         422 "The body is not what is wanted here: missing field `name`."
         422 "The body is not what is wanted here: invalid type: string \"\\0\", expected struct Sample."
         "#);

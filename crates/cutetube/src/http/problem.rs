@@ -139,7 +139,7 @@ impl Problem {
     }
 
     /// Names the field that the sentence is about.
-    pub fn field(mut self, field: &'static str) -> Self {
+    pub fn field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
         self.errors.push(FieldProblem { field: field.into(), detail: self.detail.clone() });
         self
     }
