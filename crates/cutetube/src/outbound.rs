@@ -116,10 +116,8 @@ impl From<reqwest::Error> for NoAnswer {
         if error.is_timeout() {
             return Self::TimedOut;
         }
-        let mut innermost = error.source();
-        while let Some(cause) = innermost.and_then(std::error::Error::source) {
-            innermost = Some(cause);
-        }
-        Self::Broken(innermost.map_or_else(|| "it could not be reached".to_owned(), ToString::to_string))
+        // The innermost cause, and not the outermost: that has the URL, which may hold a secret.
+        let causes = std::iter::successors(error.source(), |&cause| cause.source());
+        Self::Broken(causes.last().map_or_else(|| "it could not be reached".to_owned(), ToString::to_string))
     }
 }

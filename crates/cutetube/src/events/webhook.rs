@@ -1,6 +1,6 @@
 //! Posting to webhooks.
 
-use std::{error::Error as _, time::Duration};
+use std::time::Duration;
 
 use catalog::events::webhooks::Secret;
 use reqwest::{Client, StatusCode, Url, header, redirect};
@@ -11,7 +11,7 @@ use super::{
     network::Border,
     signature,
 };
-use crate::{config::Events, tls};
+use crate::{config::Events, outbound::NoAnswer, tls};
 
 /// Posts events, and nothing into networks that are not allowed.
 #[derive(Debug, Clone)]
@@ -64,7 +64,7 @@ impl Poster {
         // What the answer says beyond its status is not read: its length is the receiver's choice.
         match request.send().await {
             Ok(answer) => judge(answer.status()),
-            Err(error) => Err(Failure::again(sentence(&error))),
+            Err(error) => Err(Failure::again(NoAnswer::from(error).to_string())),
         }
     }
 }
@@ -76,16 +76,4 @@ fn judge(status: StatusCode) -> Result<Sent, Failure> {
         StatusCode::GONE => Err(Failure::gone(said).with_status(status.as_u16())),
         status => Err(Failure::again(said).with_status(status.as_u16())),
     }
-}
-
-/// Without the URL, which may hold a secret of its owner, and with the cause that says most: the innermost.
-fn sentence(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "it did not answer in time".to_owned();
-    }
-    let mut innermost = error.source();
-    while let Some(cause) = innermost.and_then(std::error::Error::source) {
-        innermost = Some(cause);
-    }
-    innermost.map_or_else(|| "it could not be reached".to_owned(), ToString::to_string)
 }
