@@ -13,6 +13,13 @@ export async function signUp(page, url, username) {
   await page.getByRole("button", { name: "Log out" }).waitFor();
 }
 
+/** The access token of an account. */
+export async function accessToken(url, { username: credential, password }) {
+  const body = new URLSearchParams({ credential, password });
+  const { user } = await (await fetch(`${url}/api/v3/auth/login/`, { method: "POST", body })).json();
+  return user.token.access;
+}
+
 /** Fills the form that is shown, and sends it. */
 export async function logIn(page, credential, password) {
   await page.getByLabel("User name or e-mail address").fill(credential);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { accessToken } from "../account.mjs";
 import { account, administrator, artifacts, platform } from "../platform.mjs";
 import { check } from "./pages.mjs";
 
@@ -85,13 +86,13 @@ describe("administering", () => {
     await watcher.close();
 
     // The one who wants it again gets it, once the queue goes on.
-    const token = await tokenOf(url, account);
+    const token = await accessToken(url, account);
     const again = await fetch(`${url}/api/v5/videos/${video}/retry`, { method: "POST", headers: { authorization: `Bearer ${token}` } });
     assert.equal(again.status, 202);
     await page.goto(`${url}/admin/jobs/videos/${video}`);
     const following = page.locator("#stages");
     await following.getByText("Processing is paused").waitFor();
-    await fetch(`${url}/api/v5/admin/queues/pipeline/resume`, { method: "POST", headers: { authorization: `Bearer ${await tokenOf(url, administrator)}` } });
+    await fetch(`${url}/api/v5/admin/queues/pipeline/resume`, { method: "POST", headers: { authorization: `Bearer ${await accessToken(url, administrator)}` } });
     await following.getByText("ready, 100 %").waitFor({ timeout: 120_000 });
     await close();
   });
@@ -140,16 +141,9 @@ async function upload(url, file, title) {
   const form = new FormData();
   form.set("title", title);
   form.set("video", new Blob([readFileSync(file)]), "clip.mp4");
-  const headers = { authorization: `Bearer ${await tokenOf(url, account)}` };
+  const headers = { authorization: `Bearer ${await accessToken(url, account)}` };
   const answer = await fetch(`${url}/api/v3/vod/initiate-task/upload/`, { method: "POST", headers, body: form });
   return (await answer.json()).data.video_id;
-}
-
-async function tokenOf(url, { username, password }) {
-  const headers = { "content-type": "application/json" };
-  const body = JSON.stringify({ credential: username, password });
-  const answer = await (await fetch(`${url}/api/v3/auth/login/`, { method: "POST", headers, body })).json();
-  return answer.user.token.access;
 }
 
 /** Follows the process to its end. */

@@ -2,27 +2,19 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { createReadStream } from "node:fs";
 import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { clipRate, clipSeconds, platform } from "../platform.mjs";
-import { site } from "../site.mjs";
+import { DASHJS, SHAKA, playerSite } from "../site.mjs";
 import { frames, seek, toTheEnd } from "../video.mjs";
 
 const run = promisify(execFile);
-const module = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
-const SCRIPTS = {
-  "/dashjs.js": module("e2e/node_modules/dashjs/dist/modern/umd/dash.all.min.js"),
-  "/shaka.js": module("web/node_modules/shaka-player/dist/shaka-player.compiled.js"),
-};
-
 const v1 = ({ url, video }) => `${url}/app/stream/${video.id}/`;
 const v2 = ({ url, video }) => `${url}/app/v2/dash/${video.id}/manifest.mpd`;
 
 describe("delivery", () => {
   test("v1: a video element plays the file, seeks in it and ends with it", async () => {
-    const site = await playerSite(await platform());
+    const site = await foreignSite(await platform());
     try {
       const { page, close } = await openPlayer(site, "file");
       const answers = [];
@@ -41,7 +33,7 @@ describe("delivery", () => {
 
   for (const player of ["dashjs", "shaka"]) {
     test(`v2: ${player} plays the flat folder, seeks in it and ends with it`, async () => {
-      const site = await playerSite(await platform());
+      const site = await foreignSite(await platform());
       try {
         const { page, close } = await openPlayer(site, player);
         const asked = [];
@@ -89,22 +81,11 @@ async function openPlayer(site, name) {
 }
 
 /** A site of somebody else, with one page for each player. */
-async function playerSite({ url, video }) {
+function foreignSite({ url, video }) {
   const [file, manifest] = [v1({ url, video }), v2({ url, video })].map((address) => JSON.stringify(address));
-  const pages = {
-    "/file.html": page("", `video.src = ${file};`),
-    "/dashjs.html": page("/dashjs.js", `dashjs.MediaPlayer().create().initialize(video, ${manifest}, true);`),
-    "/shaka.html": page("/shaka.js", `const player = new shaka.Player(); player.attach(video).then(() => player.load(${manifest}));`),
-  };
-  return site(({ url }, response) => {
-    if (SCRIPTS[url] !== undefined) createReadStream(SCRIPTS[url]).pipe(response.setHeader("content-type", "text/javascript"));
-    else if (pages[url] !== undefined) response.setHeader("content-type", "text/html").end(pages[url]);
-    else response.writeHead(url === "/favicon.ico" ? 204 : 404).end();
+  return playerSite({
+    file: { start: `video.src = ${file};` },
+    dashjs: { library: DASHJS, start: `dashjs.MediaPlayer().create().initialize(video, ${manifest}, true);` },
+    shaka: { library: SHAKA, start: `const player = new shaka.Player(); player.attach(video).then(() => player.load(${manifest}));` },
   });
-}
-
-function page(script, start) {
-  const player = script === "" ? "" : `<script src="${script}"></script>`;
-  return `<!doctype html><meta charset="utf-8"><title>Elsewhere</title><video autoplay muted width="640"></video>
-    ${player}<script>const video = document.querySelector("video"); ${start}</script>`;
 }

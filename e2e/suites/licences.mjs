@@ -2,14 +2,12 @@
 // told nothing but an address, and refused with a sentence and an entry in the log.
 
 import assert from "node:assert/strict";
-import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { logIn, signUp } from "../account.mjs";
+import { accessToken, signUp } from "../account.mjs";
 import { account, administrator, artifacts, platform } from "../platform.mjs";
-import { site } from "../site.mjs";
+import { DASHJS, playerSite } from "../site.mjs";
 import { colours, frames, seek } from "../video.mjs";
 
 const published = new Map();
@@ -38,10 +36,11 @@ describe("licences", () => {
     test(`dash.js plays ${scheme} and is told nothing but where it is`, async () => {
       const { newPage } = await platform();
       const video = await protectedVideo(scheme);
-      const elsewhere = await pageOfOthers();
+      const start = `dashjs.MediaPlayer().create().initialize(video, ${JSON.stringify(video.playback.dash)}, true);`;
+      const elsewhere = await playerSite({ dashjs: { library: DASHJS, start } });
       try {
         const { page, close } = await newPage({ others: [elsewhere.url] });
-        await page.goto(`${elsewhere.url}/#${video.playback.dash}`);
+        await page.goto(`${elsewhere.url}/dashjs.html`);
         await frames(page, 24);
         await seek(page, 9.5);
         await frames(page, 12);
@@ -117,7 +116,7 @@ async function upload(url, clip, protection) {
   const form = new FormData();
   for (const [name, value] of Object.entries({ title: `Protected with ${protection}`, protection })) form.set(name, value);
   form.set("video", new File([await readFile(clip)], basename(clip)));
-  const headers = { authorization: `Bearer ${await access(account)}` };
+  const headers = { authorization: `Bearer ${await accessToken(url, account)}` };
   const answer = await fetch(`${url}/api/v4/drm/vod/initiate-task/upload/`, { method: "POST", headers, body: form });
   const { data } = await answer.json();
   assert.equal(answer.status, 201, JSON.stringify(data));
@@ -128,16 +127,9 @@ async function upload(url, clip, protection) {
   return data.video_id;
 }
 
-async function access({ username: credential, password }) {
-  const { url } = await platform();
-  const body = new URLSearchParams({ credential, password });
-  const { user } = await (await fetch(`${url}/api/v3/auth/login/`, { method: "POST", body })).json();
-  return user.token.access;
-}
-
 async function send(path, method, body) {
   const { url } = await platform();
-  const headers = { authorization: `Bearer ${await access(account)}`, "content-type": "application/json" };
+  const headers = { authorization: `Bearer ${await accessToken(url, account)}`, "content-type": "application/json" };
   const answer = await fetch(url + path, { method, headers, body: body && JSON.stringify(body) });
   assert.ok(answer.ok, `${path}: ${answer.status} ${await answer.text()}`);
 }
@@ -145,7 +137,7 @@ async function send(path, method, body) {
 /** The newest entry of the log of licences. */
 async function lastEntry(video) {
   const { url } = await platform();
-  const headers = { authorization: `Bearer ${await access(administrator)}` };
+  const headers = { authorization: `Bearer ${await accessToken(url, administrator)}` };
   const of = video === undefined ? "" : `&video=${video}`;
   const page = await (await fetch(`${url}/api/v5/admin/licences?limit=1${of}`, { headers })).json();
   return page.entries[0];
@@ -179,16 +171,4 @@ async function refused(address, { page: given, html, licence }, sentence) {
 
 async function play(page) {
   await page.getByRole("button", { name: "Play", exact: true }).first().click();
-}
-
-/** A page elsewhere with dash.js as it comes, which plays what its address names. */
-function pageOfOthers() {
-  const library = fileURLToPath(new URL("../node_modules/dashjs/dist/modern/umd/dash.all.min.js", import.meta.url));
-  return site(({ url }, response) => {
-    if (url === "/dash.js") return createReadStream(library).pipe(response.setHeader("content-type", "text/javascript"));
-    if (url !== "/") return response.writeHead(204).end();
-    response.setHeader("content-type", "text/html").end(`<!doctype html><meta charset="utf-8"><title>Others</title>
-      <video autoplay muted width="640"></video><script src="/dash.js"></script>
-      <script>dashjs.MediaPlayer().create().initialize(document.querySelector("video"), location.hash.slice(1), true)</script>`);
-  });
 }

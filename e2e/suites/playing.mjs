@@ -1,12 +1,10 @@
 // Real decoding in a real browser: our player over DASH and HLS, and two players of others on a page elsewhere.
 
 import assert from "node:assert/strict";
-import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { artifacts, platform } from "../platform.mjs";
-import { site } from "../site.mjs";
+import { DASHJS, HLSJS, playerSite } from "../site.mjs";
 import { frames, seek, toTheEnd } from "../video.mjs";
 
 describe("playing", () => {
@@ -81,23 +79,10 @@ describe("playing", () => {
 });
 
 /** A site of somebody else: one page for each player, and the players. */
-async function foreignSite({ dash, hls }) {
-  const scripts = {
-    "/dashjs.js": fileURLToPath(new URL("../node_modules/dashjs/dist/modern/umd/dash.all.min.js", import.meta.url)),
-    "/hlsjs.js": fileURLToPath(new URL("../node_modules/hls.js/dist/hls.min.js", import.meta.url)),
-  };
-  const pages = {
-    "/dashjs.html": page("/dashjs.js", `dashjs.MediaPlayer().create().initialize(video, ${JSON.stringify(dash)}, true);`),
-    "/hlsjs.html": page("/hlsjs.js", `const hls = new Hls(); hls.loadSource(${JSON.stringify(hls)}); hls.attachMedia(video);`),
-  };
-  return site(({ url }, response) => {
-    if (scripts[url] !== undefined) createReadStream(scripts[url]).pipe(response.setHeader("content-type", "text/javascript"));
-    else if (pages[url] !== undefined) response.setHeader("content-type", "text/html").end(pages[url]);
-    else response.writeHead(url === "/favicon.ico" ? 204 : 404).end();
+function foreignSite({ dash, hls }) {
+  const [manifest, playlist] = [dash, hls].map((address) => JSON.stringify(address));
+  return playerSite({
+    dashjs: { library: DASHJS, start: `dashjs.MediaPlayer().create().initialize(video, ${manifest}, true);` },
+    hlsjs: { library: HLSJS, start: `const hls = new Hls(); hls.loadSource(${playlist}); hls.attachMedia(video);` },
   });
-}
-
-function page(script, start) {
-  return `<!doctype html><meta charset="utf-8"><title>Elsewhere</title><video autoplay muted width="640"></video>
-    <script src="${script}"></script><script>const video = document.querySelector("video"); ${start}</script>`;
 }

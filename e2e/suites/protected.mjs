@@ -5,9 +5,8 @@ import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { artifacts, platform, transcode } from "../platform.mjs";
-import { site } from "../site.mjs";
+import { SHAKA, site } from "../site.mjs";
 import { colours, frames, seek } from "../video.mjs";
 
 const CLASSES = ["audio", "sd", "hd"];
@@ -60,12 +59,11 @@ const TYPES = { ".mpd": "application/dash+xml", ".m3u8": "application/vnd.apple.
 
 /** A web server over a folder, with a page that plays what its address names. */
 async function staticSite(folder) {
-  const shaka = fileURLToPath(new URL("../../web/node_modules/shaka-player/dist/shaka-player.compiled.js", import.meta.url));
   return site(async ({ url }, response) => {
     const { pathname } = new URL(url, "http://localhost");
     if (pathname === "/player.html") return response.setHeader("content-type", "text/html").end(PAGE);
     if (pathname === "/favicon.ico") return response.writeHead(204).end();
-    const file = pathname === "/shaka.js" ? shaka : join(folder, pathname);
+    const file = pathname === "/shaka.js" ? SHAKA : join(folder, pathname);
     const found = await stat(file).catch(() => undefined);
     if (found === undefined) return response.writeHead(404).end();
     response.setHeader("content-type", TYPES[extname(file)] ?? "text/javascript");
