@@ -250,7 +250,8 @@ async fn identify(parts: &Parts, state: &AppState) -> Result<Caller, Unauthentic
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// What `Authorization: Bearer` carries.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

@@ -14,8 +14,8 @@ mod source;
 mod token;
 
 pub(crate) use caller::{
-    Admin, Caller, Manager, Reader, SignedInCaller, Unauthenticated, Uploader, Visitor, refuse_foreign_forms,
-    session_cookie,
+    Admin, Caller, Manager, Reader, SignedInCaller, Unauthenticated, Uploader, Visitor, bearer,
+    refuse_foreign_forms, session_cookie,
 };
 pub(crate) use code::Code;
 pub(crate) use password::Passwords;

@@ -273,8 +273,7 @@ async fn statistics(
 ) -> Result<Json<StatisticsResource>, Problem> {
     let Query(query) = query?;
     let span = query.span.as_deref().map_or(Ok(Span::Hours), str::parse);
-    let span =
-        span.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "`span` is 2h, 24h or 7d").field("span"))?;
+    let span = span.map_err(|_| Problem::parameter("span", "`span` is 2h, 24h or 7d"))?;
     Ok(Json(StatisticsResource::new(&actions::statistics(&state.db, span).await?)))
 }
 

@@ -23,7 +23,7 @@ pub struct Drm {
     /// database is there too.
     pub master_key: Option<Secret>,
     /// What becomes of the uploaded file once its protected video plays.
-    pub sources: Sources,
+    pub sources: SourcesOfProtected,
     /// How long a playback token is good: the time between opening a page and pressing play.
     pub token_minutes: u64,
     /// How long a stream counts that has given no sign of life since, once its player gives such signs.
@@ -49,7 +49,7 @@ pub struct Drm {
 /// `drm.sources`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Sources {
+pub enum SourcesOfProtected {
     /// It is kept, encrypted.
     Encrypt,
     /// It is deleted. The video can never be processed again.
@@ -80,7 +80,7 @@ impl Default for Drm {
         Self {
             default: Protection::None,
             master_key: None,
-            sources: Sources::Encrypt,
+            sources: SourcesOfProtected::Encrypt,
             token_minutes: 60,
             stream_seconds: 90,
             log_days: 90,

@@ -19,12 +19,12 @@ use serde::{Deserialize, Serialize};
 use transcode::settings::EncodeSettings;
 
 pub use accounts::{Accounts, Quota, Signup, Verification};
-pub use drm::{Drm, LicencePolicy, PLAYREADY_TEST_SERVER, Sources as SourcesOfProtected};
+pub use drm::{Drm, LicencePolicy, PLAYREADY_TEST_SERVER, SourcesOfProtected};
 pub use load::{ConfigError, RESERVED_VARIABLES, Sources, load};
 pub use networks::Networks;
 pub use outbound::{Amqp, Events, PrivateNetworks, Smtp, SmtpTls};
 pub use rates::{Rate, Rates};
-pub use secret::{Secret, master_key, master_key_file, signing_secret};
+pub use secret::{Secret, master_key, master_key_file, replace_secret, signing_secret};
 pub use vendors::{Speke, Vendor};
 
 /// The whole configuration.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use super::Config;
 
@@ -89,16 +90,30 @@ fn kept_secret(
     std::fs::create_dir_all(data)?;
     let mut bytes = [0; SECRET_BYTES];
     random(&mut bytes);
-    // A temporary file is created with mode 0600.
-    let mut file = tempfile::NamedTempFile::new_in(data)?;
-    file.write_all(hex::encode(bytes).as_bytes())?;
-    file.as_file().sync_all()?;
-    match file.persist_noclobber(&path) {
+    match written(data, &hex::encode(bytes))?.persist_noclobber(&path) {
         Ok(_) => {}
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error.error),
     }
     std::fs::read_to_string(&path).map(Secret::new)
+}
+
+/// Puts other text into the file of a secret. Whoever reads it meanwhile finds the old or the new one, whole.
+///
+/// # Errors
+/// When its folder cannot be written.
+pub fn replace_secret(path: &Path, text: &str) -> io::Result<()> {
+    written(path.parent().unwrap_or(Path::new(".")), text)?.persist(path)?;
+    Ok(())
+}
+
+/// A file with this text, readable by the owner only, which has no name yet.
+fn written(folder: &Path, text: &str) -> io::Result<NamedTempFile> {
+    // A temporary file is created with mode 0600.
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    Ok(file)
 }
 
 #[cfg(test)]

@@ -114,6 +114,11 @@ impl Problem {
         Self::naming(StatusCode::BAD_REQUEST, "Some parameters are refused; `errors` says why.", errors)
     }
 
+    /// 400: this parameter of the query is refused.
+    pub(crate) fn parameter(name: &'static str, detail: &'static str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail).field(name)
+    }
+
     fn naming(status: StatusCode, detail: &'static str, errors: &FieldErrors) -> Self {
         let named = |(field, sentences): (&str, &[String])| FieldProblem {
             field: field.to_owned().into(),

@@ -30,6 +30,7 @@ use crate::{
     ambient,
     blobs::SealedFile,
     config::{self, Config, PLAYREADY_TEST_SERVER, Secret},
+    playback::BaseUrl,
 };
 
 /// What a process needs to make and to read keys.
@@ -264,8 +265,8 @@ fn wrapped(masters: &MasterKeys, video: &Video, class: KeyClass, key: &ContentKe
 /// Where players ask for licences, as stored manifests tell it. Manifests that this server sends have its own address and
 /// a token there.
 fn licences(config: &Config) -> Licences {
-    let base = config.server.public_url.as_deref().unwrap_or_default().trim_end_matches('/');
-    let here = |path: &str| Some(format!("{base}/licences/{path}"));
+    let base = BaseUrl::configured(config).unwrap_or(BaseUrl::RELATIVE);
+    let here = |path| Some(base.licences(path));
     let drm = &config.drm;
     Licences {
         clearkey: here("clearkey").filter(|_| drm.clearkey),

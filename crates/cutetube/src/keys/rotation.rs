@@ -1,9 +1,6 @@
 //! Putting all content keys under another master key.
 
-use std::{
-    io::{self, Write},
-    path::Path,
-};
+use std::{io, path::Path};
 
 use catalog::keys::{self, WrappedKey};
 use db::Db;
@@ -13,7 +10,10 @@ use super::{
     Identity,
     master::{MasterKeys, UnwrapError},
 };
-use crate::{ambient, config::Secret};
+use crate::{
+    ambient,
+    config::{Secret, replace_secret},
+};
 
 /// What became of the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +64,10 @@ async fn move_one(db: &Db, masters: &MasterKeys, old: &WrappedKey) -> Result<boo
 pub(crate) fn add_first(file: &Path, masters: MasterKeys) -> io::Result<MasterKeys> {
     let new = Zeroizing::new(ambient::random::<32>());
     let kept = Zeroizing::new(std::fs::read_to_string(file)?);
-    write(file, &Zeroizing::new(format!("{}\n{}", *Zeroizing::new(hex::encode(*new)), kept.trim_start())))?;
+    replace_secret(
+        file,
+        &Zeroizing::new(format!("{}\n{}", *Zeroizing::new(hex::encode(*new)), kept.trim_start())),
+    )?;
     Ok(masters.led_by(&new))
 }
 
@@ -73,17 +76,6 @@ pub(crate) fn keep_first(file: &Path) -> io::Result<usize> {
     let kept = Secret::new(std::fs::read_to_string(file)?);
     let mut keys = kept.expose().split_whitespace();
     let first = keys.next().unwrap_or_default();
-    write(file, first)?;
+    replace_secret(file, first)?;
     Ok(keys.count())
-}
-
-/// Whoever reads the file meanwhile finds the old or the new one, whole.
-fn write(file: &Path, text: &str) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    // A temporary file is created with mode 0600.
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    new.write_all(text.as_bytes())?;
-    new.as_file().sync_all()?;
-    new.persist(file)?;
-    Ok(())
 }

@@ -5,7 +5,7 @@ use catalog::{
     accounts::{self, Role, Standing, User},
     ids::{LicenceId, StreamId, VideoId},
     keys,
-    licences::{self, Audience, Denial, NewEntry, Policy, Stream},
+    licences::{self, Audience, Denial, NewEntry, Policy},
     videos::{self, Protection, Video, Visibility},
 };
 use packager::{ContentKey, KeyClass, KeyId};
@@ -80,10 +80,7 @@ pub(crate) async fn pass_after(
     let user = visitor.0.as_ref().map(|caller| &caller.user);
     let policy = policy_for(&rules(state, video.id).await?, video, user);
     let now = state.clock.seconds();
-    let before = before.and_then(|token| match state.playback_tokens.verify(token, now) {
-        Ok(viewing) | Err((_, Some(viewing))) => Some(viewing),
-        Err((_, None)) => None,
-    });
+    let before = before.and_then(|token| state.playback_tokens.player(token, now));
     let user_id = user.map(|user| user.id);
     let before = before.filter(|before| before.video == video.id && before.user == user_id);
     let viewing = Viewing {
@@ -102,13 +99,13 @@ pub(super) async fn entitle(state: &AppState, asked: &Asked<'_>) -> Result<Entit
     let now = state.clock.seconds();
     let verified = match asked.token {
         Some(token) => state.playback_tokens.verify(token, now),
-        None => Err((TokenRefused::Forged, None)),
+        None => Err(TokenRefused::Forged),
     };
     let viewing = match verified {
         Ok(viewing) => viewing,
-        Err((TokenRefused::Forged, _)) => return Err(deny(state, asked, None, Denial::NoToken).await),
-        Err((TokenRefused::Expired, viewing)) => {
-            return Err(deny(state, asked, viewing.as_ref(), Denial::Expired).await);
+        Err(TokenRefused::Forged) => return Err(deny(state, asked, None, Denial::NoToken).await),
+        Err(TokenRefused::Expired(viewing)) => {
+            return Err(deny(state, asked, Some(&viewing), Denial::Expired).await);
         }
     };
     let video = match videos::video(&state.db, viewing.video).await {
@@ -175,14 +172,12 @@ pub(super) async fn grant(
 ) -> Result<(), LicenceError> {
     let Entitled { viewing, policy, .. } = entitled;
     let granted = entry(asked, Some(viewing), None, given);
-    let counted = viewing.user.zip(policy.max_streams);
-    let is_granted = match counted {
+    let is_granted = match viewing.counted().zip(policy.max_streams) {
         None => {
             licences::log(&state.db, &granted).await?;
             true
         }
-        Some((user, most)) => {
-            let stream = Stream { id: viewing.stream, user, video: viewing.video };
+        Some((stream, most)) => {
             let lasts = policy.licence_duration.unwrap_or_default();
             licences::play(&state.db, &stream, Some(most), lasts, &granted).await?
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     Json,
     body::Bytes,
-    extract::{FromRequestParts, Path, Query, State},
+    extract::{FromRequestParts, Path, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -20,10 +20,12 @@ use zeroize::Zeroize;
 
 use super::{
     actions::{self, Asked, LicenceError},
+    token,
     vendor::{Granted, LicenceRequest, VendorError},
 };
 use crate::{
     AppState,
+    accounts::bearer,
     http::{ClientAddress, Problem},
 };
 
@@ -304,15 +306,9 @@ impl Bearer {
     /// What the token says is played; `None` for a viewer who is not signed in, and not counted.
     fn stream(&self, state: &AppState) -> Result<Option<Stream>, Problem> {
         let now = state.clock.seconds();
-        let verified = self.token.as_deref().map(|token| state.playback_tokens.verify(token, now));
-        match verified {
-            // A token that ends while its video plays still says which player it is.
-            Some(Ok(viewing) | Err((_, Some(viewing)))) => {
-                let stream = |user| Stream { id: viewing.stream, user, video: viewing.video };
-                Ok(viewing.user.map(stream))
-            }
-            Some(Err((_, None))) | None => Err(LicenceError::Denied(Denial::NoToken).into()),
-        }
+        // A token that ends while its video plays still says which player it is.
+        let viewing = self.token.as_deref().and_then(|token| state.playback_tokens.player(token, now));
+        Ok(viewing.ok_or(LicenceError::Denied(Denial::NoToken))?.counted())
     }
 }
 
@@ -321,20 +317,9 @@ impl FromRequestParts<AppState> for Bearer {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let address = ClientAddress::from_request_parts(parts, state).await?;
-        let Query(query) = Query::<TokenQuery>::try_from_uri(&parts.uri).unwrap_or_default();
-        Ok(Self { token: in_header(&parts.headers).or(query.token), address })
+        let in_header = bearer(&parts.headers).map(str::to_owned);
+        Ok(Self { token: in_header.or_else(|| token::in_query(&parts.uri)), address })
     }
-}
-
-#[derive(Default, Deserialize)]
-struct TokenQuery {
-    token: Option<String>,
-}
-
-fn in_header(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
 }
 
 fn require_clearkey(state: &AppState) -> Result<(), Problem> {

@@ -10,5 +10,5 @@ mod vendor;
 
 pub(crate) use actions::{Pass, pass, pass_after};
 pub(crate) use shown::{LicenceUrls, Protected, Viewer};
-pub(crate) use token::PlaybackTokens;
+pub(crate) use token::{PlaybackTokens, in_query};
 pub(crate) use vendor::Vendors;

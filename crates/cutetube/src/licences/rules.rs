@@ -201,11 +201,10 @@ async fn log(
     query: Result<Query<LogQuery>, QueryRejection>,
 ) -> Result<Json<LogPage>, Problem> {
     let Query(query) = query?;
-    let bad = |field, sentence| Problem::new(StatusCode::BAD_REQUEST, sentence).field(field);
     let video = query.video.as_deref().map(str::parse).transpose();
     let after = query.after.as_deref().map(str::parse).transpose();
-    let video = video.map_err(|_| bad("video", "`video` is the id of a video"))?;
-    let after = after.map_err(|_| bad("after", "`after` is the id of an entry"))?;
+    let video = video.map_err(|_| Problem::parameter("video", "`video` is the id of a video"))?;
+    let after = after.map_err(|_| Problem::parameter("after", "`after` is the id of an entry"))?;
     let limit = query.limit.unwrap_or(DEFAULT_PAGE).clamp(1, LONGEST_PAGE);
     let found = licences::entries(&state.db, video, after, limit).await;
     let entries = found.map_err(|error| Problem::internal(&error))?;

@@ -2,12 +2,13 @@
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use catalog::videos::{Protection, Video};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
     actions::{Pass, rules},
     manifest::{Personal, is_token_text},
+    token,
 };
 use crate::{AppState, playback::BaseUrl};
 
@@ -47,11 +48,6 @@ pub(crate) struct Viewer {
     max_height: Option<u32>,
 }
 
-#[derive(Default, Deserialize)]
-struct TokenQuery {
-    token: Option<String>,
-}
-
 impl Protected {
     pub(crate) fn new(state: &AppState, base: &BaseUrl, video: &Video, pass: Option<&Pass>) -> Self {
         let licences = match video.protection {
@@ -85,8 +81,7 @@ impl Viewer {
     /// Whoever has the token that the request carries. What is no token of this video is passed on as it is: the licence
     /// server says what is wrong with it.
     pub(crate) async fn of(state: &AppState, parts: &mut Parts, video: &Video) -> catalog::Result<Self> {
-        let query = axum::extract::Query::<TokenQuery>::try_from_uri(&parts.uri);
-        let token = query.ok().and_then(|query| query.0.token).filter(|token| is_token_text(token));
+        let token = token::in_query(&parts.uri).filter(|token| is_token_text(token));
         let now = state.clock.seconds();
         let viewing = token.as_deref().and_then(|token| state.playback_tokens.verify(token, now).ok());
         let max_height = match viewing.filter(|viewing| viewing.video == video.id) {

@@ -5,9 +5,11 @@
 
 use std::fmt;
 
+use axum::{extract::Query, http::Uri};
 use catalog::{
     ids::{StreamId, UserId, VideoId},
     keys::KeyClass,
+    licences::Stream,
 };
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -57,12 +59,19 @@ pub(crate) struct Viewing {
 }
 
 /// Why a token is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TokenRefused {
     #[error("the playback token is not one of ours")]
     Forged,
+    /// It still tells which player it is of.
     #[error("the playback token has expired")]
-    Expired,
+    Expired(Viewing),
+}
+
+/// The token in the query of an address, for players that send no headers.
+#[derive(Default, Deserialize)]
+struct TokenQuery {
+    token: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,19 +109,39 @@ impl PlaybackTokens {
         PlaybackToken { text, expires }
     }
 
-    /// What a token says, if it is one of ours that has not ended. One that has ended says it too, for the log.
-    pub(crate) fn verify(&self, text: &str, now: u64) -> Result<Viewing, (TokenRefused, Option<Viewing>)> {
+    /// What a token says, if it is one of ours that has not ended.
+    pub(crate) fn verify(&self, text: &str, now: u64) -> Result<Viewing, TokenRefused> {
         let mut rules = Validation::new(Algorithm::HS256);
         // Compared below with the caller's clock.
         rules.validate_exp = false;
         rules.set_audience(&[AUDIENCE]);
         let claims = jsonwebtoken::decode::<Claims>(text, &self.decoding, &rules)
-            .map_err(|_| (TokenRefused::Forged, None))?
+            .map_err(|_| TokenRefused::Forged)?
             .claims;
         if claims.exp <= now {
-            return Err((TokenRefused::Expired, Some(claims.viewing)));
+            return Err(TokenRefused::Expired(claims.viewing));
         }
         Ok(claims.viewing)
+    }
+
+    /// Which player a token is of that is one of ours, whether it has ended or not.
+    pub(crate) fn player(&self, text: &str, now: u64) -> Option<Viewing> {
+        match self.verify(text, now) {
+            Ok(viewing) | Err(TokenRefused::Expired(viewing)) => Some(viewing),
+            Err(TokenRefused::Forged) => None,
+        }
+    }
+}
+
+/// What the query of an address has as a token.
+pub(crate) fn in_query(uri: &Uri) -> Option<String> {
+    Query::<TokenQuery>::try_from_uri(uri).ok()?.0.token
+}
+
+impl Viewing {
+    /// What is counted for the account that watches; nobody counts what nobody is signed in for.
+    pub(crate) fn counted(&self) -> Option<Stream> {
+        Some(Stream { id: self.stream, user: self.user?, video: self.video })
     }
 }
 
@@ -177,7 +206,7 @@ mod tests {
             assert_eq!(token.expires(), NOW + 3600);
             assert_eq!(tokens.verify(token.expose(), NOW + 3599), Ok(viewing.clone()));
             let late = tokens.verify(token.expose(), NOW + 3600);
-            assert_eq!(late, Err((TokenRefused::Expired, Some(viewing))));
+            assert_eq!(late, Err(TokenRefused::Expired(viewing)));
         }
     }
 
@@ -194,7 +223,7 @@ mod tests {
         let token = ours.issue(viewing(), NOW).expose().to_owned();
         let changed = token.replacen('.', ".A", 1);
         for text in ["", ".", "a.b.c", theirs.expose(), &access, &changed, &token[1..]] {
-            assert_eq!(ours.verify(text, NOW), Err((TokenRefused::Forged, None)), "{text}");
+            assert_eq!(ours.verify(text, NOW), Err(TokenRefused::Forged), "{text}");
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use sha2::{Digest, Sha256};
 
-use crate::config::Config;
+use crate::{accounts::bearer, config::Config};
 
 /// By which door a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,13 +39,9 @@ pub(super) fn check(
     headers: &HeaderMap,
 ) -> Result<(), Refusal> {
     if let Some(token) = &config.metrics.token {
-        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let given = given.and_then(|value| value.split_once(' '));
-        let is_it = given.is_some_and(|(scheme, given)| {
-            // Hashes, so that how long the comparison takes says nothing about the token.
-            scheme.eq_ignore_ascii_case("bearer")
-                && Sha256::digest(given.trim()) == Sha256::digest(token.expose())
-        });
+        // Hashes, so that how long the comparison takes says nothing about the token.
+        let is_it =
+            bearer(headers).is_some_and(|given| Sha256::digest(given) == Sha256::digest(token.expose()));
         return if is_it { Ok(()) } else { Err(Refusal::Token) };
     }
     let is_published = door == Door::Public && config.server.public_url.is_some();

@@ -69,14 +69,8 @@ struct Media {
     hls: String,
     poster: String,
     storyboard: String,
-    /// Of a protected video.
-    licences: Option<Licences>,
-}
-
-/// What the player of a protected video needs.
-struct Licences {
-    /// JSON, as `web/src/licences.ts` reads it.
-    settings: String,
+    /// What the player of a protected video needs: JSON, as `web/src/licences.ts` reads it.
+    licences: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -186,16 +180,16 @@ impl Media {
             hls: media.object(MediaObject::Master(Flavour::Mp4)),
             poster: pictures.object(MediaObject::Poster),
             storyboard: pictures.object(MediaObject::Storyboard),
-            licences: pass.map(|pass| Licences::new(state, video, pass)),
+            licences: pass.map(|pass| LicenceSettings::new(state, video, pass).to_json()),
         })
     }
 }
 
-impl Licences {
+impl LicenceSettings {
     fn new(state: &AppState, video: &Video, pass: &Pass) -> Self {
         let base = BaseUrl::RELATIVE;
         let certificate = state.config.drm.fairplay_certificate.as_ref();
-        let settings = LicenceSettings {
+        Self {
             urls: LicenceUrls::new(state, &base, video.protection),
             certificate: certificate.map(|_| base.licences("fairplay/certificate")),
             token: pass.token.expose().to_owned(),
@@ -204,8 +198,11 @@ impl Licences {
             streams: base.licences("streams"),
             // Two may be lost.
             beat: state.config.drm.stream_seconds.saturating_mul(1000) / 3,
-        };
-        Self { settings: serde_json::to_string(&settings).unwrap_or_default() }
+        }
+    }
+
+    fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
     }
 }
 
@@ -263,7 +260,7 @@ mod tests {
                 hls: "/vod-media/1/1/master.m3u8?token=a.b.c".to_owned(),
                 poster: "/vod-media/1/1/poster.jpg".to_owned(),
                 storyboard: "/vod-media/1/1/storyboard.vtt".to_owned(),
-                licences: Some(Licences { settings: r#"{"token":"a.b.c"}"#.to_owned() }),
+                licences: Some(r#"{"token":"a.b.c"}"#.to_owned()),
             }),
         );
     }

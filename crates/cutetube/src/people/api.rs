@@ -63,17 +63,17 @@ async fn list(
     query: Result<Query<UserQuery>, QueryRejection>,
 ) -> Result<Json<UserPage>, Problem> {
     let Query(query) = query?;
-    let bad = |field, sentence| Problem::new(StatusCode::BAD_REQUEST, sentence).field(field);
     let standing = query.standing.as_deref().map(str::parse).transpose();
     let role = query.role.as_deref().map(str::parse).transpose();
     let before = query.before.as_deref().map(str::parse).transpose();
     let filter = Filter {
-        standing: standing
-            .map_err(|_| bad("standing", "`standing` is active, waiting, suspended or leaving"))?,
-        role: role.map_err(|_| bad("role", "`role` is viewer, creator or admin"))?,
+        standing: standing.map_err(|_| {
+            Problem::parameter("standing", "`standing` is active, waiting, suspended or leaving")
+        })?,
+        role: role.map_err(|_| Problem::parameter("role", "`role` is viewer, creator or admin"))?,
         text: query.q.as_deref(),
     };
-    let before = before.map_err(|_| bad("before", "`before` is the id of an account"))?;
+    let before = before.map_err(|_| Problem::parameter("before", "`before` is the id of an account"))?;
     let limit = query.limit.unwrap_or(DEFAULT_PAGE).clamp(1, LONGEST_PAGE);
     let (users, next) = actions::page(&state, &filter, before, limit).await?;
     let users = users.iter().map(UserResource::new).collect();

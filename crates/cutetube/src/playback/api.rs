@@ -2,13 +2,13 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::QueryRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    extract::{Path, State},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use catalog::{VideoState, videos::Protection};
 use packager::Flavour;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -52,14 +52,14 @@ async fn playback(
     visitor: Visitor,
     base: BaseUrl,
     Path(id): Path<String>,
-    query: Result<Query<PlaybackQuery>, QueryRejection>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let unknown = || Problem::not_found("there is no such video");
     let id = id.parse().map_err(|_| unknown())?;
     let found = actions::find(&state, &visitor, id).await.map_err(|error| Problem::internal(&error))?;
     let video = found.ok_or_else(unknown)?;
-    let before = query.ok().and_then(|Query(query)| query.token);
+    let before = licences::in_query(&uri);
     let pass = licences::pass_after(&state, &visitor, &video, before.as_deref()).await;
     let pass = pass.map_err(|error| Problem::internal(&error))?;
     let media = match video.state {
@@ -86,11 +86,6 @@ async fn playback(
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     Ok(response)
-}
-
-#[derive(Deserialize)]
-struct PlaybackQuery {
-    token: Option<String>,
 }
 
 /// What to play of a video.

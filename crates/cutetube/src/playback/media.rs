@@ -214,7 +214,7 @@ async fn personal(
         MediaObject::Master(_) => viewer.personal().master(&stored),
         _ => viewer.personal().playlist(&stored),
     };
-    Ok(Representation::text(content_type, text).cached(HeaderValue::from_static("private, no-cache")))
+    Ok(Representation::text(content_type, text))
 }
 
 /// The stored manifest with other names in it. Names of media that are not for everybody lead through a token, which
@@ -243,13 +243,12 @@ async fn flat_manifest(
         }
     };
     let names = format!("{folder}{}", FlatName::prefix(revision));
-    let mut manifest = packager::flatten(&String::from_utf8_lossy(&stored), &names)?;
-    let mut caching = grant.cache_control(video, Caching::Revalidate);
+    let manifest = packager::flatten(&String::from_utf8_lossy(&stored), &names)?;
     if video.protection != Protection::None {
-        manifest = Viewer::of(state, parts, video).await?.personal().mpd(&manifest);
-        caching = HeaderValue::from_static("private, no-cache");
+        let manifest = Viewer::of(state, parts, video).await?.personal().mpd(&manifest);
+        return Ok(Representation::text(content_type, manifest));
     }
-    Ok(Representation::text(content_type, manifest).cached(caching))
+    Ok(Representation::text(content_type, manifest).cached(grant.cache_control(video, Caching::Revalidate)))
 }
 
 async fn source(state: &AppState, video: &Video, grant: Grant) -> Result<Representation, MediaError> {

@@ -1,7 +1,7 @@
 //! What the stages of a protected video need beside its plan: its keys, and a source that may be encrypted.
 
 use catalog::{
-    ids::{Revision, VideoId},
+    ids::Revision,
     keys, outputs,
     videos::{self, Protection, SourceState, Video},
 };
@@ -17,10 +17,14 @@ use crate::pipeline::blob_source::BlobSource;
 use crate::pipeline::blueprint::Blueprint;
 
 impl Stages {
-    /// Sees to it that a video which is to be protected has its keys.
-    pub(super) async fn make_keys(&self, video: &Video, hand: &InHand) -> Result<(), JobError> {
+    /// The keys of a protected video; those that it has not are made.
+    pub(super) async fn make_keys(
+        &self,
+        video: &Video,
+        hand: &InHand,
+    ) -> Result<Option<VideoKeys>, JobError> {
         if video.protection == Protection::None {
-            return Ok(());
+            return Ok(None);
         }
         let db = &self.state.db;
         let had = hand.ask(async || keys::of_video(db, video.id).await).await?;
@@ -28,10 +32,11 @@ impl Stages {
             () = hand.cancel.cancelled() => return Err(StageError::Cancelled.into()),
             made = self.state.keys.make(video, &had) => made?,
         };
-        if !made.is_empty() {
-            hand.ask(async || keys::record(db, video.id, &made).await).await?;
-        }
-        Ok(())
+        let kept = match made.is_empty() {
+            true => had,
+            false => hand.ask(async || keys::record(db, video.id, &made).await).await?,
+        };
+        Ok(Some(self.state.keys.read(&kept)?))
     }
 
     /// The keys of a protected video.
@@ -116,13 +121,13 @@ impl Stages {
     /// does not come to that, a sweep does.
     pub(super) async fn show(
         &self,
-        video: VideoId,
+        video: &Video,
         revision: Revision,
         claimed: &Job,
         hand: &InHand,
     ) -> Result<(), JobError> {
         let (db, lease) = (&self.state.db, &claimed.lease);
-        let protection = hand.ask(async || videos::video(db, video).await).await?.protection;
+        let &Video { id: video, protection, .. } = video;
         let is_kept = self.state.config.drm.sources != SourcesOfProtected::Delete;
         if protection == Protection::None || is_kept {
             hand.settle(async || outputs::publish(db, lease, video, revision).await).await?;

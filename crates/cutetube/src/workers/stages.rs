@@ -192,8 +192,7 @@ impl Stages {
     async fn inspect(&self, job: &InspectJob, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
         let store = &self.state.blobs;
         let video = hand.ask(|| videos::video(&self.state.db, job.video)).await?;
-        self.make_keys(&video, hand).await?;
-        let keys = self.keys(&video, hand).await?;
+        let keys = self.make_keys(&video, hand).await?;
         let source = self.source(&video, SealedFile::Source, keys.as_ref()).await?;
         let runner = self.runner(Priority::Interactive, &hand.cancel);
         let open = async || Ok(source.file().await?);
@@ -281,7 +280,7 @@ impl Stages {
         self.tidy(job, hand).await?;
         let video = hand.ask(|| videos::video(&self.state.db, job.video)).await?;
         self.seal_source(&video, contents.plan.file(), hand).await?;
-        self.show(job.video, job.revision, claimed, hand).await?;
+        self.show(&video, job.revision, claimed, hand).await?;
         tracing::info!(video.id = %job.video, "video `{}` is ready", job.video);
         Ok(())
     }

@@ -360,7 +360,6 @@ impl Export {
 
 impl ExportedVideo {
     fn new(video: &Video, state: &AppState, base: &BaseUrl) -> Self {
-        let duration = video.measured_duration.or(video.claimed_duration);
         Self {
             id: video.id.to_string(),
             title: video.title.to_string(),
@@ -370,7 +369,7 @@ impl ExportedVideo {
             file: format!("{}.{}", video.source.name, video.source.extension),
             bytes: video.source.bytes,
             sha256: video.source.sha256.map(hex::encode),
-            duration: duration.map(|duration| duration.as_secs_f64()),
+            duration: video.duration().map(|duration| duration.as_secs_f64()),
             created_at_ms: video.created_at.unix_millis(),
             ready_at_ms: video.ready_at.map(Timestamp::unix_millis),
             playback: MediaUrls::preferred(state, base, video)
