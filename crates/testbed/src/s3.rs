@@ -216,5 +216,7 @@ fn identities() -> String {
     };
     let all = identity(ADMIN, r#""Admin", "Read", "Write", "List", "Tagging""#);
     let some = identity(READ_ONLY, r#""Read", "List""#);
-    format!(r#"{{"identities": [{all}, {some}]}}"#)
+    // A bucket that a CDN fetches from: whoever knows a name may read, and nobody may list.
+    let everybody = r#"{"name": "anonymous", "actions": ["Read"]}"#;
+    format!(r#"{{"identities": [{all}, {some}, {everybody}]}}"#)
 }

@@ -42,6 +42,15 @@ pub(crate) fn file() -> Vec<u8> {
     CLIP.file.clone()
 }
 
+/// The same video in a container that has to be rewritten before it can be worked on.
+pub(crate) fn to_be_rewritten() -> Vec<u8> {
+    let folder = TempDir::new().unwrap();
+    let (clip, matroska) = (folder.path().join("clip.mp4"), folder.path().join("clip.mkv"));
+    std::fs::write(&clip, &CLIP.file).unwrap();
+    run(tool("ffmpeg").args(["-v", "error", "-i"]).arg(clip).args(["-c", "copy"]).arg(&matroska));
+    std::fs::read(matroska).unwrap()
+}
+
 /// The names of all objects that an undisturbed run makes, relative to its revision. Their bytes differ from run to run:
 /// x264 with a VBV and several threads is not deterministic.
 pub(crate) fn made() -> &'static BTreeSet<String> {

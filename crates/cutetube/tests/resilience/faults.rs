@@ -1,13 +1,18 @@
 //! Programs that do not do what they should, a machine that runs out of what it has: a retry or a sentence, and never a
 //! stuck video.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use jobs::{JobSummary, State};
 use reqwest::{Method, StatusCode};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 use tempfile::TempDir;
-use testbed::Database;
+use testbed::{Database, S3Bucket};
 
 use crate::{
     clip,
@@ -106,7 +111,12 @@ async fn an_ffmpeg_that_is_hurt_is_replaced() {
     let process = platform.start().await;
     let video = platform.upload(&process).await;
     let group = catalog::work::group(video.parse().unwrap());
-    for (number, hurt) in [freeze, kill, starve].into_iter().enumerate() {
+    let small = MemoryGroup::make();
+    let exhaust = |program| small.as_ref().is_some_and(|group| group.take(program));
+    let kernel = small.as_ref().map(|_| &exhaust as &dyn Fn(u32) -> bool);
+    // What may end well all the same comes last.
+    let hurts = [Some(&freeze as &dyn Fn(u32) -> bool), Some(&kill), kernel, Some(&starve)];
+    for (number, hurt) in hurts.into_iter().flatten().enumerate() {
         // Again and again: one that has all the memory it needs ends well without more, and then there may be no other.
         let replaced = |jobs: &[JobSummary]| {
             let failed =
@@ -115,7 +125,8 @@ async fn an_ffmpeg_that_is_hurt_is_replaced() {
                 process.children().into_iter().for_each(|program| _ = hurt(program));
             }
             let encodes = jobs.iter().filter(|job| job.kind == "encode");
-            failed || (number == 2 && encodes.clone().all(|job| job.state == State::Done))
+            let last = number + 1 == hurts.iter().flatten().count();
+            failed || (last && encodes.clone().all(|job| job.state == State::Done))
         };
         platform.until(&video, replaced).await;
     }
@@ -133,6 +144,39 @@ fn freeze(program: u32) -> bool {
 /// As the kernel does when a machine has no memory left.
 fn kill(program: u32) -> bool {
     signal(program, Signal::KILL)
+}
+
+/// A container of the kernel's (cgroup, first or second version) whose programs are killed when they want more memory.
+struct MemoryGroup(PathBuf);
+
+impl MemoryGroup {
+    /// `None`, and a word about it, where nobody may make one.
+    fn make() -> Option<Self> {
+        let name = format!("cutetube-test-{}", std::process::id());
+        let versions = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")];
+        let made = versions.into_iter().find_map(|(root, limit)| {
+            let group = Self(Path::new(root).join(&name));
+            fs::create_dir(&group.0).ok()?;
+            fs::write(group.0.join(limit), (1 << 20).to_string()).ok()?;
+            Some(group)
+        });
+        if made.is_none() {
+            #[expect(clippy::print_stderr, reason = "a test that could not be made says so")]
+            let () = eprintln!("no memory group can be made here, and so none can be full");
+        }
+        made
+    }
+
+    fn take(&self, program: u32) -> bool {
+        fs::write(self.0.join("cgroup.procs"), program.to_string()).is_ok()
+    }
+}
+
+impl Drop for MemoryGroup {
+    fn drop(&mut self) {
+        // One that still has programs in it stays, and is empty when they have ended.
+        let _ = fs::remove_dir(&self.0);
+    }
 }
 
 /// As in a machine or a container without memory to spare.
@@ -162,6 +206,75 @@ async fn a_process_without_descriptors_goes_on_when_it_has_some() {
     assert!(limit(process.id(), Resource::Nofile, 1024));
     platform.check_ready(&process, &video).await;
     assert_eq!(platform.ask(&process, Method::GET, "/readyz").await, StatusCode::OK);
+    process.stop().await;
+}
+
+/// The same for a server that only serves: nobody is let in for a while, and the workers beside it do not notice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_web_server_without_descriptors_lets_people_in_again() {
+    let mut platform = Platform::new(Database::sqlite()).await;
+    let web = platform.start_as(Role::Web).await;
+    let worker = platform.start_as(Role::Worker).await;
+    let video = platform.upload(&web).await;
+    platform.until(&video, |jobs| count(jobs, "encode", State::Running) > 0).await;
+    assert!(limit(web.id(), Resource::Nofile, 8), "the limit can be set");
+    // Somebody new, who has no connection yet.
+    let visitor = tokio::spawn(reqwest::Client::new().get(format!("{}/healthz", web.url)).send());
+    until(|| platform.logged("a connection was not accepted")).await;
+    platform.until(&video, |jobs| count(jobs, "publish", State::Done) > 0).await;
+    assert!(limit(web.id(), Resource::Nofile, 1024));
+    assert_eq!(visitor.await.unwrap().unwrap().status(), StatusCode::OK, "whoever waited is answered");
+    platform.check_ready(&web, &video).await;
+    worker.stop().await;
+    web.stop().await;
+}
+
+/// And for one that only works: what it cannot start is tried again, and no attempt of the video is lost for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_without_descriptors_goes_on_when_it_has_some() {
+    let mut platform = Platform::new(Database::sqlite()).await;
+    let web = platform.start_as(Role::Web).await;
+    let worker = platform.start_as(Role::Worker).await;
+    let video = platform.upload(&web).await;
+    platform.until(&video, |jobs| count(jobs, "encode", State::Running) > 0).await;
+    assert!(limit(worker.id(), Resource::Nofile, 8), "the limit can be set");
+    until(|| platform.logged("Too many open files")).await;
+    assert_eq!(
+        platform.ask(&web, Method::GET, "/readyz").await,
+        StatusCode::OK,
+        "the server does not notice"
+    );
+    assert!(limit(worker.id(), Resource::Nofile, 1024));
+    platform.check_ready(&web, &video).await;
+    worker.stop().await;
+    web.stop().await;
+}
+
+/// A video that has to be rewritten is copied to the folder of temporary files first, where there may be no room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_folder_of_temporary_files_is_waited_for() {
+    let folder = TempDir::new().unwrap();
+    let temporary = folder.path().to_str().unwrap();
+    let Some(mount) = small_file_system(temporary) else {
+        #[expect(clippy::print_stderr, reason = "a test that could not be made says so")]
+        let () = eprintln!("no file system can be mounted here, and so none can be full");
+        return;
+    };
+    let bucket = S3Bucket::shared();
+    let settings: Vec<_> =
+        bucket.environment().into_iter().chain([("TMPDIR", temporary.to_owned())]).collect();
+    let mut platform = Platform::with(Database::sqlite(), &settings).await;
+    let process = platform.start_through(Role::All, mount).await;
+    let ballast = format!("/proc/{}/root{temporary}/ballast", process.id());
+    // It ends when there is no byte left.
+    fs::write(&ballast, vec![0; usize::try_from(2 * STORE_BYTES).unwrap()]).unwrap_err();
+
+    let video = platform.upload_file(&process, clip::to_be_rewritten()).await;
+    until(|| platform.logged("there is no space left for `a temporary copy of")).await;
+    assert_eq!(platform.see(&process, &video).await.state, "processing", "it is put off, and not given up");
+    fs::remove_file(&ballast).unwrap();
+    let seen = platform.ended(&process, &video).await;
+    assert_eq!(seen.state, "ready", "{}", seen.json);
     process.stop().await;
 }
 

@@ -172,7 +172,12 @@ impl Platform {
 
     /// Signs up, and uploads the clip. Answers the video's id.
     pub(crate) async fn upload(&mut self, process: &Process) -> String {
-        let answer = self.send(process, clip::file().into()).await.send().await.unwrap();
+        self.upload_file(process, clip::file()).await
+    }
+
+    /// The same with another file.
+    pub(crate) async fn upload_file(&mut self, process: &Process, file: Vec<u8>) -> String {
+        let answer = self.send(process, file.into()).await.send().await.unwrap();
         let answer: Value = answer.json().await.unwrap();
         answer["data"]["video_id"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
