@@ -260,7 +260,7 @@ async fn complete(db: &Db, job: &Job, seed: u8) -> crate::Result<()> {
 
 /// How many jobs have not ended, when all events are announced to nobody.
 async fn unfinished(db: &Db) -> u64 {
-    let nobody = Channels { email: Vec::new(), amqp: false, failures: 3 };
+    let nobody = Channels { email: Vec::new(), amqp: false, cdn: false, failures: 3 };
     for job in take(db, events::QUEUE, 1000).await {
         let Errand::Announce(announce) = Errand::of(&job).unwrap() else { panic!("{job:?}") };
         deliveries::announce(db, &job.lease, announce.event, &nobody).await.unwrap();

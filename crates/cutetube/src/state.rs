@@ -24,7 +24,7 @@ use crate::{
     limits::Limiter,
     live::Live,
     metrics::Metrics,
-    playback::PathSigner,
+    playback::{CdnSigner, Hot, PathSigner},
     processes::actions::{self as processes, LiveProcesses},
 };
 
@@ -34,6 +34,8 @@ pub struct AppState {
     pub(crate) config: Arc<Config>,
     pub(crate) db: Db,
     pub(crate) blobs: BlobStore,
+    /// What of it many ask for.
+    pub(crate) hot: Hot,
     /// What protected videos are encrypted with.
     pub(crate) keys: Keys,
     pub(crate) passwords: Passwords,
@@ -46,6 +48,8 @@ pub struct AppState {
     pub(crate) vendors: Arc<Vendors>,
     /// Opens media that are not for everybody.
     pub(crate) paths: PathSigner,
+    /// Makes addresses that a CDN checks.
+    pub(crate) cdn: Option<CdnSigner>,
     /// Cancelled when requests that still run are not waited for any longer.
     pub(crate) cut_off: CancellationToken,
     /// One permit for each upload that is received at once.
@@ -80,6 +84,8 @@ impl AppState {
             processes: processes::live(db.clone()),
             blobs: BlobStore::open(&config.storage_url(), &config.storage.s3)?
                 .remembered_by(Arc::new(CatalogJournal(db.clone()))),
+            hot: Hot::new(&config.delivery),
+            cdn: CdnSigner::new(&config.delivery.signing)?,
             overview: admin::actions::live(db.clone()),
             metrics: Metrics::new(),
             limiter: Limiter::new(&config, &db),

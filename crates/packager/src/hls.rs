@@ -13,6 +13,40 @@ use crate::presentation::{
 use crate::protection::KeyClass;
 use crate::rate::{Load, micros_nearest};
 
+/// The playlist with other names for what lies beside it: those on lines of their own, and those in the attribute `URI`.
+/// Addresses with a scheme, and absolute paths, stay as they are. `playlist` is what this module has written.
+pub fn renamed_playlist(playlist: &str, name: impl Fn(&str) -> String) -> String {
+    const URI: &str = "URI=\"";
+    let is_beside = |name: &str| !name.contains(':') && !name.starts_with('/');
+    let mut text = String::with_capacity(playlist.len() * 2);
+    for line in playlist.lines() {
+        let quoted = line.split_once(URI).and_then(|(before, rest)| Some((before, rest.split_once('"')?)));
+        match quoted {
+            Some((before, (uri, after))) if line.starts_with('#') && is_beside(uri) => {
+                push(&mut text, format_args!("{before}{URI}{}\"{after}", name(uri)));
+            }
+            None if !line.is_empty() && !line.starts_with('#') && is_beside(line) => {
+                push(&mut text, format_args!("{}", name(line)));
+            }
+            _ => push(&mut text, format_args!("{line}")),
+        }
+    }
+    text
+}
+
+/// The same playlist for a place where no name has a folder: from the folder of `flavour`, `360p/1.m4s` becomes
+/// `360p_1.m4s`, with `before` in front of it.
+pub fn flatten_playlist(playlist: &str, flavour: Flavour, before: &str) -> String {
+    let folder = match flavour {
+        Flavour::Mp4 => "",
+        Flavour::Mov => "mov/",
+    };
+    renamed_playlist(playlist, |name| {
+        let path = name.strip_prefix("../").map_or_else(|| format!("{folder}{name}"), str::to_owned);
+        format!("{before}{}", path.replace('/', "_"))
+    })
+}
+
 /// The multivariant playlist, to be stored at [`File::Master`].
 ///
 /// One variant and one I-frame stream for each rung, one group with every sound track, one image stream for each

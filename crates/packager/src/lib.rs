@@ -35,7 +35,7 @@ pub use audio::{AudioTrack, audio_segment_bounds};
 pub use avc::{AvcConfig, SliceHeaderError};
 pub use language::language_tag;
 pub use layout::Flavour;
-pub use mpd::{FlattenError, flatten, mpd};
+pub use mpd::{FlattenError, flatten, mpd, renamed};
 pub use package::{
     MediaPiece, Package, PackageError, PackageInput, PackageRules, PackagedRendition, PackagedSegment,
 };

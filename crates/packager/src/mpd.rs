@@ -34,18 +34,28 @@ pub fn mpd(presentation: &Presentation, flavour: Flavour) -> String {
 }
 
 /// The same manifest for a place where no name has a folder: `../360p/1.m4s` becomes `360p_1.m4s`, with `before` in front
-/// of it. Only the URLs of `SegmentTemplate` change. `manifest` is what [`mpd`] has written for [`Flavour::Mp4`].
+/// of it. `manifest` is what [`mpd`] has written.
 ///
 /// # Errors
 /// [`FlattenError`] when `manifest` is no XML.
 pub fn flatten(manifest: &str, before: &str) -> Result<String, FlattenError> {
+    renamed(manifest, |name| {
+        format!("{before}{}", name.strip_prefix("../").unwrap_or(name).replace('/', "_"))
+    })
+}
+
+/// The same manifest with other URLs in every `SegmentTemplate`; nothing else changes.
+///
+/// # Errors
+/// [`FlattenError`] when `manifest` is no XML.
+pub fn renamed(manifest: &str, name: impl Fn(&str) -> String) -> Result<String, FlattenError> {
     let mut reader = Reader::from_str(manifest);
     let mut xml = Writer::new(Vec::new());
     loop {
         let event = match reader.read_event()? {
             Event::Eof => break,
-            Event::Start(element) => Event::Start(flattened(element, before)?),
-            Event::Empty(element) => Event::Empty(flattened(element, before)?),
+            Event::Start(element) => Event::Start(with_names(element, &name)?),
+            Event::Empty(element) => Event::Empty(with_names(element, &name)?),
             other => other,
         };
         xml.write_event(event).expect("a vector takes every byte");
@@ -263,7 +273,10 @@ impl Manifest<'_> {
     }
 }
 
-fn flattened<'a>(element: BytesStart<'a>, before: &str) -> Result<BytesStart<'a>, FlattenError> {
+fn with_names<'a>(
+    element: BytesStart<'a>,
+    name: impl Fn(&str) -> String,
+) -> Result<BytesStart<'a>, FlattenError> {
     if element.name().as_ref() != "SegmentTemplate" {
         return Ok(element);
     }
@@ -272,9 +285,8 @@ fn flattened<'a>(element: BytesStart<'a>, before: &str) -> Result<BytesStart<'a>
         let attribute = attribute?;
         match attribute.key.as_ref() {
             key @ ("media" | "initialization") => {
-                let name = attribute.normalized_value(XmlVersion::Explicit1_0)?;
-                let name = name.strip_prefix("../").unwrap_or(&name).replace('/', "_");
-                flat.push_attribute((key, format!("{before}{name}").as_str()));
+                let template = attribute.normalized_value(XmlVersion::Explicit1_0)?;
+                flat.push_attribute((key, name(&template).as_str()));
             }
             _ => flat.push_attribute(attribute),
         }

@@ -16,7 +16,7 @@ use crate::{
     names::{Email, PersonName},
 };
 
-/// Where an event goes. Its text form is `webhook:ID`, `email` or `amqp`.
+/// Where an event goes. Its text form is `webhook:ID`, `email`, `amqp` or `cdn`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Destination {
@@ -26,6 +26,8 @@ pub enum Destination {
     Email,
     /// To the message broker.
     Amqp,
+    /// To whoever makes a CDN forget.
+    Cdn,
 }
 
 db::text_enum! {
@@ -97,6 +99,8 @@ pub struct Channels {
     pub email: Vec<EventKind>,
     /// Whether there is a message broker.
     pub amqp: bool,
+    /// Whether a CDN is told of deletions.
+    pub cdn: bool,
     /// How often a delivery may fail before it is given up.
     pub failures: u32,
 }
@@ -129,6 +133,8 @@ pub enum Recipient {
     },
     /// The broker.
     Amqp,
+    /// The CDN.
+    Cdn,
 }
 
 /// Which events are to be delivered again.
@@ -158,6 +164,7 @@ pub async fn announce(db: &Db, lease: &Lease, seq: u64, channels: &Channels) -> 
         let mut destinations = hooks(&mut tx, &event).await?;
         destinations.extend(channels.email.contains(&event.kind).then_some(Stop::EMAIL));
         destinations.extend(channels.amqp.then_some(Stop::AMQP));
+        destinations.extend((channels.cdn && event.kind == EventKind::Deleted).then_some(Stop::CDN));
         jobs = begin(&mut tx, &event, &destinations, channels).await?;
     }
     let count = jobs.len();
@@ -257,7 +264,7 @@ pub async fn send_test(db: &Db, webhook: WebhookId, asked_by: UserId, failures: 
     let mut tx = db.begin().await?;
     let seq = append(&mut tx, EventKind::Test, hook.owner.unwrap_or(asked_by), webhook.uuid(), None).await?;
     let event: Event = tx.query(BY_SEQ).bind(seq).one().await?;
-    let channels = Channels { email: Vec::new(), amqp: false, failures };
+    let channels = Channels { email: Vec::new(), amqp: false, cdn: false, failures };
     let jobs = begin(&mut tx, &event, &[Stop::webhook(&hook)], &channels).await?;
     jobs::enqueue_all(&mut tx, jobs).await?;
     tx.commit().await?;
@@ -278,6 +285,7 @@ pub async fn open(db: &Db, job: &DeliverJob) -> Result<Opening> {
     };
     let recipient = match job.destination {
         Destination::Amqp => Recipient::Amqp,
+        Destination::Cdn => Recipient::Cdn,
         Destination::Email => match crate::accounts::user(db, event.owner).await? {
             Some(user) => Recipient::Email { address: user.email, first_name: user.first_name },
             None => return Ok(Opening::Skip("the account is gone")),
@@ -408,6 +416,7 @@ struct Stop {
 impl Stop {
     const EMAIL: Self = Self { destination: Destination::Email, webhook_owner: None };
     const AMQP: Self = Self { destination: Destination::Amqp, webhook_owner: None };
+    const CDN: Self = Self { destination: Destination::Cdn, webhook_owner: None };
 
     fn webhook(webhook: &Webhook) -> Self {
         Self { destination: Destination::Webhook(webhook.id), webhook_owner: webhook.owner }
@@ -436,7 +445,7 @@ async fn begin(tx: &mut Tx, event: &Event, stops: &[Stop], channels: &Channels) 
         let destination = stop.destination;
         let webhook = match destination {
             Destination::Webhook(id) => Some(id),
-            Destination::Email | Destination::Amqp => None,
+            Destination::Email | Destination::Amqp | Destination::Cdn => None,
         };
         let run = tx.query(BEGIN).bind(event.seq).bind(destination).bind(webhook).value().await?;
         let job = DeliverJob { event: event.seq, destination, run };
@@ -543,6 +552,7 @@ impl fmt::Display for Destination {
             Self::Webhook(id) => write!(formatter, "webhook:{id}"),
             Self::Email => formatter.write_str("email"),
             Self::Amqp => formatter.write_str("amqp"),
+            Self::Cdn => formatter.write_str("cdn"),
         }
     }
 }
@@ -555,6 +565,7 @@ impl FromStr for Destination {
         match text {
             "email" => Ok(Self::Email),
             "amqp" => Ok(Self::Amqp),
+            "cdn" => Ok(Self::Cdn),
             _ => webhook().ok_or_else(|| ColumnError(format!("`{text}` is no destination"))),
         }
     }

@@ -31,7 +31,7 @@ db::statements! {
     END_OVERLAP { "UPDATE webhooks SET previous_until = " NOW " - 1" }
 }
 
-const CHANNELS: Channels = Channels { email: Vec::new(), amqp: false, failures: 3 };
+const CHANNELS: Channels = Channels { email: Vec::new(), amqp: false, cdn: false, failures: 3 };
 
 async fn log_of(db: &Db, scope: Scope) -> Vec<Event> {
     events::page(db, scope, Order::OldestFirst, None, 1000).await.unwrap()
@@ -171,7 +171,7 @@ async fn everybody_hears_what_they_asked_for(database: Database) {
     let off = hook(&db, 5, Some(first.owner), &[]).await;
     webhooks::change(&db, off, &Change { enabled: Some(false), ..Change::default() }).await.unwrap();
 
-    let channels = Channels { email: vec![EventKind::Ready], amqp: true, failures: 3 };
+    let channels = Channels { email: vec![EventKind::Ready], amqp: true, cdn: false, failures: 3 };
     let went = spread(&db, &channels).await;
     let destinations: HashSet<_> = went.iter().map(|(_, delivery)| delivery.destination).collect();
     assert_eq!(

@@ -205,6 +205,18 @@ impl MediaObject {
         }
     }
 
+    /// The container that it is for; what both share counts as the main one's.
+    pub fn flavour(&self) -> Flavour {
+        match self {
+            Self::Init(flavour, _)
+            | Self::Mpd(flavour)
+            | Self::Master(flavour)
+            | Self::Playlist(flavour, _)
+            | Self::IframePlaylist(flavour, _) => *flavour,
+            Self::Segment(..) | Self::Poster | Self::Storyboard | Self::StoryboardSheet(_) => Flavour::Mp4,
+        }
+    }
+
     /// Whether it tells players where everything else is.
     pub fn is_manifest(&self) -> bool {
         match self {

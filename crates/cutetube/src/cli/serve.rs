@@ -79,10 +79,12 @@ async fn run_until(state: &AppState, stop: &CancellationToken) -> anyhow::Result
 
 async fn serve(state: AppState, stop: CancellationToken) -> anyhow::Result<()> {
     let listen = state.config.server.listen;
+    let transport = http::Transport::open(&state.config.server.tls)?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on `{listen}`"))?;
-    tracing::info!(address = %listener.local_addr()?, "listening on http://{}", listener.local_addr()?);
+    let address = listener.local_addr()?;
+    tracing::info!(%address, "listening on {}://{address}", transport.scheme());
     tokio::spawn(index_older(state.clone()));
-    http::serve(state, listener, stop).await;
+    http::serve(state, listener, transport, stop).await;
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //! exist is refused with the nearest one that does.
 
 mod accounts;
+mod delivery;
 mod drm;
 mod load;
 mod networks;
@@ -13,12 +14,13 @@ mod rates;
 mod secret;
 mod vendors;
 
-use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 use transcode::settings::EncodeSettings;
 
 pub use accounts::{Accounts, Quota, Signup, Verification};
+pub use delivery::{CdnSigning, Delivery, SigningScheme};
 pub use drm::{Drm, LicencePolicy, PLAYREADY_TEST_SERVER, SourcesOfProtected};
 pub use load::{ConfigError, RESERVED_VARIABLES, Sources, load};
 pub use networks::Networks;
@@ -91,6 +93,18 @@ pub struct Server {
     pub trusted_proxies: Networks,
     /// How long running requests may take to finish after a signal to stop.
     pub drain_seconds: u64,
+    /// TLS without a proxy in front.
+    pub tls: Tls,
+}
+
+/// `server.tls.*`: both or neither. Files are read again when they change.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// PEM file of the certificate and those that lead to its authority.
+    pub certificate: Option<PathBuf>,
+    /// PEM file of its private key.
+    pub key: Option<PathBuf>,
 }
 
 /// `database.*`
@@ -133,17 +147,6 @@ pub struct S3 {
     pub timeout_seconds: u64,
     /// How long a request is repeated while the server fails or cannot be reached.
     pub retry_seconds: u64,
-}
-
-/// `delivery.*`
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Delivery {
-    /// What the CDN URLs of manifests start with. Without it, they are this server's. Videos that are not public are
-    /// delivered by this server.
-    pub cdn_base_url: Option<String>,
-    /// How long the addresses of media that are not public work at least. Whoever has one can watch until then.
-    pub signed_path_hours: NonZeroU32,
 }
 
 /// `limits.*`
@@ -251,13 +254,11 @@ impl Default for Config {
                 public_url: None,
                 trusted_proxies: Networks::default(),
                 drain_seconds: 20,
+                tls: Tls::default(),
             },
             database: Database { url: None, wait_seconds: 60 },
             storage: Storage { url: None, sweep_age_seconds: 24 * 3600, s3: S3::default() },
-            delivery: Delivery {
-                cdn_base_url: None,
-                signed_path_hours: NonZeroU32::new(12).expect("12 is not 0"),
-            },
+            delivery: Delivery::default(),
             limits: Limits {
                 rate: RateLimits::On,
                 upload_bytes: 20 << 30,

@@ -192,7 +192,7 @@ pub(super) async fn event(
     deliveries.retain(|delivery| match delivery.destination {
         Destination::Webhook(_) => may_manage(caller, delivery.webhook_owner),
         Destination::Email => true,
-        Destination::Amqp => caller.user.role == Role::Admin,
+        Destination::Amqp | Destination::Cdn => caller.user.role == Role::Admin,
     });
     Ok((found, deliveries))
 }

@@ -14,7 +14,7 @@ use jobs::{Backoff, Job};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{broker::Broker, mail::Mailer, message::Message, webhook::Poster};
+use super::{broker::Broker, mail::Mailer, message::Message, purge::Purger, webhook::Poster};
 use crate::{AppState, ambient};
 
 /// Carries events out, with what this process is configured for.
@@ -23,6 +23,7 @@ pub(crate) struct Courier {
     poster: Poster,
     pub(super) mailer: Option<Mailer>,
     broker: Option<Broker>,
+    purger: Option<Purger>,
     channels: Channels,
 }
 
@@ -57,8 +58,9 @@ impl Courier {
         let patience = Duration::from_secs(config.events.timeout_seconds);
         let mailer = Mailer::new(&config.smtp, patience)?;
         let broker = Broker::new(&config.amqp, patience)?;
+        let purger = Purger::new(&config.delivery, patience)?;
         let channels = channels(&state);
-        Ok(Self { poster: Poster::new(&config.events)?, mailer, broker, channels, state })
+        Ok(Self { poster: Poster::new(&config.events)?, mailer, broker, purger, channels, state })
     }
 
     /// Runs a job to whatever end.
@@ -111,20 +113,23 @@ impl Courier {
         let db = &self.state.db;
         let message = Message::new(event, &self.state.config);
         let begun = Instant::now();
-        let outcome = match (recipient, &self.mailer, &self.broker) {
-            (Recipient::Webhook { url, secrets }, _, _) => {
+        let skip = |reason| deliveries::skip(db, &job.lease, delivery, reason);
+        let outcome = match recipient {
+            Recipient::Webhook { url, secrets } => {
                 self.poster.post(url, secrets, &message, ambient::unix_time()).await
             }
-            (Recipient::Email { address, first_name }, Some(mailer), _) => {
-                mailer.send(&message, event.created_at, address, first_name).await
-            }
-            (Recipient::Amqp, _, Some(broker)) => broker.publish(&message).await,
-            (Recipient::Email { .. }, None, _) => {
-                return deliveries::skip(db, &job.lease, delivery, "no mail server is configured").await;
-            }
-            (Recipient::Amqp, _, None) => {
-                return deliveries::skip(db, &job.lease, delivery, "no message broker is configured").await;
-            }
+            Recipient::Email { address, first_name } => match &self.mailer {
+                Some(mailer) => mailer.send(&message, event.created_at, address, first_name).await,
+                None => return skip("no mail server is configured").await,
+            },
+            Recipient::Amqp => match &self.broker {
+                Some(broker) => broker.publish(&message).await,
+                None => return skip("no message broker is configured").await,
+            },
+            Recipient::Cdn => match (&self.purger, message.video()) {
+                (Some(purger), Some(video)) => purger.forget(video).await,
+                _ => return skip("no `delivery.purge_url` is configured").await,
+            },
         };
         let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let (attempt, verdict) = match outcome {
@@ -172,6 +177,7 @@ pub(super) fn channels(state: &AppState) -> Channels {
     Channels {
         email: if config.smtp.host.is_some() { config.smtp.events.clone() } else { Vec::new() },
         amqp: config.amqp.url.is_some(),
+        cdn: config.delivery.purge_url.is_some(),
         failures: retries.saturating_add(1),
     }
 }

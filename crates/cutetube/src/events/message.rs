@@ -72,6 +72,14 @@ impl Message {
         }
     }
 
+    /// The id of the video that it is about.
+    pub(super) fn video(&self) -> Option<&str> {
+        match &self.data {
+            Data::Video(video) => Some(&video.id),
+            Data::Nothing {} => None,
+        }
+    }
+
     /// The bytes that are sent, and signed.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("texts and numbers are always JSON")

@@ -10,6 +10,7 @@ mod mail;
 mod message;
 mod network;
 pub(crate) mod probe;
+mod purge;
 mod resources;
 mod signature;
 mod webhook;

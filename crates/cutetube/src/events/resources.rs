@@ -148,7 +148,7 @@ pub(super) struct DeliveryResource {
     #[serde(rename = "type")]
     #[schema(value_type = String)]
     kind: EventKind,
-    /// `webhook`, `email` or `amqp`.
+    /// `webhook`, `email`, `amqp` or `cdn`.
     destination: &'static str,
     #[schema(format = "uuid")]
     webhook: Option<String>,
@@ -216,6 +216,7 @@ impl From<Delivery> for DeliveryResource {
             Destination::Webhook(id) => ("webhook", Some(id.to_string())),
             Destination::Email => ("email", None),
             Destination::Amqp => ("amqp", None),
+            Destination::Cdn => ("cdn", None),
         };
         Self {
             event: delivery.event.to_string(),

@@ -69,7 +69,8 @@ impl Poster {
     }
 }
 
-fn judge(status: StatusCode) -> Result<Sent, Failure> {
+/// What a receiver means by its answer.
+pub(super) fn judge(status: StatusCode) -> Result<Sent, Failure> {
     let said = format!("it answered {status}");
     match status {
         status if status.is_success() => Ok(Sent { status: Some(status.as_u16()) }),

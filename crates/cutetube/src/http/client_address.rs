@@ -44,6 +44,11 @@ impl ClientAddress {
         }
     }
 
+    /// The address itself.
+    pub(crate) fn ip(self) -> IpAddr {
+        self.0
+    }
+
     /// Who is counted together with it.
     pub(crate) fn network(self) -> ClientNetwork {
         const HOUSEHOLD: u128 = !0 << 64;

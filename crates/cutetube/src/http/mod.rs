@@ -5,6 +5,7 @@ mod client_address;
 mod connection;
 mod disposition;
 mod docs;
+mod encoding;
 mod fields;
 mod health;
 mod layers;
@@ -15,7 +16,9 @@ mod range;
 mod recall;
 mod representation;
 mod server;
+mod sips;
 mod stream;
+mod tls;
 mod v3;
 
 use std::time::Duration;
@@ -39,6 +42,7 @@ use crate::{
 pub(crate) use body::Body;
 pub(crate) use client_address::{ClientAddress, ClientNetwork};
 pub(crate) use disposition::inline;
+pub(crate) use encoding::accepts;
 pub(crate) use fields::Fields;
 pub(crate) use pace::{Pace, Progress, TooSlow};
 pub use problem::Problem;
@@ -46,7 +50,9 @@ pub(crate) use problem::log_internal;
 pub(crate) use recall::RecallableBody;
 pub(crate) use representation::Representation;
 pub(crate) use server::{Patience, run as serve_connections};
+pub(crate) use sips::Sips;
 pub(crate) use stream::{StreamEvent, Streams, last_event_id};
+pub use tls::Transport;
 pub(crate) use v3::{OUR_FAULT, V3, V3Error, V3ErrorBody};
 
 /// Every route with every layer.
@@ -66,8 +72,10 @@ pub fn router(state: AppState) -> Router {
         .fallback(pages::not_found);
     let quick = layers::answer_within(quick, Duration::from_secs(state.config.limits.request_seconds));
     let routes = quick.merge(slow_api).merge(pages::upload_routes()).layer(from_fn(nul::refuse));
+    let routes = routes.layer(from_fn_with_state(state.clone(), playback::note_changes));
     let counted = routes.layer(from_fn_with_state(state.clone(), limits::limit));
-    layers::around(counted, &state.config).with_state(state)
+    let measured = counted.layer(from_fn_with_state(state.clone(), metrics::count_requests));
+    layers::around(measured, &state.config).with_state(state)
 }
 
 /// The API's description, as `cutetube openapi` prints it.
@@ -102,11 +110,12 @@ pub(crate) fn wants_page(path: &str, headers: &HeaderMap) -> bool {
 }
 
 /// Answers on `listener` until `stop`; then running requests get `server.drain_seconds` to finish.
-pub async fn serve(state: AppState, listener: TcpListener, stop: CancellationToken) {
+pub async fn serve(state: AppState, listener: TcpListener, transport: Transport, stop: CancellationToken) {
     let drain = Duration::from_secs(state.config.server.drain_seconds);
     let (streams, cut_off) = (state.streams.clone(), state.cut_off.clone());
     let patience = Patience::of(&state.config.limits);
-    let serving = serve_connections(router(state), listener, patience, stop.clone());
+    tokio::spawn(transport.clone().keep_fresh(stop.clone()));
+    let serving = serve_connections(router(state), listener, transport, patience, stop.clone());
     let deadline = async {
         stop.cancelled().await;
         // They would go on for as long as clients listen.

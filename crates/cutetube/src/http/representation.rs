@@ -14,8 +14,11 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use sha2::{Digest, Sha256};
 
-use super::{Problem, range::Ranged};
-use crate::blobs::{BlobError, BlobStore, StorageKey};
+use super::{Problem, encoding::accepts, range::Ranged};
+use crate::{
+    blobs::{BlobError, BlobStore, StorageKey},
+    playback::HeldObject,
+};
 
 /// What a URL stands for, ready to be answered with.
 #[derive(Debug, Clone)]
@@ -29,6 +32,8 @@ pub(crate) struct Representation {
     last_modified: Option<SystemTime>,
     cache_control: HeaderValue,
     disposition: Option<HeaderValue>,
+    /// The same compressed by gzip (RFC 1952), for clients that take it.
+    gzip: Option<Bytes>,
 }
 
 #[derive(Debug, Clone)]
@@ -49,7 +54,23 @@ impl Representation {
             last_modified: Some(whole_seconds(info.written)),
             cache_control: NOT_CACHED,
             disposition: None,
+            gzip: None,
         })
+    }
+
+    /// The same of an object in memory.
+    pub(crate) fn held(key: &StorageKey, object: HeldObject, seed: &str) -> Self {
+        let HeldObject { bytes, gzip, info } = object;
+        Self {
+            content_type: key.content_type(),
+            content: Content::Here(bytes),
+            etag: format!("\"{seed}-{:x}\"", info.len),
+            len: info.len,
+            last_modified: Some(whole_seconds(info.written)),
+            cache_control: NOT_CACHED,
+            disposition: None,
+            gzip,
+        }
     }
 
     /// A text that was made for this answer. Its tag is made of its bytes.
@@ -64,6 +85,7 @@ impl Representation {
             last_modified: None,
             cache_control: NOT_CACHED,
             disposition: None,
+            gzip: None,
         }
     }
 
@@ -78,7 +100,37 @@ impl Representation {
     }
 
     /// The answer to `method` (GET or HEAD) with these request headers.
-    pub(crate) async fn answer(self, method: &Method, headers: &HeaderMap) -> Response {
+    pub(crate) async fn answer(mut self, method: &Method, headers: &HeaderMap) -> Response {
+        let varies = self.gzip.is_some();
+        // Ranges are of the form that is stored: their tags say so, and nothing has to be joined (§14.2).
+        let packed =
+            self.gzip.take().filter(|_| accepts(headers, "gzip") && !headers.contains_key(header::RANGE));
+        let encoding = packed.as_ref().map(|_| HeaderValue::from_static("gzip"));
+        let whole = match packed {
+            Some(packed) => self.packed(packed),
+            None => self,
+        };
+        let mut response = whole.answer_as_it_is(method, headers).await;
+        if varies {
+            response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+        }
+        if let Some(encoding) = encoding {
+            response.headers_mut().insert(header::CONTENT_ENCODING, encoding);
+        }
+        response
+    }
+
+    /// Another representation of the same resource, and so with a tag of its own (§8.8.3.3).
+    fn packed(self, bytes: Bytes) -> Self {
+        Self {
+            etag: format!("{}-gzip\"", self.etag.trim_end_matches('"')),
+            len: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+            content: Content::Here(bytes),
+            ..self
+        }
+    }
+
+    async fn answer_as_it_is(self, method: &Method, headers: &HeaderMap) -> Response {
         let response = match self.precondition(headers) {
             Some(StatusCode::NOT_MODIFIED) => {
                 // The length is that of the representation (§8.6), not that of this answer's body.

@@ -28,7 +28,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::{ServiceExt, service_fn};
 
-use super::{connection::Connection, pace::Pace};
+use super::{connection::Connection, pace::Pace, tls::Transport};
 use crate::config::Limits;
 
 /// How long clients are waited for.
@@ -47,15 +47,20 @@ impl Patience {
 }
 
 /// Answers on `listener` until `stop`; resolves when every request that was begun by then is answered.
-pub(crate) async fn run(app: Router, listener: TcpListener, patience: Patience, stop: CancellationToken) {
+pub(crate) async fn run(
+    app: Router,
+    listener: TcpListener,
+    transport: Transport,
+    patience: Patience,
+    stop: CancellationToken,
+) {
     let connections = GracefulShutdown::new();
     let builder = builder(patience.headers);
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, peer)) => {
-                let connection =
-                    serve(builder.clone(), app.clone(), stream, peer, patience, connections.watcher());
-                tokio::spawn(connection);
+                let guest = Guest { stream, peer, watcher: connections.watcher() };
+                tokio::spawn(serve(builder.clone(), app.clone(), transport.clone(), guest, patience));
             }
             // The client went away, or there are too many open files. The latter passes when connections end.
             Err(error) => {
@@ -88,13 +93,19 @@ fn builder(patience: Duration) -> Builder<TokioExecutor> {
 const STREAMS: u32 = 128;
 const HEADER_LIST_BYTES: u32 = 32 << 10;
 
+/// Somebody who has connected.
+struct Guest {
+    stream: TcpStream,
+    peer: SocketAddr,
+    watcher: Watcher,
+}
+
 async fn serve(
     builder: Builder<TokioExecutor>,
     app: Router,
-    stream: TcpStream,
-    peer: SocketAddr,
+    transport: Transport,
+    Guest { stream, peer, watcher }: Guest,
     patience: Patience,
-    watcher: Watcher,
 ) {
     // Answers are written in pieces that are as large as they get: there is nothing to wait for.
     let _ = stream.set_nodelay(true);
@@ -106,7 +117,18 @@ async fn serve(
         request.extensions_mut().insert(ConnectInfo(peer));
         app.clone().oneshot(request)
     });
-    let stream = TokioIo::new(Connection::new(stream, patience.reading));
+    let entering = transport.enter(Connection::new(stream, patience.reading));
+    let stream = match tokio::time::timeout(patience.headers, entering).await {
+        Ok(Ok(stream)) => TokioIo::new(stream),
+        Ok(Err(error)) => {
+            tracing::debug!(peer = %peer, error = &error as &dyn std::error::Error, "a handshake failed");
+            return;
+        }
+        Err(_) => {
+            tracing::debug!(peer = %peer, "a client connected and did not finish its handshake");
+            return;
+        }
+    };
     let connection = builder.serve_connection(stream, TowerToHyperService::new(service));
     let connection = watcher.watch(connection.into_owned());
     // Before a first line there is no version of HTTP, and no timer of that version.

@@ -6,7 +6,10 @@
 mod access;
 mod process;
 mod queue;
+mod requests;
 pub(crate) mod server;
+
+pub(crate) use requests::count as count_requests;
 
 use std::time::Duration;
 
@@ -18,6 +21,7 @@ use prometheus_client::{
 
 use catalog::licences::Denial;
 
+use self::requests::Requests;
 use crate::AppState;
 
 /// What this process has counted since it started. Cheap to clone.
@@ -28,6 +32,20 @@ pub(crate) struct Metrics {
     deaths: Family<OfKind, Counter>,
     reaped: Counter,
     licences: Family<OfLicence, Counter>,
+    requests: Requests,
+    hot: Family<OfHot, Counter>,
+    encoding_speed: Histogram,
+}
+
+/// Where an object came from that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// It was in memory.
+    Memory,
+    /// It was read from the store, for all who ask for it soon.
+    Store,
+    /// It was read from the store for this one client.
+    Passed,
 }
 
 /// How an attempt at a job ended.
@@ -54,6 +72,14 @@ struct OfLicence {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfHot {
+    source: &'static str,
+}
+
+/// Seconds of a video for each second of encoding it.
+const SPEEDS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+
 /// From what takes no time to what takes an hour.
 const BUCKETS: [f64; 14] =
     [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
@@ -66,6 +92,9 @@ impl Metrics {
             deaths: Family::default(),
             reaped: Counter::default(),
             licences: Family::default(),
+            requests: Requests::default(),
+            hot: Family::default(),
+            encoding_speed: Histogram::new(SPEEDS),
         }
     }
 
@@ -94,7 +123,35 @@ impl Metrics {
         self.licences.get_or_create(&OfLicence { system, outcome }).inc();
     }
 
+    /// Counts an object of a published video that was asked for.
+    pub(crate) fn served(&self, source: Source) {
+        let source = match source {
+            Source::Memory => "memory",
+            Source::Store => "store",
+            Source::Passed => "passed",
+        };
+        self.hot.get_or_create(&OfHot { source }).inc();
+    }
+
+    /// Notes that so much of a video was encoded, all rungs of it, in that time.
+    pub(crate) fn encoded(&self, video: Duration, took: Duration) {
+        if !took.is_zero() {
+            self.encoding_speed.observe(video.as_secs_f64() / took.as_secs_f64());
+        }
+    }
+
     fn register(&self, registry: &mut Registry) {
+        self.requests.register(registry);
+        registry.register(
+            "cutetube_media_objects",
+            "Objects of published videos that were asked for, and where they came from",
+            self.hot.clone(),
+        );
+        registry.register(
+            "cutetube_encoding_speed",
+            "Seconds of a video that were encoded in a second, chunk by chunk",
+            self.encoding_speed.clone(),
+        );
         registry.register_with_unit(
             "cutetube_job_run",
             "How long attempts at jobs took in this process, however they ended",

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     AppState,
-    http::{Patience, Problem, serve_connections},
+    http::{Patience, Problem, Transport, serve_connections},
 };
 
 const PATH: &str = "/metrics";
@@ -38,7 +38,7 @@ pub(crate) async fn serve(state: AppState, stop: CancellationToken) -> anyhow::R
     tracing::info!("metrics are on http://{}{PATH}", listener.local_addr()?);
     let patience = Patience::of(&state.config.limits);
     let app = Router::new().route(PATH, get(own)).with_state(state);
-    serve_connections(app, listener, patience, stop).await;
+    serve_connections(app, listener, Transport::PLAIN, patience, stop).await;
     Ok(())
 }
 

@@ -108,7 +108,7 @@ pub(super) async fn watch(
     let watch = WatchPage {
         frame: Frame::new(&visitor),
         is_listed: video.visibility == Visibility::Public,
-        stage: Stage::new(&state, &details, pass.as_ref())?,
+        stage: Stage::new(&state, &base, &details, pass.as_ref())?,
         urls: PublicUrls {
             watch: base.watch(video.id),
             embed: base.embed(video.id),
@@ -134,7 +134,7 @@ pub(super) async fn embed(
     let pass = licences::pass(&state, &visitor, details.video()).await?;
     let embed = EmbedPage {
         is_listed: details.video().visibility == Visibility::Public,
-        stage: Stage::new(&state, &details, pass.as_ref())?,
+        stage: Stage::new(&state, &base, &details, pass.as_ref())?,
         watch: base.watch(details.video().id),
         title: details.video().title.to_string(),
     };
@@ -147,7 +147,12 @@ async fn find(state: &AppState, visitor: &Visitor, id: &str) -> Result<VideoDeta
 }
 
 impl Stage {
-    fn new(state: &AppState, details: &VideoDetails, pass: Option<&Pass>) -> Result<Self, Failure> {
+    fn new(
+        state: &AppState,
+        base: &BaseUrl,
+        details: &VideoDetails,
+        pass: Option<&Pass>,
+    ) -> Result<Self, Failure> {
         let video = details.video();
         match video.state {
             VideoState::Uploaded | VideoState::Processing => {
@@ -162,7 +167,7 @@ impl Stage {
                 sentence: video.error.clone().unwrap_or_else(|| "It could not be processed.".to_owned()),
             }),
             VideoState::Ready => {
-                Media::new(state, video, pass).map(Self::Ready).ok_or_else(Failure::not_found)
+                Media::new(state, base, video, pass).map(Self::Ready).ok_or_else(Failure::not_found)
             }
             VideoState::Deleting => Err(Failure::not_found()),
         }
@@ -172,8 +177,8 @@ impl Stage {
 impl Media {
     /// Absent as long as the video is not published. Without a CDN, everything is on the page's own server, under
     /// whatever name people reach it by.
-    fn new(state: &AppState, video: &Video, pass: Option<&Pass>) -> Option<Self> {
-        let media = MediaUrls::preferred(state, &BaseUrl::RELATIVE, video)?.for_holder_of(pass);
+    fn new(state: &AppState, base: &BaseUrl, video: &Video, pass: Option<&Pass>) -> Option<Self> {
+        let media = MediaUrls::preferred(state, &base.relative(), video)?.for_holder_of(pass);
         let pictures = MediaUrls::origin(state, &BaseUrl::RELATIVE, video)?;
         Some(Self {
             dash: media.object(MediaObject::Mpd(Flavour::Mp4)),

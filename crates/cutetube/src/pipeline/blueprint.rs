@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use bytes::Bytes;
 use isobmff::{Movie, Track};
@@ -179,6 +180,16 @@ impl Blueprint {
             settings: &self.stored.settings,
             reordering: self.reordering,
         }
+    }
+
+    /// How much of the video a chunk is.
+    pub(crate) fn length_of(&self, chunk: &ChunkSpec) -> Duration {
+        let last = chunk.first_segment + chunk.segments.saturating_sub(1);
+        let ticks =
+            self.timeline.segment_span(chunk.first_segment).start..self.timeline.segment_span(last).end;
+        let micros =
+            (ticks.end - ticks.start).saturating_mul(1_000_000) / u64::from(self.timeline.timescale.max(1));
+        Duration::from_micros(micros)
     }
 
     /// The packager's view of a rung, from which its init segment and all of its segments are made.

@@ -11,7 +11,7 @@ use catalog::{
 };
 
 use super::{MediaAddress, Target, signing::Scope};
-use crate::{AppState, accounts::Visitor, blobs::Caching};
+use crate::{AppState, accounts::Visitor, blobs::Caching, http::ClientAddress};
 
 /// Why a request may have what it asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(super) enum Grant {
     Everybody,
     /// Whoever has this address may, for so many seconds.
     Address { seconds: u64 },
+    /// Whoever has this address may, for so many seconds, and a CDN checks that before it answers.
+    Signed { seconds: u64 },
     /// This visitor may: the owner, or an administrator.
     Visitor,
 }
@@ -46,6 +48,9 @@ pub(super) async fn grant(
         let left = scope.and_then(|scope| state.paths.check(token, scope, state.clock.seconds()));
         return Ok(left.map(|seconds| Grant::Address { seconds }));
     }
+    if plays && let Some(seconds) = signed(state, parts, &address.target).await? {
+        return Ok(Some(Grant::Signed { seconds }));
+    }
     let is_passed_on = matches!(address.target, Target::Source(_) | Target::FlatManifest(_));
     let is_open = match video.visibility {
         Visibility::Public => true,
@@ -66,6 +71,29 @@ pub(super) async fn grant(
     Ok(visitor.may_manage(video.owner).then_some(Grant::Visitor))
 }
 
+/// For how many seconds a CDN may have what `target` names; `None` when it does not say that it may.
+async fn signed(state: &AppState, parts: &mut Parts, target: &Target) -> Result<Option<u64>, Response> {
+    let Some(signer) = &state.cdn else { return Ok(None) };
+    let delivery = &state.config.delivery;
+    let Some(folder) = signer.layout().folder_of(target) else { return Ok(None) };
+    if let Some(secret) = &delivery.origin_secret
+        && parts.headers.get(ORIGIN).and_then(|said| said.to_str().ok()).is_some_and(|said| secret.is(said))
+    {
+        return Ok(Some(u64::from(delivery.signed_path_hours.get()) * 3600));
+    }
+    let Some(query) = parts.uri.query().map(str::to_owned) else { return Ok(None) };
+    let viewer = match delivery.signing.bind_address {
+        true => {
+            Some(ClientAddress::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)?)
+        }
+        false => None,
+    };
+    Ok(signer.check(&folder, &query, state.clock.seconds(), viewer.map(ClientAddress::ip)))
+}
+
+/// What a CDN shows that has checked an address itself.
+const ORIGIN: &str = "x-cutetube-origin";
+
 impl Grant {
     /// `Cache-Control` of something that may be kept as `caching` says by whoever may have it at all.
     ///
@@ -79,11 +107,15 @@ impl Grant {
             (_, Caching::Revalidate) if shared => {
                 HeaderValue::from_static("public, max-age=5, must-revalidate")
             }
-            (Self::Address { seconds }, Caching::Immutable) => {
-                let text = format!("private, max-age={seconds}, immutable");
-                HeaderValue::try_from(text).expect("made of digits, letters and punctuation")
-            }
+            // The CDN asks everybody for a valid address before it answers from its cache.
+            (Self::Signed { seconds }, Caching::Immutable) => cached_for("public", seconds),
+            (Self::Address { seconds }, Caching::Immutable) => cached_for("private", seconds),
             _ => HeaderValue::from_static("private, no-cache"),
         }
     }
+}
+
+fn cached_for(whom: &str, seconds: u64) -> HeaderValue {
+    let text = format!("{whom}, max-age={seconds}, immutable");
+    HeaderValue::try_from(text).expect("made of digits, letters and punctuation")
 }

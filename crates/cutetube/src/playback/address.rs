@@ -3,7 +3,6 @@
 use std::{fmt, str::FromStr};
 
 use catalog::ids::{Revision, VideoId};
-use packager::Flavour;
 
 use super::signing::PathToken;
 use crate::blobs::{MediaObject, StorageKey};
@@ -116,13 +115,7 @@ impl FromStr for FlatName {
         let (revision, object) = text.split_once('_').ok_or(NoAddress)?;
         let revision = revision.parse().ok().and_then(Revision::new).ok_or(NoAddress)?;
         let object = object.replace('_', "/").parse().map_err(|_| NoAddress)?;
-        match object {
-            // What a DASH manifest names.
-            MediaObject::Init(Flavour::Mp4, _)
-            | MediaObject::Segment(..)
-            | MediaObject::StoryboardSheet(_) => Ok(Self { revision, object }),
-            _ => Err(NoAddress),
-        }
+        Ok(Self { revision, object })
     }
 }
 
@@ -164,6 +157,9 @@ mod tests {
             format!("/app/v2/dash/{VIDEO}/12_360p_init.mp4"),
             format!("/app/v2/dash/{VIDEO}/1_audio-de_7.m4s"),
             format!("/app/v2/dash/{VIDEO}/1_storyboard_2.jpg"),
+            format!("/app/v2/dash/{VIDEO}/1_mov_manifest.mpd"),
+            format!("/app/v2/dash/{VIDEO}/1_mov_360p_init.mp4"),
+            format!("/app/v2/dash/{VIDEO}/1_360p-iframes.m3u8"),
             format!("/app/stream/{VIDEO}/"),
         ] {
             for path in [path.clone(), format!("/p/{TOKEN}{path}")] {
@@ -200,8 +196,6 @@ mod tests {
             format!("/app/v2/dash/{VIDEO}/0_360p_1.m4s"),
             format!("/app/v2/dash/{VIDEO}/1_360p/1.m4s"),
             format!("/app/v2/dash/{VIDEO}/1_.._1.m4s"),
-            format!("/app/v2/dash/{VIDEO}/1_mov_360p_init.mp4"),
-            format!("/app/v2/dash/{VIDEO}/1_mp4_manifest.mpd"),
             format!("/app/v2/dash/{VIDEO}/1_360p_{long}.m4s"),
             format!("/app/v2/dash/{VIDEO}/1_360p_1.m4s%00"),
             format!("/p/{TOKEN}"),

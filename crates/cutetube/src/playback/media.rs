@@ -1,5 +1,7 @@
 //! Media over HTTP: the file itself (v1), segments under flat names (v2), and objects under the names they are stored by.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{Request, State},
     http::{HeaderValue, Method, header, request::Parts},
@@ -17,6 +19,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     FlatName, MediaAddress, Target,
     access::{self, Grant},
+    cdn,
+    hot::NotHeld,
     signing::Scope,
 };
 use crate::{
@@ -24,6 +28,7 @@ use crate::{
     blobs::{BlobError, Caching, MediaObject, StorageKey},
     http::{Problem, Representation, inline},
     licences::Viewer,
+    metrics::Source,
 };
 
 /// Routes that send media. Any page may fetch them.
@@ -129,33 +134,59 @@ async fn media(State(state): State<AppState>, request: Request) -> Response {
 
 /// What may not be seen is answered like what does not exist.
 async fn find(state: &AppState, parts: &mut Parts) -> Result<Representation, Response> {
-    let nothing = || Problem::not_found("there is nothing at this address").into_response();
-    let internal = |error: &(dyn std::error::Error + 'static)| Problem::internal(error).into_response();
     // The raw path, not the decoded one.
     let address: MediaAddress = parts.uri.path().parse().map_err(|_| nothing())?;
-    let video = match videos::video(&state.db, address.target.video()).await {
-        Ok(video) => video,
+    let id = address.target.video();
+    if let Some(video) = state.hot.video(id).await
+        && let Some(grant) = access::grant(state, parts, &address, &video).await?
+        && let Ok(found) = open(state, parts, &video, address.target.clone(), grant).await
+    {
+        return Ok(found);
+    }
+    // Whoever is to be refused, or finds nothing, has what is true now looked up.
+    let moment = state.hot.moment();
+    let video = match videos::video(&state.db, id).await {
+        Ok(video) => Arc::new(video),
         Err(catalog::Error::NoVideo(_)) => return Err(nothing()),
         Err(error) => return Err(internal(&error)),
     };
     let grant = access::grant(state, parts, &address, &video).await?.ok_or_else(nothing)?;
-    let found = match address.target {
-        Target::Object { revision, object, .. } if is_personal(&video, &object) => {
-            personal(state, parts, &video, revision, object).await
+    state.hot.remember(moment, &video).await;
+    match open(state, parts, &video, address.target, grant).await {
+        Ok(found) => Ok(found),
+        Err(error) if error.is_nothing() => Err(nothing()),
+        Err(error) => Err(internal(&error)),
+    }
+}
+
+fn nothing() -> Response {
+    Problem::not_found("there is nothing at this address").into_response()
+}
+
+fn internal(error: &(dyn std::error::Error + 'static)) -> Response {
+    Problem::internal(error).into_response()
+}
+
+async fn open(
+    state: &AppState,
+    parts: &mut Parts,
+    video: &Video,
+    target: Target,
+    grant: Grant,
+) -> Result<Representation, MediaError> {
+    match target {
+        Target::Object { revision, object, .. } if is_personal(video, &object, grant) => {
+            personal(state, parts, video, revision, object, grant).await
+        }
+        Target::Flat { name: FlatName { revision, object }, .. } if object.is_manifest() => {
+            flat(state, parts, video, revision, object, grant).await
         }
         Target::Object { revision, object, .. }
         | Target::Flat { name: FlatName { revision, object }, .. } => {
-            published(state, &video, revision, object, grant).await
+            published(state, video, revision, object, grant).await
         }
-        Target::FlatManifest(_) => flat_manifest(state, parts, &video, grant).await,
-        Target::Source(_) => source(state, &video, grant).await,
-    };
-    match found {
-        Ok(found) => Ok(found),
-        Err(MediaError::Nothing | MediaError::Blob(BlobError::NotFound { .. })) => Err(nothing()),
-        Err(MediaError::Blob(error)) => Err(internal(&error)),
-        Err(MediaError::Manifest(error)) => Err(internal(&error)),
-        Err(MediaError::Catalog(error)) => Err(internal(&error)),
+        Target::FlatManifest(_) => flat_manifest(state, parts, video, grant).await,
+        Target::Source(_) => source(state, video, grant).await,
     }
 }
 
@@ -170,6 +201,19 @@ enum MediaError {
     Manifest(#[from] packager::FlattenError),
     #[error(transparent)]
     Catalog(#[from] catalog::Error),
+    #[error("an object could not be held in memory")]
+    NotHeld(#[from] Arc<NotHeld>),
+}
+
+impl MediaError {
+    /// Whether it is as if there were no such address.
+    fn is_nothing(&self) -> bool {
+        match self {
+            Self::Nothing | Self::Blob(BlobError::NotFound { .. }) => true,
+            Self::NotHeld(error) => matches!(**error, NotHeld::Blob(BlobError::NotFound { .. })),
+            Self::Blob(_) | Self::Manifest(_) | Self::Catalog(_) => false,
+        }
+    }
 }
 
 async fn published(
@@ -184,37 +228,91 @@ async fn published(
     }
     let caching = grant.cache_control(video, object.caching());
     let key = StorageKey::Media { video: video.id, revision, object };
-    let found = Representation::stored(&state.blobs, key, &revision.to_string()).await?;
+    let seed = revision.to_string();
+    let (found, source) = match state.hot.object(&state.blobs, &key).await? {
+        Some((object, source)) => (Representation::held(&key, object, &seed), source),
+        None => (Representation::stored(&state.blobs, key, &seed).await?, Source::Passed),
+    };
+    state.metrics.served(source);
     Ok(found.cached(caching))
 }
 
 /// Whether each viewer gets a manifest of their own.
-fn is_personal(video: &Video, object: &MediaObject) -> bool {
-    video.protection != Protection::None && object.is_manifest()
+fn is_personal(video: &Video, object: &MediaObject, grant: Grant) -> bool {
+    let is_signed = matches!(grant, Grant::Signed { .. });
+    object.is_manifest() && (is_signed || video.protection != Protection::None)
 }
 
-/// The stored manifest of a protected video as this viewer needs it. Nobody else may keep it.
+/// The stored manifest as this viewer needs it. Nobody else may keep it.
 async fn personal(
     state: &AppState,
     parts: &mut Parts,
     video: &Video,
     revision: Revision,
     object: MediaObject,
+    grant: Grant,
 ) -> Result<Representation, MediaError> {
     if video.published_revision != Some(revision) {
         return Err(MediaError::Nothing);
     }
-    let viewer = Viewer::of(state, parts, video).await?;
     let content_type = object.content_type();
     let key = StorageKey::Media { video: video.id, revision, object: object.clone() };
-    let stored = state.blobs.get(&key).await?;
-    let stored = String::from_utf8_lossy(&stored);
-    let text = match object {
-        MediaObject::Mpd(_) => viewer.personal().mpd(&stored),
-        MediaObject::Master(_) => viewer.personal().master(&stored),
-        _ => viewer.personal().playlist(&stored),
+    let stored = stored_text(state, &key).await?;
+    let text = match video.protection {
+        Protection::None => stored,
+        Protection::Cenc | Protection::Cbcs => {
+            let viewer = Viewer::of(state, parts, video).await?;
+            match object {
+                MediaObject::Mpd(_) => viewer.personal().mpd(&stored),
+                MediaObject::Master(_) => viewer.personal().master(&stored),
+                _ => viewer.personal().playlist(&stored),
+            }
+        }
     };
-    Ok(Representation::text(content_type, text))
+    Ok(Representation::text(content_type, carried(state, parts, video, revision, grant, text)?))
+}
+
+async fn stored_text(state: &AppState, key: &StorageKey) -> Result<String, MediaError> {
+    Ok(String::from_utf8_lossy(&state.blobs.get(key).await?).into_owned())
+}
+
+/// With what the CDN wants to see in every name, when it has checked this request.
+fn carried(
+    state: &AppState,
+    parts: &Parts,
+    video: &Video,
+    revision: Revision,
+    grant: Grant,
+    manifest: String,
+) -> Result<String, MediaError> {
+    let (Grant::Signed { .. }, Some(signer)) = (grant, &state.cdn) else { return Ok(manifest) };
+    Ok(cdn::carry(&manifest, &signer.onward(state, parts.uri.query(), video.id, revision))?)
+}
+
+/// Any stored manifest with the names that things have in the flat folder.
+async fn flat(
+    state: &AppState,
+    parts: &mut Parts,
+    video: &Video,
+    revision: Revision,
+    object: MediaObject,
+    grant: Grant,
+) -> Result<Representation, MediaError> {
+    if video.published_revision != Some(revision) {
+        return Err(MediaError::Nothing);
+    }
+    let content_type = object.content_type();
+    let caching = grant.cache_control(video, object.caching());
+    let (is_mpd, flavour) = (matches!(object, MediaObject::Mpd(_)), object.flavour());
+    let key = StorageKey::Media { video: video.id, revision, object };
+    let stored = stored_text(state, &key).await?;
+    let names = FlatName::prefix(revision);
+    let text = match is_mpd {
+        true => packager::flatten(&stored, &names)?,
+        false => packager::hls::flatten_playlist(&stored, flavour, &names),
+    };
+    let text = carried(state, parts, video, revision, grant, text)?;
+    Ok(Representation::text(content_type, text).cached(caching))
 }
 
 /// The stored manifest with other names in it. Names of media that are not for everybody lead through a token, which
@@ -230,10 +328,10 @@ async fn flat_manifest(
     let object = MediaObject::Mpd(Flavour::Mp4);
     let content_type = object.content_type();
     let key = StorageKey::Media { video: video.id, revision, object };
-    let stored = state.blobs.get(&key).await?;
+    let stored = stored_text(state, &key).await?;
     let folder = match grant {
         Grant::Everybody if video.visibility == videos::Visibility::Public => String::new(),
-        Grant::Address { .. } => String::new(),
+        Grant::Address { .. } | Grant::Signed { .. } => String::new(),
         Grant::Everybody | Grant::Visitor => {
             let token = Some(state.paths.sign(scope, state.clock.seconds()));
             let here = MediaAddress { token, target: Target::FlatManifest(video.id) }.to_string();
@@ -243,7 +341,8 @@ async fn flat_manifest(
         }
     };
     let names = format!("{folder}{}", FlatName::prefix(revision));
-    let manifest = packager::flatten(&String::from_utf8_lossy(&stored), &names)?;
+    let manifest = packager::flatten(&stored, &names)?;
+    let manifest = carried(state, parts, video, revision, grant, manifest)?;
     if video.protection != Protection::None {
         let manifest = Viewer::of(state, parts, video).await?.personal().mpd(&manifest);
         return Ok(Representation::text(content_type, manifest));

@@ -3,12 +3,16 @@
 mod access;
 mod address;
 pub(crate) mod api;
+mod cdn;
 mod choice;
+mod hot;
 pub(crate) mod media;
 mod signing;
 mod urls;
 
 use address::{FlatName, MediaAddress, Target};
 
+pub(crate) use cdn::CdnSigner;
+pub(crate) use hot::{HeldObject, Hot, note_changes};
 pub(crate) use signing::PathSigner;
 pub(crate) use urls::{BaseUrl, MediaUrls, Original, PlaybackUrls};

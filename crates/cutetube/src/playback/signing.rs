@@ -58,11 +58,16 @@ impl PathSigner {
 
     /// A token for `scope`. `now` is in seconds since 1970.
     pub(crate) fn sign(&self, scope: Scope, now: u64) -> PathToken {
-        let window = self.lifetime / WINDOWS;
-        let begun = now.checked_div(window).unwrap_or(now).saturating_add(1);
-        let expires = begun.saturating_mul(window).saturating_add(self.lifetime);
+        let expires = self.end(now);
         let tag = self.mac(scope, expires).finalize().into_bytes().into();
         PathToken { expires, tag }
+    }
+
+    /// When an address ends that is made now: the same for everybody within a window.
+    pub(crate) fn end(&self, now: u64) -> u64 {
+        let window = self.lifetime / WINDOWS;
+        let begun = now.checked_div(window).unwrap_or(now).saturating_add(1);
+        begun.saturating_mul(window).saturating_add(self.lifetime)
     }
 
     /// For how many seconds from `now` the token still opens `scope`; `None` when it does not.
@@ -144,7 +149,8 @@ mod tests {
     const HOUR: u64 = 3600;
 
     fn signer(secret: &str) -> PathSigner {
-        let delivery = Delivery { cdn_base_url: None, signed_path_hours: NonZeroU32::new(12).unwrap() };
+        let signed_path_hours = NonZeroU32::new(12).unwrap();
+        let delivery = Delivery { signed_path_hours, ..Delivery::default() };
         PathSigner::new(&Secret::new(secret.to_owned()), &delivery)
     }
 

@@ -1,6 +1,6 @@
 //! Every absolute URL that an answer contains.
 
-use std::fmt;
+use std::{borrow::Cow, fmt, net::IpAddr};
 
 use axum::{
     extract::FromRequestParts,
@@ -14,21 +14,26 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    address::{MediaAddress, Target},
+    address::{FlatName, MediaAddress, Target},
+    cdn::{CdnSigner, Layout},
     signing::{PathToken, Scope},
 };
 use crate::{
     AppState,
     accounts::Code,
     blobs::{Flavour, MediaObject},
-    config::Config,
-    http::Problem,
+    config::{Config, SigningScheme},
+    http::{ClientAddress, Problem},
     licences::Pass,
 };
 
-/// How the world calls this server: `https://videos.example.org`, without a slash at its end.
+/// How the world calls this server: `https://videos.example.org`, without a slash at its end; and who asks, where
+/// addresses are for nobody else.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct BaseUrl(String);
+pub(crate) struct BaseUrl {
+    url: Cow<'static, str>,
+    viewer: Option<IpAddr>,
+}
 
 /// The two generations of the original's API that list videos.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +51,17 @@ pub(crate) struct MediaUrls {
     pass: Option<String>,
     prefix: String,
     token: Option<PathToken>,
+    /// What a CDN checks.
+    link: Option<Link>,
     video: VideoId,
     revision: Revision,
+}
+
+#[derive(Debug, Clone)]
+struct Link {
+    query: String,
+    layout: Layout,
+    expires: u64,
 }
 
 /// Where a video plays from. Everything is absent until it is published.
@@ -61,17 +75,17 @@ pub(crate) struct PlaybackUrls {
 
 impl BaseUrl {
     /// This server, from one of its own pages.
-    pub(crate) const RELATIVE: Self = Self(String::new());
+    pub(crate) const RELATIVE: Self = Self { url: Cow::Borrowed(""), viewer: None };
 
     /// `server.public_url`.
     pub(crate) fn configured(config: &Config) -> Option<Self> {
         let url = config.server.public_url.as_deref()?;
-        Some(Self(url.trim_end_matches('/').to_owned()))
+        Some(Self::from(url.trim_end_matches('/').to_owned()))
     }
 
     /// `server.public_url`, else where this process listens: for letters, where nobody has asked for anything.
     pub(crate) fn of_letters(config: &Config) -> Self {
-        Self::configured(config).unwrap_or_else(|| Self(format!("http://{}", config.server.listen)))
+        Self::configured(config).unwrap_or_else(|| Self::from(format!("http://{}", config.server.listen)))
     }
 
     /// `server.public_url`, else what the client asked for.
@@ -80,12 +94,27 @@ impl BaseUrl {
             return Some(configured);
         }
         let asked = parts.uri.authority().map(ToString::to_string).or_else(|| host(&parts.headers))?;
-        Some(Self(format!("http://{asked}")))
+        let scheme = if config.server.tls.certificate.is_some() { "https" } else { "http" };
+        Some(Self::from(format!("{scheme}://{asked}")))
+    }
+
+    /// For whoever sends this request, where that makes a difference.
+    pub(crate) async fn seen_by(self, parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        if !state.config.delivery.signing.bind_address {
+            return Ok(self);
+        }
+        let client = ClientAddress::from_request_parts(parts, state).await?;
+        Ok(Self { viewer: Some(client.ip()), ..self })
+    }
+
+    /// The same viewer on a page of this server.
+    pub(crate) fn relative(&self) -> Self {
+        Self { viewer: self.viewer, ..Self::RELATIVE }
     }
 
     /// Whether browsers come over TLS.
     pub(crate) fn is_secure(&self) -> bool {
-        self.0.starts_with("https://")
+        self.url.starts_with("https://")
     }
 
     /// The page where a letter's code sets another password. What follows `#` is not sent to any server, so that codes
@@ -136,7 +165,7 @@ impl BaseUrl {
 
     /// What the URLs of public media begin with: those of the CDN when there is one.
     pub(crate) fn media_prefix<'a>(&'a self, config: &'a Config) -> &'a str {
-        config.delivery.cdn_base_url.as_deref().unwrap_or(&self.0)
+        config.delivery.cdn_base_url.as_deref().unwrap_or(&self.url)
     }
 
     /// What `/api/v5` says about playing a video.
@@ -151,7 +180,7 @@ impl BaseUrl {
 
     /// As text.
     pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        &self.url
     }
 
     /// A page of a list of the original's API.
@@ -167,17 +196,39 @@ impl BaseUrl {
 impl MediaUrls {
     /// From this server, whatever is before it. `None` until the video is published.
     pub(crate) fn origin(state: &AppState, base: &BaseUrl, video: &Video) -> Option<Self> {
-        Self::new(state, &base.0, video)
+        Self::new(state, &base.url, video)
     }
 
-    /// From where viewers should fetch: the CDN when there is one. What is not public comes from this server, which
-    /// checks every request for it.
+    /// From where viewers should fetch: the CDN when there is one. What is not public goes through it only when it
+    /// checks who asks, or asks this server each time.
     pub(crate) fn preferred(state: &AppState, base: &BaseUrl, video: &Video) -> Option<Self> {
-        let prefix = match video.visibility {
-            Visibility::Public => base.media_prefix(&state.config),
-            Visibility::Unlisted | Visibility::Private => &base.0,
-        };
-        Self::new(state, prefix, video)
+        let Some(cdn) = &state.config.delivery.cdn_base_url else { return Self::origin(state, base, video) };
+        if let Some(signer) = &state.cdn {
+            return Self::signed(state, cdn, signer, base.viewer, video);
+        }
+        let passes_on = state.config.delivery.signing.scheme == SigningScheme::Path;
+        match video.visibility {
+            Visibility::Public => Self::new(state, cdn, video),
+            Visibility::Unlisted | Visibility::Private if passes_on => Self::new(state, cdn, video),
+            Visibility::Unlisted | Visibility::Private => Self::origin(state, base, video),
+        }
+    }
+
+    /// From a CDN that checks addresses: everything through it, what is public too.
+    fn signed(
+        state: &AppState,
+        cdn: &str,
+        signer: &CdnSigner,
+        viewer: Option<IpAddr>,
+        video: &Video,
+    ) -> Option<Self> {
+        let revision = video.published_revision?;
+        let expires = state.paths.end(state.clock.seconds());
+        let folder = signer.layout().folder(video.id, revision);
+        let link =
+            Link { query: signer.query(cdn, &folder, expires, viewer), layout: signer.layout(), expires };
+        let prefix = cdn.trim_end_matches('/').to_owned();
+        Some(Self { pass: None, prefix, token: None, link: Some(link), video: video.id, revision })
     }
 
     fn new(state: &AppState, prefix: &str, video: &Video) -> Option<Self> {
@@ -189,7 +240,14 @@ impl MediaUrls {
             }
         };
         let prefix = prefix.trim_end_matches('/').to_owned();
-        Some(Self { pass: None, prefix, token, video: video.id, revision: video.published_revision? })
+        Some(Self {
+            pass: None,
+            prefix,
+            token,
+            link: None,
+            video: video.id,
+            revision: video.published_revision?,
+        })
     }
 
     /// For a viewer who has this pass, if any is needed.
@@ -198,11 +256,18 @@ impl MediaUrls {
     }
 
     pub(crate) fn object(&self, object: MediaObject) -> String {
-        let is_manifest = object.is_manifest();
-        let address = self.at(Target::Object { video: self.video, revision: self.revision, object });
-        match &self.pass {
-            Some(pass) if is_manifest => format!("{address}?token={pass}"),
-            _ => address,
+        let pass = self.pass.as_ref().filter(|_| object.is_manifest()).map(|pass| format!("token={pass}"));
+        let link = self.link.as_ref().map(|link| link.query.clone());
+        let query: Vec<String> = pass.into_iter().chain(link).collect();
+        let address = self.at(self.target(object));
+        if query.is_empty() { address } else { format!("{address}?{}", query.join("&")) }
+    }
+
+    fn target(&self, object: MediaObject) -> Target {
+        let (video, revision) = (self.video, self.revision);
+        match self.link.as_ref().map_or(Layout::Revision, |link| link.layout) {
+            Layout::Revision => Target::Object { video, revision, object },
+            Layout::Flat => Target::Flat { video, name: FlatName { revision, object } },
         }
     }
 
@@ -222,7 +287,7 @@ impl MediaUrls {
 
     /// When the addresses end, in seconds since 1970; `None` when they do not.
     pub(crate) fn expires(&self) -> Option<u64> {
-        self.token.map(PathToken::expires)
+        self.token.map(PathToken::expires).or_else(|| Some(self.link.as_ref()?.expires))
     }
 
     fn at(&self, target: Target) -> String {
@@ -234,13 +299,19 @@ impl PlaybackUrls {
     /// Of one output, whatever is published now and whoever may see it: without a token.
     pub(crate) fn of_revision(video: VideoId, revision: Revision, prefix: &str) -> Self {
         let prefix = prefix.trim_end_matches('/').to_owned();
-        MediaUrls { pass: None, prefix, token: None, video, revision }.playback()
+        MediaUrls { pass: None, prefix, token: None, link: None, video, revision }.playback()
+    }
+}
+
+impl From<String> for BaseUrl {
+    fn from(url: String) -> Self {
+        Self { url: url.into(), viewer: None }
     }
 }
 
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.url)
     }
 }
 
@@ -248,9 +319,10 @@ impl FromRequestParts<AppState> for BaseUrl {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        Self::of(&state.config, parts).ok_or_else(|| {
+        let base = Self::of(&state.config, parts).ok_or_else(|| {
             Problem::new(axum::http::StatusCode::BAD_REQUEST, "the request has no valid Host header")
-        })
+        })?;
+        base.seen_by(parts, state).await
     }
 }
 

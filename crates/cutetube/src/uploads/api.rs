@@ -23,7 +23,7 @@ use super::{
 use crate::{
     AppState,
     accounts::Uploader,
-    http::{Problem, RecallableBody, V3, V3Error, V3ErrorBody},
+    http::{Problem, RecallableBody, Sips, V3, V3Error, V3ErrorBody},
 };
 
 /// Routes that may take as long as an upload takes, with bodies as long as uploads are.
@@ -171,6 +171,7 @@ pub(crate) async fn admit(
     body: Body,
 ) -> Result<(Admission, Multipart), Rejection> {
     let admission = actions::admit(state, user, content_length(&parts.headers)).await?;
+    let body = Body::from_stream(Sips::of(body.into_data_stream()));
     let form = Multipart::from_request(Request::from_parts(parts, body), state)
         .await
         .map_err(|rejection| Rejection::new(rejection.status(), "The request is not a multipart form."))?;

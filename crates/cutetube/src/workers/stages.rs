@@ -226,9 +226,11 @@ impl Stages {
         let runner = self.runner(priority, &hand.cancel);
         let shelf = self.shelf(job.video, job.revision, hand);
         let advance = |frames| hand.units.advance(frames);
+        let began = Instant::now();
         let made =
             encode::make(&runner, &opened.source, blueprint, &chunk, &shelf, ambient::iv_run(), &advance)
                 .await?;
+        self.state.metrics.encoded(blueprint.length_of(&chunk), began.elapsed());
         let output = ledger::chunk_output(blueprint, &shelf, &made)?;
         self.record(Stage::Encode, job.video, job.revision, &output, claimed, hand).await
     }

@@ -88,7 +88,7 @@ impl TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        let server = Some(tokio::spawn(http::serve(state, listener, stop.clone())));
+        let server = Some(tokio::spawn(http::serve(state, listener, http::Transport::PLAIN, stop.clone())));
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::new();
         Self { url, client, db, blobs, paths, config, folder, stop, server, database }

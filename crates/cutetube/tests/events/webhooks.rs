@@ -347,3 +347,29 @@ async fn what_cannot_be_understood_is_said() {
     }
     insta::assert_snapshot!(said.join("\n"));
 }
+
+/// A CDN hears of deletions and of nothing else, and again when it fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cdn_is_told_what_to_forget() {
+    let mut receiver = Receiver::start().await;
+    let settings = [
+        ("CUTETUBE_DELIVERY__CDN_BASE_URL", "https://cdn.example.org/".to_owned()),
+        ("CUTETUBE_DELIVERY__PURGE_URL", receiver.url.clone()),
+        ("CUTETUBE_DELIVERY__PURGE_TOKEN", "a word".to_owned()),
+    ];
+    let mut server = Server::start_with(Database::sqlite(), &settings).await;
+    let ada = server.sign_up("ada").await;
+    let video = server.ready("ada").await;
+    server.until_carried().await;
+    assert!(receiver.is_idle());
+    receiver.answer([Reply::Status(503)]);
+    server.ask(Method::DELETE, &format!("/api/v5/videos/{video}"), &ada, None).await;
+    for _ in 0..2 {
+        let told = receiver.next().await;
+        assert_eq!(told.header("authorization"), "Bearer a word");
+        let prefixes = ["vod-media", "app/v2/dash"];
+        let prefixes = prefixes.map(|folder| format!("https://cdn.example.org/{folder}/{video}/"));
+        assert_eq!(told.json(), json!({ "prefixes": prefixes }));
+    }
+    server.until_carried().await;
+}

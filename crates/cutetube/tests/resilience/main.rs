@@ -6,6 +6,7 @@ mod accounts;
 mod clip;
 mod crowd;
 mod deletion;
+mod edge;
 mod faults;
 mod kills;
 mod object_storage;
