@@ -5,8 +5,10 @@
 
 mod crowd;
 mod ladder;
+mod origin;
 mod packaging;
 mod platform;
+mod players;
 mod queue;
 mod run;
 mod scaling;
@@ -15,6 +17,8 @@ mod uploads;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+
+use ladder::Against;
 
 /// Compare CuteTube with the pipeline it replaces and with its peers.
 #[derive(Parser)]
@@ -45,6 +49,9 @@ enum What {
         /// Seconds of the clip.
         #[arg(long, default_value_t = 30)]
         seconds: u32,
+        /// Ours and the hand-written command only, which are three quarters quicker.
+        #[arg(long)]
+        without_original: bool,
     },
     /// Packaging of a ready ladder: ours and Shaka Packager.
     Packaging {
@@ -80,6 +87,21 @@ enum What {
         #[arg(long, default_value_t = 1024)]
         megabytes: u64,
     },
+    /// Manifests and segments from our origin, and from nginx's static files.
+    Origin {
+        /// Seconds of each measurement.
+        #[arg(long, default_value_t = 5)]
+        seconds: u32,
+    },
+    /// Players that walk manifests, choose rungs and keep their pace, all at once.
+    Players {
+        /// How many.
+        #[arg(long, default_value_t = 500)]
+        players: u32,
+        /// For how many seconds.
+        #[arg(long, default_value_t = 120)]
+        seconds: u32,
+    },
     /// A short video of somebody behind a thousand chunks of somebody else.
     Crowd,
     /// A process of the queue's bench.
@@ -99,11 +121,16 @@ fn main() -> anyhow::Result<()> {
     cli.scratch.push("cutetube-bench");
     std::fs::create_dir_all(&cli.scratch)?;
     let outcome = match &cli.what {
-        What::Ladder { preset, seconds } => ladder::bench(&cli, preset, *seconds),
+        What::Ladder { preset, seconds, without_original } => {
+            let against = if *without_original { Against::HandWritten } else { Against::Everybody };
+            ladder::bench(&cli, preset, *seconds, against)
+        }
         What::Packaging { shaka, megabytes } => packaging::bench(&cli, shaka.as_deref(), *megabytes),
         What::Queue { peers, parts } => queue::bench(cli.rounds, peers.as_deref(), parts),
         What::Scaling { seconds } => scaling::bench(&cli, *seconds),
         What::Uploads { clients, megabytes } => uploads::bench(&cli, *clients, *megabytes),
+        What::Origin { seconds } => origin::bench(&cli, *seconds),
+        What::Players { players, seconds } => players::bench(&cli, *players, *seconds),
         What::Crowd => crowd::bench(&cli),
         What::QueueProcess { order } => queue::process::obey(order),
     };

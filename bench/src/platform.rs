@@ -101,9 +101,17 @@ impl Platform {
         &self.url
     }
 
-    /// The process id of the one that was started first.
-    pub(crate) fn server(&self) -> Option<u32> {
-        self.processes.first().map(Child::id)
+    /// A line of `/proc/{pid}/status` of the process that was started first.
+    pub(crate) fn status_kilobytes(&self, name: &str) -> anyhow::Result<u64> {
+        let pid = self.processes.first().map(Child::id).context("a process serves")?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).context("the kernel tells")?;
+        Ok(line.trim_matches([':', ' ', '\t']).split(' ').next().unwrap_or_default().parse()?)
+    }
+
+    /// The folder of all objects.
+    pub(crate) fn blobs(&self) -> PathBuf {
+        self.folder.path().join("blobs")
     }
 
     pub(crate) fn db(&self) -> &Db {
@@ -125,7 +133,7 @@ impl Platform {
             .arg(data)
             .current_dir(self.folder.path())
             .env("CUTETUBE_DATABASE__URL", self.database.url())
-            .env("CUTETUBE_STORAGE__URL", format!("file://{}", self.folder.path().join("blobs").display()))
+            .env("CUTETUBE_STORAGE__URL", format!("file://{}", self.blobs().display()))
             .env("CUTETUBE_LIMITS__RATE", "off")
             .stdin(Stdio::null())
             .stdout(Stdio::null())

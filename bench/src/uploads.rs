@@ -33,7 +33,7 @@ pub(crate) fn bench(cli: &Cli, clients: u32, megabytes: u64) -> anyhow::Result<(
         Effort::default(),
     ))?;
     let idle = ask_for(&platform, Duration::from_secs(5))?;
-    let resting = status_kilobytes(&platform, "VmRSS")? >> 10;
+    let resting = platform.status_kilobytes("VmRSS")? >> 10;
     progress(&format!("idle: {resting} MB, p99 {:.1} ms", percentile(&idle, 99)));
 
     let over = AtomicBool::new(false);
@@ -57,7 +57,7 @@ pub(crate) fn bench(cli: &Cli, clients: u32, megabytes: u64) -> anyhow::Result<(
         upload.map_err(|_| anyhow::anyhow!("a client panicked"))??;
     }
     let latencies = latencies.map_err(|_| anyhow::anyhow!("asking panicked"))??;
-    let peak = status_kilobytes(&platform, "VmHWM")? >> 10;
+    let peak = platform.status_kilobytes("VmHWM")? >> 10;
     report(&format!(
         "{clients} clients upload {megabytes} MB each at once, {seconds:.0} s in all, {} questions:\n\n\
          | | idle | while uploads come | to hold |\n| --- | --- | --- | --- |\n\
@@ -124,14 +124,6 @@ fn ask_until(platform: &Platform, is_over: impl Fn() -> bool) -> anyhow::Result<
 fn percentile(values: &[f64], percent: usize) -> f64 {
     let last = values.len().saturating_sub(1);
     values.get((values.len() * percent / 100).min(last)).copied().unwrap_or(f64::NAN)
-}
-
-/// A line of `/proc/{pid}/status` of the process that serves.
-fn status_kilobytes(platform: &Platform, name: &str) -> anyhow::Result<u64> {
-    let pid = platform.server().context("a process serves")?;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).context("the kernel tells")?;
-    Ok(line.trim_matches([':', ' ', '\t']).split(' ').next().unwrap_or_default().parse()?)
 }
 
 fn free_megabytes(folder: &Path) -> anyhow::Result<u64> {
