@@ -4,6 +4,7 @@ mod check_config;
 mod decrypt;
 mod doctor;
 mod events;
+mod healthcheck;
 mod inspect;
 mod key_args;
 mod keys;
@@ -53,6 +54,9 @@ enum Command {
     Sweep(sweep::Sweep),
     /// Try everything the server needs, and say what is wrong
     Doctor(doctor::Doctor),
+    /// Ask a running process on this machine whether it lives
+    #[command(name = "healthcheck")]
+    HealthCheck(healthcheck::HealthCheck),
     /// Make accounts and change what they may do
     #[command(subcommand)]
     User(user::User),
@@ -135,6 +139,7 @@ fn run(command: Command, env: Environment) -> anyhow::Result<()> {
             Command::Migrate(migrate) => migrate.run(env).await,
             Command::Sweep(sweep) => sweep.run(env).await,
             Command::Doctor(doctor) => doctor.run(env).await,
+            Command::HealthCheck(check) => check.run(env).await,
             Command::User(user) => user.run(env).await,
             Command::Keys(keys) => keys.run(env).await,
             Command::Events(events) => events.run(env).await,
