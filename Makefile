@@ -1,10 +1,10 @@
 # The names people type. The work is in scripts/, web/, e2e/ and `cargo xtask`; CI calls the same names.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test soak api-fuzz check build bench clean pages
+.PHONY: help demo run test soak api-fuzz check build bench docker-up docker-down docker-logs clean pages
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: ## Build, start, publish a video (VIDEO=path for your own), print where it plays
 	@scripts/setup demo
@@ -45,6 +45,15 @@ bench: ## Compare with the original's commands, a hand-written ffmpeg, Shaka Pac
 	@scripts/setup bench
 	@$(MAKE) --no-print-directory build
 	@scripts/bench
+
+docker-up: ## Everything in containers (PROFILE=default, scale, scale,observe); see docs/deployment.md
+	@PROFILE="$(PROFILE)" scripts/docker up
+
+docker-down: ## Stop the containers; what they keep stays
+	@PROFILE="$(PROFILE)" scripts/docker down
+
+docker-logs: ## Follow what the containers say
+	@PROFILE="$(PROFILE)" scripts/docker logs
 
 pages:
 	@scripts/setup run
