@@ -11,7 +11,6 @@ import itertools
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,7 +27,7 @@ import yaml  # noqa: E402
 
 DEPLOY = ROOT / "deploy"
 # Where Debian puts it; not everybody has that folder in PATH.
-NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
+NGINX = "/usr/sbin/nginx" if Path("/usr/sbin/nginx").exists() else "nginx"
 KUBERNETES = "1.31"
 PROFILES = {"default", "scale", "observe"}
 found = []

@@ -30,6 +30,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MANUAL = ROOT / "docs/operations.md"
 SITE = "videos.example.org"
+# Where Debian puts it; in the script, `nginx` is one of ours.
+NGINX = "/usr/sbin/nginx" if Path("/usr/sbin/nginx").exists() else "nginx"
 
 
 def main(program, folder):
@@ -333,11 +335,11 @@ def systemctl(words):
 
 def start(folder, unit):
     name, _, instance = unit.partition("@")
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
+    environment = {"PATH": "/usr/local/bin:/usr/sbin:/usr/bin:/bin", "LANG": "C.UTF-8"}
     log = open(folder / f"log/{unit}.log", "a")
     if unit == "nginx":
         rewrite_nginx(folder)
-        command, state = [str(ROOT / ".setup/nginx"), "-p", str(folder), "-c", f"{folder}/etc/nginx/nginx.conf"], folder
+        command, state = [NGINX, "-p", str(folder), "-c", f"{folder}/etc/nginx/nginx.conf"], folder
     else:
         file = folder / f"etc/systemd/system/{name}{'@' if instance else ''}.service"
         text = file.read_text().replace("\\\n", " ").replace("%i", instance)
@@ -374,8 +376,7 @@ def rewrite_nginx(folder):
 def nginx(words):
     folder = Path(os.environ["SCRATCH"])
     rewrite_nginx(folder)
-    program = str(ROOT / ".setup/nginx")
-    os.execv(program, [program, "-p", str(folder), "-c", f"{folder}/etc/nginx/nginx.conf", *words])
+    os.execv(NGINX, [NGINX, "-p", str(folder), "-c", f"{folder}/etc/nginx/nginx.conf", *words])
 
 
 if sys.argv[1:2] == ["--systemctl"]:
