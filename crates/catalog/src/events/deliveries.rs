@@ -422,8 +422,7 @@ impl Stop {
         Self { destination: Destination::Webhook(webhook.id), webhook_owner: webhook.owner }
     }
 
-    /// Who chose the receiver shares the slots with the others who chose one: one that is slow delays none but its
-    /// owner's.
+    /// Who chose the receiver shares the slots with others who did: one that is slow delays its owner's only.
     fn share(&self) -> String {
         match self.webhook_owner {
             Some(owner) => format!("webhooks:{owner}"),
@@ -434,8 +433,7 @@ impl Stop {
 
 /// The webhooks that want to hear of an event. A test goes where it was sent and nowhere else.
 async fn hooks(tx: &mut Tx, event: &Event) -> Result<Vec<Stop>> {
-    let listening = webhooks::listening(tx, event.owner, event.kind).await?;
-    Ok(listening.iter().map(Stop::webhook).collect())
+    Ok(webhooks::listening(tx, event.owner, event.kind).await?.iter().map(Stop::webhook).collect())
 }
 
 /// Begins a run of each delivery, and answers their jobs.
