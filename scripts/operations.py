@@ -126,13 +126,13 @@ def machine(program, folder, ports):
     systemctl.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{Path(__file__).resolve()}" --systemctl "$@"\n')
     systemctl.chmod(0o755)
     user = "user root;\n" if os.getuid() == 0 else ""
-    (folder / "etc/nginx/nginx.conf").write_text(NGINX.format(user=user, folder=folder))
+    (folder / "etc/nginx/nginx.conf").write_text(NGINX_CONFIGURATION.format(user=user, folder=folder))
     source = "testsrc2=size=854x480:rate=24:duration=8"
     words = ["-f", "lavfi", "-i", source, "-f", "lavfi", "-i", "sine=frequency=440:duration=8"]
     subprocess.run(["ffmpeg", "-v", "error", *words, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "48", "-c:a", "aac", "-ac", "2", folder / "clip.mp4"], check=True)
 
 
-NGINX = """{user}daemon off;
+NGINX_CONFIGURATION = """{user}daemon off;
 pid {folder}/run/nginx.own;
 error_log {folder}/log/nginx.log;
 events {{}}
