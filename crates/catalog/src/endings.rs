@@ -9,7 +9,7 @@ use crate::{
     Error, Result, VideoEvent,
     events::{self, EventKind},
     ids::{UserId, VideoId},
-    leaving, videos,
+    leaving, remaking, videos,
     work::{self, DeleteJob, Work},
 };
 
@@ -191,9 +191,15 @@ async fn bury(tx: &mut Tx, dead: &DeadJob, sentence: &str) -> Result<()> {
     }
 }
 
-/// The video fails with `sentence`, and its other jobs are cancelled.
+/// The video fails with `sentence`, and its other jobs are cancelled. One that was to be made again goes on playing.
 async fn fail(tx: &mut Tx, video: VideoId, sentence: &str) -> Result<()> {
-    let state = videos::lock(tx, video).await?.after(VideoEvent::Failed)?;
+    let locked = videos::lock(tx, video).await?;
+    if locked.remaking {
+        remaking::give_up(tx, video).await?;
+        jobs::cancel_group(tx, &work::group(video)).await?;
+        return Ok(());
+    }
+    let state = locked.after(VideoEvent::Failed)?;
     tx.query(SET_FAILED).bind(video).bind(state).bind(sentence.replace('\0', "\u{fffd}")).execute().await?;
     jobs::cancel_group(tx, &work::group(video)).await?;
     events::log(tx, EventKind::Failed, video).await
@@ -216,7 +222,8 @@ fn given_up(dead: &DeadJob) -> String {
 db::statements! {
     SET_FAILED { "UPDATE videos SET state = $2, error = $3, updated_at = " NOW " WHERE id = $1" }
     SET_DELETING {
-        "UPDATE videos SET state = $2, error = NULL, updated_at = " NOW " WHERE id = $1 RETURNING owner_id"
+        "UPDATE videos SET state = $2, error = NULL, remaking = FALSE, updated_at = " NOW " WHERE id = $1
+         RETURNING owner_id"
     }
     DELETE { "DELETE FROM videos WHERE id = $1 RETURNING owner_id" }
 }

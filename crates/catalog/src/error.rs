@@ -83,6 +83,9 @@ pub enum Error {
         /// How many the plan has.
         planned: u64,
     },
+    /// Nothing can be made from the uploaded file, which was not kept.
+    #[error("the uploaded file of video `{0}` was not kept")]
+    NoSource(VideoId),
     /// Objects of a revision were made again too often.
     #[error("objects of the revision were lost again after they had been made anew `{repairs}` times")]
     BeyondRepair {

@@ -37,6 +37,8 @@ pub mod outputs;
 pub mod processes;
 pub mod quotas;
 pub mod rates;
+pub mod remaking;
+pub mod scrubs;
 pub mod search;
 pub mod sessions;
 mod stages;
@@ -75,6 +77,7 @@ pub const MIGRATIONS: &[db::Migration] = &[
         sql: include_str!("../migrations/0040_content_keys.sql"),
     },
     db::Migration { name: "catalog/0041_licences", sql: include_str!("../migrations/0041_licences.sql") },
+    db::Migration { name: "catalog/0050_remaking", sql: include_str!("../migrations/0050_remaking.sql") },
 ];
 
 #[cfg(test)]

@@ -298,7 +298,7 @@ impl Policy {
 }
 
 async fn lock(tx: &mut Tx, video: VideoId) -> Result<()> {
-    match videos::lock(tx, video).await? {
+    match videos::lock(tx, video).await?.state {
         VideoState::Deleting => Err(Error::NoVideo(video)),
         _ => Ok(()),
     }

@@ -8,8 +8,8 @@ mod reading;
 mod recording;
 mod repair;
 
-pub use reading::{contents, object, plan, renditions};
-pub use recording::{publish, publish_without_source, record, record_plan};
+pub use reading::{contents, object, plan, recorded, renditions};
+pub use recording::{publish, publish_without_source, record, record_documents, record_plan};
 pub use repair::{MOST_REPAIRS, Redo, withdraw};
 
 #[cfg(test)]
@@ -144,6 +144,19 @@ db::text_enum! {
         Poster = "poster",
         /// Shown while seeking.
         Storyboard = "storyboard",
+    }
+}
+
+db::row! {
+    /// An object in the blob store, whatever it is of.
+    #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+    pub struct Recorded {
+        /// Where it is in the blob store.
+        pub key: String,
+        /// Its length.
+        pub bytes: u64,
+        /// Its SHA-256.
+        pub sha256: [u8; 32],
     }
 }
 

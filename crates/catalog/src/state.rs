@@ -27,6 +27,8 @@ db::text_enum! {
         Failed = "failed",
         /// Its owner wants another try.
         Retried = "retried",
+        /// Its media are to be made again.
+        RemakeRequested = "made again",
         /// Somebody wants it gone.
         DeleteRequested = "delete requested",
     }
@@ -53,6 +55,8 @@ impl VideoState {
             (Self::Processing, VideoEvent::Published) => Ok(Self::Ready),
             (Self::Uploaded | Self::Processing, VideoEvent::Failed) => Ok(Self::Failed),
             (Self::Failed, VideoEvent::Retried) => Ok(Self::Uploaded),
+            // It plays until the new one takes its place.
+            (Self::Ready, VideoEvent::RemakeRequested) => Ok(Self::Ready),
             (Self::Uploaded | Self::Processing | Self::Ready | Self::Failed, VideoEvent::DeleteRequested) => {
                 Ok(Self::Deleting)
             }
@@ -77,12 +81,12 @@ mod tests {
             for event in events {
                 let Ok(next) = state.after(event) else { continue };
                 prop_assert_ne!(state, VideoState::Deleting);
-                prop_assert_ne!(next, state);
+                prop_assert_eq!(next == state, event == VideoEvent::RemakeRequested);
                 match event {
                     VideoEvent::Planned => planned = true,
                     VideoEvent::Retried => planned = false,
                     VideoEvent::Published => prop_assert!(planned),
-                    VideoEvent::Failed | VideoEvent::DeleteRequested => {}
+                    VideoEvent::Failed | VideoEvent::RemakeRequested | VideoEvent::DeleteRequested => {}
                 }
                 state = next;
             }

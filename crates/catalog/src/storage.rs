@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use db::Db;
+use db::{Db, Tx};
 
 use crate::{
     Result, VideoState,
     ids::{Revision, VideoId},
-    videos::SourceState,
+    videos::{SourceState, Video},
 };
 
 /// What of a video's objects is needed.
@@ -45,9 +45,18 @@ pub async fn needed(db: &Db, video: VideoId) -> Result<Needed> {
     if row.state == VideoState::Deleting {
         return Ok(Needed::UpToItsDeletion);
     }
-    let in_the_making = row.revision.filter(|_| row.state == VideoState::Processing);
+    let in_the_making = row.revision.filter(|_| row.state == VideoState::Processing || row.remaking);
     let revisions = row.published_revision.into_iter().chain(in_the_making).collect();
     Ok(Needed::Revisions(revisions, row.source_state))
+}
+
+/// The videos that have to have objects in the store, in an order that lets the next call go on `after` the last of them.
+/// `tx` may be a snapshot, which shows all of them as they are at one moment.
+///
+/// # Errors
+/// Those of the database.
+pub async fn holders(tx: &mut Tx, after: Option<VideoId>, limit: u32) -> Result<Vec<Video>> {
+    Ok(tx.query(HOLDERS).bind(after).bind(limit).all().await?)
 }
 
 /// Records that an upload has begun.
@@ -90,6 +99,7 @@ struct Row {
     revision: Option<Revision>,
     published_revision: Option<Revision>,
     source_state: SourceState,
+    remaking: bool,
 }
 
 impl db::FromRow for Row {
@@ -99,12 +109,18 @@ impl db::FromRow for Row {
             revision: row.get("revision")?,
             published_revision: row.get("published_revision")?,
             source_state: row.get("source_state")?,
+            remaking: row.get("remaking")?,
         })
     }
 }
 
 db::statements! {
-    NEEDED { "SELECT state, revision, published_revision, source_state FROM videos WHERE id = $1" }
+    NEEDED { "SELECT state, revision, published_revision, source_state, remaking FROM videos WHERE id = $1" }
+    HOLDERS {
+        "SELECT * FROM videos
+         WHERE (CAST($1 AS " [sqlite "BLOB" postgres "UUID"] ") IS NULL OR id > $1) AND state <> 'deleting'
+         ORDER BY id LIMIT $2"
+    }
     BEGUN {
         "INSERT INTO unfinished_uploads (upload, object_key, started_at, touched_at)
          VALUES ($1, $2, " NOW ", " NOW ") ON CONFLICT (upload) DO NOTHING"

@@ -15,6 +15,7 @@ mod pipeline;
 mod processes;
 mod quotas;
 mod rates;
+mod remaking;
 mod repair;
 mod search;
 mod standing;
@@ -302,6 +303,8 @@ async fn every_statement_can_be_prepared(database: Database) {
         deliveries::STATEMENTS,
         webhooks::STATEMENTS,
         crate::rates::STATEMENTS,
+        crate::remaking::STATEMENTS,
+        crate::scrubs::STATEMENTS,
         crate::search::STATEMENTS,
         crate::sessions::STATEMENTS,
         crate::stages::STATEMENTS,

@@ -6,7 +6,7 @@ use db::{ColumnError, Db, Json, Timestamp, Tx};
 use uuid::Uuid;
 
 use crate::{
-    Error, Result, VideoEvent, VideoState,
+    Error, Refused, Result, VideoEvent, VideoState,
     accounts::Standing,
     events::{self, EventKind},
     idempotency::{self, Hold},
@@ -103,6 +103,8 @@ pub struct Video {
     pub visibility: Visibility,
     /// How its media are protected.
     pub protection: Protection,
+    /// Whether its media are being made again while it plays.
+    pub remaking: bool,
     /// The output that the newest plan is for.
     pub revision: Option<Revision>,
     /// The output that is served.
@@ -264,7 +266,7 @@ pub async fn edit(db: &Db, id: VideoId, edit: &Edit, seen: Option<u64>) -> Resul
     let query = tx.query(EDIT).bind(id).bind(seen).bind(&edit.title).bind(&edit.description);
     let edited: Option<Video> = query.bind(edit.visibility).bind(&edit.tags).first().await?;
     let Some(video) = edited else {
-        let state = lock(&mut tx, id).await?;
+        let Locked { state, .. } = lock(&mut tx, id).await?;
         return Err(if state == VideoState::Deleting { Error::NoVideo(id) } else { Error::Changed(id) });
     };
     search::index(&mut tx, &video).await?;
@@ -431,20 +433,38 @@ async fn select(
 }
 
 /// Everything begins with the inspection.
-async fn start_over(tx: &mut Tx, video: &Video) -> Result<()> {
+pub(crate) async fn start_over(tx: &mut Tx, video: &Video) -> Result<()> {
     stages::begin(tx, video.id).await?;
     let inspect = Work::Inspect(InspectJob { video: video.id });
     jobs::enqueue(tx, inspect.into_job(video.owner)).await?;
     Ok(())
 }
 
+db::row! {
+    /// Where a video is whose row is locked.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Locked { pub(crate) state: VideoState, pub(crate) remaking: bool }
+}
+
+impl Locked {
+    /// The state after `event`. One that is made again stays what it is for everybody.
+    ///
+    /// # Errors
+    /// [`Refused`] when its state does not allow it.
+    pub(crate) fn after(self, event: VideoEvent) -> Result<VideoState, Refused> {
+        match (self.remaking, event) {
+            (true, VideoEvent::Planned | VideoEvent::Published) => Ok(self.state),
+            _ => self.state.after(event),
+        }
+    }
+}
+
 /// Locks a video's row and answers its state.
 ///
 /// Every verb locks the video first and its jobs afterwards, so that two verbs never wait for each other in a
 /// circle.
-pub(crate) async fn lock(tx: &mut Tx, id: VideoId) -> Result<VideoState> {
-    let state: Option<VideoState> = tx.query(LOCK_STATE).bind(id).first_value().await?;
-    state.ok_or(Error::NoVideo(id))
+pub(crate) async fn lock(tx: &mut Tx, id: VideoId) -> Result<Locked> {
+    tx.query(LOCK_STATE).bind(id).first().await?.ok_or(Error::NoVideo(id))
 }
 
 db::statements! {
@@ -459,7 +479,7 @@ db::statements! {
     BY_ID { "SELECT * FROM videos WHERE id = $1" }
     BY_IDS { "SELECT * FROM videos WHERE id IN " [uuids "$1"] }
     BY_PROCESS { "SELECT * FROM videos WHERE process_id = $1" }
-    LOCK_STATE { "SELECT state FROM videos WHERE id = $1" FOR_UPDATE }
+    LOCK_STATE { "SELECT state, remaking FROM videos WHERE id = $1" FOR_UPDATE }
     EDIT {
         "UPDATE videos SET title = coalesce($3, title), description = coalesce($4, description),
              visibility = coalesce($5, visibility), tags = coalesce($6, tags), version = version + 1,
@@ -531,6 +551,7 @@ impl db::FromRow for Video {
             warnings: row.get::<Json<_>>("warnings")?.0,
             visibility: row.get("visibility")?,
             protection: row.get("protection")?,
+            remaking: row.get("remaking")?,
             version: row.get("version")?,
             revision: row.get("revision")?,
             published_revision: row.get("published_revision")?,

@@ -27,6 +27,7 @@ mod pipeline;
 mod playback;
 mod processes;
 mod progress;
+mod scrubbing;
 mod state;
 mod sweeping;
 mod telemetry;

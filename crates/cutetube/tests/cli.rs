@@ -73,6 +73,20 @@ fn accounts_are_made_and_promoted() {
     );
 }
 
+#[test]
+fn what_is_stored_is_looked_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = "00000000-0001-7000-8000-000000000000";
+    insta::assert_snapshot!(
+        [
+            run(&["scrub"], &[], folder.path()),
+            run(&["scrub", "--json"], &[], folder.path()),
+            run(&["scrub", "--repair", "--videos", nobody], &[], folder.path()),
+        ]
+        .join("\n")
+    );
+}
+
 /// Without ffmpeg everything else is still looked at.
 #[test]
 fn the_doctor_looks_at_everything() {

@@ -134,6 +134,26 @@ impl Db {
         })
     }
 
+    /// Begins a transaction that only reads, and sees the database as it is at one moment, however long it takes. On SQLite
+    /// it runs beside the writer, on a connection that cannot write. It ends with [`Tx::rollback`].
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] when no connection is to be had.
+    pub async fn snapshot(&self) -> Result<Tx> {
+        Ok(match &self.pools {
+            Pools::Sqlite(pools) => {
+                let mut reader = pools.read.lend().await?;
+                reader.begin_snapshot().await?;
+                Tx::sqlite(reader, self.local.clone())
+            }
+            Pools::Postgres { pool, .. } => {
+                let mut lent = pool.lend().await?;
+                postgres::answer(lent.begin_snapshot()).await?;
+                Tx::postgres(lent, self.local.clone())
+            }
+        })
+    }
+
     /// A listener for the commits that [`notify`](Tx::notify) this channel. It has a connection of its own, which it
     /// makes again, on PostgreSQL, for as long as it takes.
     ///

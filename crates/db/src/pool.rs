@@ -47,6 +47,9 @@ pub(crate) trait Driver: Database {
     /// Leads a connection that was left in the middle of something back to its beginning.
     fn mend(connection: &mut Self::Connection, left: Left) -> impl Future<Output = sqlx::Result<()>> + Send;
 
+    /// Statements that begin a transaction which only reads, and sees one moment.
+    const SNAPSHOT: &'static str;
+
     /// Begins a transaction.
     fn begin(connection: &mut Self::Connection) -> impl Future<Output = sqlx::Result<()>> + Send;
 
@@ -226,6 +229,12 @@ impl<D: Driver> Lent<D> {
             self.held_mut().left = Left::Statement;
         }
         begun
+    }
+
+    /// Begins a transaction that sees one moment.
+    pub(crate) async fn begin_snapshot(&mut self) -> sqlx::Result<()> {
+        self.held_mut().left = Left::Transaction;
+        D::script(self, D::SNAPSHOT).await
     }
 
     /// The connection stands at its beginning: everything is answered, and no transaction is open.

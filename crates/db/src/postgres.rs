@@ -59,6 +59,12 @@ pub(crate) async fn answer<T>(asked: impl Future<Output = sqlx::Result<T>>) -> s
 }
 
 impl Driver for Postgres {
+    /// It holds no lock that anybody waits for, and may take its time. The first question is what fixes the moment.
+    const SNAPSHOT: &'static str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                                    SET LOCAL statement_timeout = 0; \
+                                    SET LOCAL idle_in_transaction_session_timeout = 0; \
+                                    SELECT 1";
+
     async fn open(options: &PgConnectOptions) -> sqlx::Result<PgConnection> {
         let mut connection = PgConnection::connect_with(options).await?;
         connection.execute(SESSION).await?;

@@ -69,6 +69,9 @@ impl Pools {
 }
 
 impl Driver for Sqlite {
+    /// The first question is what fixes the moment.
+    const SNAPSHOT: &'static str = "BEGIN; SELECT count(*) FROM sqlite_schema";
+
     async fn open(options: &SqliteConnectOptions) -> sqlx::Result<SqliteConnection> {
         let mut connection = options.connect().await?;
         connection.execute(LOOK_BRIEFLY).await?;

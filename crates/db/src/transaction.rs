@@ -1,4 +1,4 @@
-//! Write transactions.
+//! Transactions.
 
 use sqlx::{Postgres, Sqlite};
 use tokio::sync::broadcast;
@@ -10,9 +10,9 @@ use crate::{
     query::On,
 };
 
-/// A transaction that may write. Dropped without [`Tx::commit`] it rolls back.
+/// A transaction that may write, or a [snapshot](crate::Db::snapshot). Dropped without [`Tx::commit`] it rolls back.
 ///
-/// On SQLite it is the only writer of the whole database from the moment it begins (`BEGIN IMMEDIATE`), so no
+/// One that may write: on SQLite it is the only writer of the whole database from the moment it begins (`BEGIN IMMEDIATE`), so no
 /// statement in it can find that another writer came first. On PostgreSQL it runs at `READ COMMITTED`.
 #[must_use = "a transaction that is not committed rolls back"]
 pub struct Tx {

@@ -1,9 +1,9 @@
 //! What is recorded about a revision.
 
-use db::{Db, Json};
+use db::{Db, Json, Tx};
 use serde::de::DeserializeOwned;
 
-use super::{Contents, Image, Object, Part, Rendition};
+use super::{Contents, Image, Object, Part, Recorded, Rendition};
 use crate::{
     Error, Result,
     ids::{RenditionId, Revision, VideoId},
@@ -50,6 +50,14 @@ pub async fn renditions(db: &Db, video: VideoId, revision: Revision) -> Result<V
     Ok(renditions)
 }
 
+/// Every object of a revision that is recorded, by name: media, images and documents.
+///
+/// # Errors
+/// Those of the database.
+pub async fn recorded(tx: &mut Tx, video: VideoId, revision: Revision) -> Result<Vec<Recorded>> {
+    Ok(tx.query(RECORDED).bind(video).bind(revision).all().await?)
+}
+
 /// One segment, if it is recorded.
 ///
 /// # Errors
@@ -71,6 +79,12 @@ db::statements! {
     RENDITIONS { "SELECT * FROM renditions WHERE video_id = $1 AND revision = $2" }
     OBJECTS { "SELECT * FROM objects WHERE video_id = $1 AND revision = $2 ORDER BY rendition, idx" }
     OBJECT { "SELECT * FROM objects WHERE video_id = $1 AND revision = $2 AND rendition = $3 AND idx = $4" }
+    RECORDED {
+        "SELECT object_key AS key, bytes, sha256 FROM objects WHERE video_id = $1 AND revision = $2
+         UNION ALL SELECT object_key, bytes, sha256 FROM images WHERE video_id = $1 AND revision = $2
+         UNION ALL SELECT object_key, bytes, sha256 FROM documents WHERE video_id = $1 AND revision = $2
+         ORDER BY key"
+    }
     IMAGES { "SELECT * FROM images WHERE video_id = $1 AND revision = $2 ORDER BY kind, idx" }
 }
 

@@ -6,13 +6,13 @@ use db::{Db, Json, Tx};
 use jobs::Lease;
 use serde::Serialize;
 
-use super::{Image, NewPlan, NewRendition, Object, Output, RenditionKind, RenditionOutput, repair};
+use super::{Image, NewPlan, NewRendition, Object, Output, Recorded, RenditionKind, RenditionOutput, repair};
 use crate::{
-    Error, Result, Stage, VideoEvent, VideoState,
+    Error, Result, Stage, VideoEvent,
     events::{self, EventKind},
     ids::{Revision, UserId, VideoId},
     stages,
-    videos::{self, Video},
+    videos::{self, Locked, Video},
     work::{self, AudioJob, EncodeJob, PublishJob, Work},
 };
 
@@ -27,7 +27,8 @@ pub async fn record_plan<P: Serialize>(
     plan: &NewPlan<P>,
 ) -> Result<Revision> {
     let mut tx = db.begin().await?;
-    let state = lock_and_settle(&mut tx, video, lease).await?.after(VideoEvent::Planned)?;
+    let locked = lock_and_settle(&mut tx, video, lease).await?;
+    let state = locked.after(VideoEvent::Planned)?;
     let planned: Planned = tx
         .query(SET_PLANNED)
         .bind(video)
@@ -52,7 +53,10 @@ pub async fn record_plan<P: Serialize>(
         let new = work::planned_jobs(&mut tx, work, planned.owner_id).await?;
         jobs::enqueue_all(&mut tx, new).await?;
     }
-    events::log(&mut tx, EventKind::Processing, video).await?;
+    // Who hears of events has heard that it plays, and it still does.
+    if !locked.remaking {
+        events::log(&mut tx, EventKind::Processing, video).await?;
+    }
     tx.commit().await?;
     Ok(revision)
 }
@@ -119,6 +123,26 @@ pub async fn publish_without_source(
     Ok(published)
 }
 
+/// Records what was written beside the recorded objects and follows from them, before the revision is published. Whoever
+/// writes it again writes the same.
+///
+/// # Errors
+/// Those of the database; its foreign key when the revision is gone.
+pub async fn record_documents(
+    db: &Db,
+    video: VideoId,
+    revision: Revision,
+    documents: &[Recorded],
+) -> Result<()> {
+    let mut tx = db.begin().await?;
+    for Recorded { key, bytes, sha256 } in documents {
+        let query = tx.query(RECORD_DOCUMENT).bind(video).bind(revision).bind(key);
+        query.bind(*bytes).bind(*sha256).execute().await?;
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
 async fn publish_in(tx: &mut Tx, lease: &Lease, video: VideoId, revision: Revision) -> Result<Video> {
     let state = lock_and_settle(tx, video, lease).await?.after(VideoEvent::Published)?;
     let Completeness { recorded, planned } = tx.query(COMPLETENESS).bind(video).bind(revision).one().await?;
@@ -132,7 +156,7 @@ async fn publish_in(tx: &mut Tx, lease: &Lease, video: VideoId, revision: Revisi
 }
 
 /// A video that is gone took its jobs with it: the lease is lost, which is what the worker has to know.
-pub(super) async fn lock_and_settle(tx: &mut Tx, video: VideoId, lease: &Lease) -> Result<VideoState> {
+pub(super) async fn lock_and_settle(tx: &mut Tx, video: VideoId, lease: &Lease) -> Result<Locked> {
     let locked = videos::lock(tx, video).await;
     jobs::settle(tx, lease).await?;
     locked
@@ -305,6 +329,10 @@ db::statements! {
          VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (video_id, revision, kind, idx) DO NOTHING"
     }
+    RECORD_DOCUMENT {
+        "INSERT INTO documents (video_id, revision, object_key, bytes, sha256) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (video_id, revision, object_key) DO UPDATE SET bytes = excluded.bytes, sha256 = excluded.sha256"
+    }
     WARNINGS { "SELECT warnings FROM videos WHERE id = $1" }
     SET_WARNINGS { "UPDATE videos SET warnings = $2, updated_at = " NOW " WHERE id = $1" }
     OWNER { "SELECT owner_id FROM videos WHERE id = $1" }
@@ -317,7 +345,8 @@ db::statements! {
     }
     LET_GO_OF_SOURCE { "UPDATE videos SET source_state = 'gone' WHERE id = $1 RETURNING *" }
     SET_PUBLISHED {
-        "UPDATE videos SET state = $2, published_revision = $3, ready_at = " NOW ", updated_at = " NOW "
+        "UPDATE videos SET state = $2, published_revision = $3, updated_at = " NOW ", remaking = FALSE,
+             ready_at = CASE WHEN remaking THEN ready_at ELSE " NOW " END
          WHERE id = $1 RETURNING *"
     }
 }

@@ -18,6 +18,7 @@ pub use key::{Caching, KeyError, KeyPrefix, MediaObject, RenditionName, STORYBOA
 pub(crate) use local_copy::LocalCopy;
 pub use packager::Flavour;
 pub use store::{BlobInfo, BlobStore, ExamineError, Listed};
+pub(crate) use writer::Fingerprint;
 pub use writer::{BlobWriter, Stored};
 
 #[cfg(test)]

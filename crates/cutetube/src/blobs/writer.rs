@@ -75,7 +75,7 @@ const TOUCH: Duration = Duration::from_secs(60);
 
 /// Length and hash of bytes that pass by.
 #[derive(Debug, Default)]
-pub(super) struct Fingerprint {
+pub(crate) struct Fingerprint {
     len: u64,
     hash: Sha256,
 }
@@ -92,7 +92,7 @@ impl Stored {
 }
 
 impl Fingerprint {
-    pub(super) fn add(&mut self, bytes: &[u8]) {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
         self.hash.update(bytes);
         let len = u64::try_from(bytes.len()).expect("a length in memory fits 64 bits");
         self.len = self.len.saturating_add(len);
@@ -102,7 +102,7 @@ impl Fingerprint {
         self.len
     }
 
-    pub(super) fn finish(self) -> Stored {
+    pub(crate) fn finish(self) -> Stored {
         Stored { len: self.len, sha256: self.hash.finalize().into() }
     }
 }

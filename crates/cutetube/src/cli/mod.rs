@@ -12,6 +12,7 @@ mod migrate;
 mod openapi;
 mod package;
 mod publish;
+mod scrub;
 mod serve;
 mod sweep;
 mod transcode;
@@ -52,6 +53,8 @@ enum Command {
     Migrate(migrate::Migrate),
     /// Remove from the store what no video needs, as workers do from time to time
     Sweep(sweep::Sweep),
+    /// Read back every object that is recorded, and say which are lost or damaged
+    Scrub(scrub::Scrub),
     /// Try everything the server needs, and say what is wrong
     Doctor(doctor::Doctor),
     /// Ask a running process on this machine whether it lives
@@ -138,6 +141,7 @@ fn run(command: Command, env: Environment) -> anyhow::Result<()> {
             Command::Inspect(inspect) => inspect.run().await,
             Command::Migrate(migrate) => migrate.run(env).await,
             Command::Sweep(sweep) => sweep.run(env).await,
+            Command::Scrub(scrub) => scrub.run(env).await,
             Command::Doctor(doctor) => doctor.run(env).await,
             Command::HealthCheck(check) => check.run(env).await,
             Command::User(user) => user.run(env).await,

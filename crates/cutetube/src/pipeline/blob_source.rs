@@ -6,7 +6,7 @@ use std::io;
 use bytes::Bytes;
 use transcode::source::{RangeFuture, ReadRange};
 
-use crate::blobs::{BlobError, BlobStore, LocalCopy, StorageKey, Stored};
+use crate::blobs::{BlobError, BlobStore, Fingerprint, LocalCopy, StorageKey, Stored};
 use crate::keys::source::SourceCipher;
 
 /// A source in the store.
@@ -65,6 +65,21 @@ impl BlobSource {
             copy = copy.write(bytes).await?;
         }
         copy.finish()
+    }
+
+    /// Length and hash of the source as it was uploaded, whether it is kept encrypted or not.
+    pub(crate) async fn fingerprint(&self) -> Result<Stored, BlobError> {
+        if self.cipher.is_none() {
+            return self.store.fingerprint(&self.key).await;
+        }
+        let mut found = Fingerprint::default();
+        let mut at = 0;
+        while at < self.len {
+            let bytes = self.read(at..(at + STEP).min(self.len)).await?;
+            at += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            found.add(&bytes);
+        }
+        Ok(found.finish())
     }
 
     async fn read(&self, range: std::ops::Range<u64>) -> Result<Bytes, BlobError> {

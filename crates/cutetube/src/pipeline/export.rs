@@ -101,7 +101,7 @@ async fn make(
         made.add(blueprint, chunk)?;
     }
     let sheets = publish::complete_storyboard(blueprint, shelf, &made.sheets).await?;
-    let presentation = publish::presentation(blueprint, &made.video(), sound.as_ref(), &sheets)?;
+    let presentation = publish::presentation(blueprint, &made.video(), sound.as_ref(), &sheets.bytes)?;
     publish::write(&presentation, shelf).await?;
     Ok(Exported { presentation, warnings: made.warnings })
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use catalog::ids::RenditionId;
-use catalog::outputs::{Image, ImageKind, Object, Output, Part, Rendition, RenditionKind, RenditionOutput};
+use catalog::outputs::{
+    Image, ImageKind, Object, Output, Part, Recorded, Rendition, RenditionKind, RenditionOutput,
+};
 use packager::{AAC_FRAME_SAMPLES, AvcConfig, VideoSegment};
 use transcode::chunk::ChunkSpec;
 
 use super::blueprint::Blueprint;
 use super::encode::{MadeChunk, MadeStill};
-use super::publish::MadeVideo;
+use super::publish::{Document, MadeVideo};
 use super::sound::{self, MadeSound};
 use super::{Shelf, StageError};
 use crate::blobs::{Flavour, MediaObject, RenditionName, Stored};
@@ -81,6 +83,16 @@ pub(crate) fn sound_output(shelf: &Shelf, made: &MadeSound) -> Output {
         objects: std::iter::once(init).chain(media).collect(),
     };
     Output { renditions: vec![rendition], ..Output::default() }
+}
+
+/// What follows from the rest, for the catalogue.
+pub(crate) fn documents(shelf: &Shelf, made: Vec<Document>) -> Vec<Recorded> {
+    let recorded = |Document { object, stored: Stored { len, sha256 } }| Recorded {
+        key: shelf.key(object).to_string(),
+        bytes: len,
+        sha256,
+    };
+    made.into_iter().map(recorded).collect()
 }
 
 /// The video renditions as recorded.

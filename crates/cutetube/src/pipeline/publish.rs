@@ -12,7 +12,7 @@ use packager::{
 use super::blueprint::Blueprint;
 use super::sound::MadeSound;
 use super::{Shelf, StageError};
-use crate::blobs::{Flavour, MediaObject, RenditionName, STORYBOARD};
+use crate::blobs::{Flavour, MediaObject, RenditionName, STORYBOARD, Stored};
 
 /// A video rendition as it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,22 @@ pub(crate) struct MadeVideo {
     pub(crate) sample_entry: Bytes,
     /// Every segment, in order.
     pub(crate) segments: Vec<VideoSegment>,
+}
+
+/// An object that follows from what is recorded: whoever writes it again writes the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Document {
+    pub(crate) object: MediaObject,
+    pub(crate) stored: Stored,
+}
+
+/// A storyboard without gaps.
+#[derive(Debug, Default)]
+pub(crate) struct Sheets {
+    /// Bytes of every sheet, by tile.
+    pub(crate) bytes: Vec<u64>,
+    /// Those that are copies of others.
+    pub(crate) copies: Vec<Document>,
 }
 
 /// Plain data about everything that was made; `sheets` are the bytes of each storyboard sheet.
@@ -96,24 +112,24 @@ fn storyboard(blueprint: &Blueprint, sheets: &[u64]) -> Option<ImageRendition> {
     })
 }
 
-/// Bytes of every storyboard sheet, of those `made` by tile. One whose frame the decoder lost is a copy of its nearest
-/// neighbour; without any sheet there is no storyboard.
+/// Every storyboard sheet, of those `made` by tile. One whose frame the decoder lost is a copy of its nearest neighbour;
+/// without any sheet there is no storyboard.
 pub(crate) async fn complete_storyboard(
     blueprint: &Blueprint,
     shelf: &Shelf,
     made: &BTreeMap<u32, u64>,
-) -> Result<Vec<u64>, StageError> {
+) -> Result<Sheets, StageError> {
     let wanted = u32::try_from(blueprint.artwork.storyboard.len()).unwrap_or(u32::MAX);
-    let mut sheets = Vec::new();
+    let mut sheets = Sheets::default();
     for tile in 0..wanted {
         let Some((&nearest, &bytes)) = made.iter().min_by_key(|(made, _)| made.abs_diff(tile)) else {
-            return Ok(Vec::new());
+            return Ok(Sheets::default());
         };
         if nearest != tile {
             let copy = shelf.get(MediaObject::StoryboardSheet(nearest + 1)).await?;
-            shelf.put(MediaObject::StoryboardSheet(tile + 1), vec![copy]).await?;
+            sheets.copies.push(put(shelf, MediaObject::StoryboardSheet(tile + 1), copy).await?);
         }
-        sheets.push(bytes);
+        sheets.bytes.push(bytes);
     }
     Ok(sheets)
 }
@@ -125,29 +141,40 @@ pub(crate) async fn restore_init_segments(
     video: &[MadeVideo],
     sound: Option<&MadeSound>,
     shelf: &Shelf,
-) -> Result<(), StageError> {
+) -> Result<Vec<Document>, StageError> {
+    let mut restored = Vec::new();
     for made in video {
         let init = blueprint.video_track_of(made.rung, &made.sample_entry).init(Flavour::Mov);
-        let name = blueprint.rendition_name(made.rung);
-        shelf.restore(MediaObject::Init(Flavour::Mov, name), init.into()).await?;
+        restored.push((blueprint.rendition_name(made.rung), init));
     }
     if let Some(track) = sound.and_then(|made| blueprint.audio_track(made.config)) {
-        let init = track.init(Flavour::Mov);
-        shelf.restore(MediaObject::Init(Flavour::Mov, RenditionName::audio()), init.into()).await?;
+        restored.push((RenditionName::audio(), track.init(Flavour::Mov)));
     }
-    Ok(())
+    let mut documents = Vec::new();
+    for (name, init) in restored {
+        let object = MediaObject::Init(Flavour::Mov, name);
+        let stored = shelf.restore(object.clone(), init.into()).await?;
+        documents.push(Document { object, stored });
+    }
+    Ok(documents)
 }
 
 /// Writes what is derived from the rest, the multivariant documents last: whoever finds one finds all that it names.
-pub(crate) async fn write(presentation: &Presentation, shelf: &Shelf) -> Result<(), StageError> {
+pub(crate) async fn write(presentation: &Presentation, shelf: &Shelf) -> Result<Vec<Document>, StageError> {
+    let mut documents = Vec::new();
     if let Some(board) = presentation.parts().images.first() {
         let text = storyboard_track(board, presentation);
-        shelf.put(MediaObject::Storyboard, vec![text.into()]).await?;
+        documents.push(put(shelf, MediaObject::Storyboard, text.into()).await?);
     }
     for (object, text) in manifests(presentation) {
-        shelf.put(object, vec![text.into()]).await?;
+        documents.push(put(shelf, object, text.into()).await?);
     }
-    Ok(())
+    Ok(documents)
+}
+
+async fn put(shelf: &Shelf, object: MediaObject, bytes: Bytes) -> Result<Document, StageError> {
+    let stored = shelf.put(object.clone(), vec![bytes]).await?;
+    Ok(Document { object, stored })
 }
 
 /// Every manifest of a presentation, those that name others after them.

@@ -65,12 +65,13 @@ impl Shelf {
     }
 
     /// Sees to it that an object consists of `bytes`, which follow from what is recorded.
-    pub(crate) async fn restore(&self, object: MediaObject, bytes: Bytes) -> Result<(), StageError> {
+    pub(crate) async fn restore(&self, object: MediaObject, bytes: Bytes) -> Result<Stored, StageError> {
         let key = self.key(object.clone()).to_string();
-        if !self.holds(&key, Stored::of([&bytes])).await? {
+        let wanted = Stored::of([&bytes]);
+        if !self.holds(&key, wanted).await? {
             self.put(object, vec![bytes]).await?;
         }
-        Ok(())
+        Ok(wanted)
     }
 
     /// A whole object; for those known to be small.

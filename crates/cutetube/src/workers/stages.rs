@@ -276,9 +276,13 @@ impl Stages {
         let sheets = publish::complete_storyboard(&opened.blueprint, &shelf, &made_sheets).await?;
         let video = ledger::made_video(&opened.blueprint, &contents.renditions);
         let sound = ledger::made_sound(&opened.blueprint, &contents.renditions)?;
-        let presentation = publish::presentation(&opened.blueprint, &video, sound.as_ref(), &sheets)?;
-        publish::restore_init_segments(&opened.blueprint, &video, sound.as_ref(), &shelf).await?;
-        publish::write(&presentation, &shelf).await?;
+        let presentation = publish::presentation(&opened.blueprint, &video, sound.as_ref(), &sheets.bytes)?;
+        let mut documents = sheets.copies;
+        documents
+            .extend(publish::restore_init_segments(&opened.blueprint, &video, sound.as_ref(), &shelf).await?);
+        documents.extend(publish::write(&presentation, &shelf).await?);
+        let documents = ledger::documents(&shelf, documents);
+        hand.ask(|| outputs::record_documents(&self.state.db, job.video, job.revision, &documents)).await?;
         self.tidy(job, hand).await?;
         let video = hand.ask(|| videos::video(&self.state.db, job.video)).await?;
         self.seal_source(&video, contents.plan.file(), hand).await?;

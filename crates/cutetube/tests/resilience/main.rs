@@ -13,5 +13,6 @@ mod object_storage;
 mod outages;
 mod platform;
 mod protected;
+mod scrubs;
 mod soak;
 mod stops;
