@@ -1,8 +1,8 @@
 //! One body of SQL for SQLite and PostgreSQL: connections, transactions, statements, rows, typed constraint
 //! errors, wake-ups and migrations.
 //!
-//! What it deliberately does not do: it knows no table, it maps no objects, it builds no SQL at run time and it
-//! never retries. Nobody else in the workspace names `sqlx`: what leaves this crate are its own types, so that a
+//! What it deliberately does not do: it knows no table, it maps no objects, it builds no SQL at run time (but to copy
+//! whole tables, whose names the database tells) and it never retries. Nobody else in the workspace names `sqlx`: what leaves this crate are its own types, so that a
 //! change of driver ends here.
 //!
 //! A statement is a constant with the text for both databases ([`statements!`]); the few places where the two
@@ -34,6 +34,7 @@
 pub use serde;
 
 mod column;
+mod copying;
 mod database;
 mod error;
 mod listener;
@@ -49,6 +50,7 @@ mod timestamp;
 mod transaction;
 
 pub use column::{ColumnError, FromColumn, Json, Stored, ToColumn};
+pub use copying::{Column, Step, Table, Value, known_steps};
 pub use database::{Backend, Db, Settings, Url};
 pub use error::{DriverError, Error, Result, is_transient};
 pub use listener::Listener;

@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{Db, Error, Result, Tx};
+use crate::{Db, Error, Result, Tx, copying::Step};
 
 /// One step of the schema. Once released it is never changed; a further step follows it.
 ///
@@ -21,7 +21,7 @@ pub struct Migration {
 
 crate::statements! {
     /// The migrations this database has, in order.
-    APPLIED { "SELECT checksum FROM schema_migrations ORDER BY version" }
+    APPLIED { "SELECT name, checksum FROM schema_migrations ORDER BY version" }
     /// Records one.
     RECORD {
         "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, " NOW ")"
@@ -33,6 +33,9 @@ crate::statements! {
 /// An arbitrary number that all versions of the program share.
 const LOCK_KEY: i64 = 7_420_190_001;
 
+/// The list of migrations: the one table that this crate knows.
+pub(crate) const TABLE: &str = "schema_migrations";
+
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     version BIGINT NOT NULL PRIMARY KEY,
     name TEXT NOT NULL,
@@ -41,7 +44,7 @@ const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
 );";
 
 crate::row! {
-    struct Applied { checksum: String }
+    struct Applied { name: String, checksum: String }
 }
 
 impl Db {
@@ -57,21 +60,43 @@ impl Db {
     /// [`Error::MigrationChanged`] when one was edited after it was applied, [`Error::Migration`] when one fails.
     pub async fn migrate(&self, known: &[Migration]) -> Result<usize> {
         let mut tx = self.begin().await?;
-        tx.run_script("SELECT 1", "SET LOCAL lock_timeout = '120s'; SET LOCAL statement_timeout = 0").await?;
-        tx.query(LOCK).bind(LOCK_KEY).execute().await?;
-        tx.run_script(&in_sqlites_words(LEDGER), LEDGER).await?;
-        let applied: Vec<Applied> = tx.query(APPLIED).all().await?;
-        verify(known, &applied)?;
-        let missing = known.iter().enumerate().skip(applied.len());
-        let count = missing.len();
-        for (version, migration) in missing {
-            run(&mut tx, version, migration)
-                .await
-                .map_err(|source| Error::Migration { name: migration.name, source: Box::new(source) })?;
-        }
+        let count = tx.migrate(known).await?;
         tx.commit().await?;
         Ok(count)
     }
+}
+
+impl Tx {
+    /// [`Db::migrate`] as a part of this transaction, which may take its time from now on.
+    ///
+    /// # Errors
+    /// As for [`Db::migrate`].
+    pub async fn migrate(&mut self, known: &[Migration]) -> Result<usize> {
+        self.run_script(
+            "SELECT 1",
+            "SET LOCAL lock_timeout = '120s'; SET LOCAL statement_timeout = 0;
+             SET LOCAL idle_in_transaction_session_timeout = 0",
+        )
+        .await?;
+        self.query(LOCK).bind(LOCK_KEY).execute().await?;
+        self.run_script(&in_sqlites_words(LEDGER), LEDGER).await?;
+        let applied = steps(self).await?;
+        verify(known, applied.iter().map(|step| step.checksum.as_str()))?;
+        let missing = known.iter().enumerate().skip(applied.len());
+        let count = missing.len();
+        for (version, migration) in missing {
+            run(self, version, migration)
+                .await
+                .map_err(|source| Error::Migration { name: migration.name, source: Box::new(source) })?;
+        }
+        Ok(count)
+    }
+}
+
+/// The migrations this database has, in order.
+pub(crate) async fn steps(tx: &mut Tx) -> Result<Vec<Step>> {
+    let applied: Vec<Applied> = tx.query(APPLIED).all().await?;
+    Ok(applied.into_iter().map(|Applied { name, checksum }| Step { name, checksum }).collect())
 }
 
 impl Migration {
@@ -80,17 +105,20 @@ impl Migration {
     }
 }
 
-/// What the database has must be the beginning of what this program knows.
-fn verify(known: &[Migration], applied: &[Applied]) -> Result<()> {
-    if applied.len() > known.len() {
+/// What a database has, by checksums, must be the beginning of what this program knows.
+pub(crate) fn verify<'a, 'b>(
+    known: &'a [Migration],
+    applied: impl ExactSizeIterator<Item = &'b str>,
+) -> Result<&'a [Migration]> {
+    let Some(same) = known.get(..applied.len()) else {
         return Err(Error::SchemaNewer { found: applied.len(), known: known.len() });
-    }
-    for (migration, applied) in known.iter().zip(applied) {
-        if migration.checksum() != applied.checksum {
+    };
+    for (migration, checksum) in same.iter().zip(applied) {
+        if migration.checksum() != checksum {
             return Err(Error::MigrationChanged { name: migration.name });
         }
     }
-    Ok(())
+    Ok(same)
 }
 
 async fn run(tx: &mut Tx, version: usize, migration: &Migration) -> Result<()> {

@@ -1,5 +1,6 @@
 //! One suite for both databases.
 
+mod copying;
 mod lending;
 mod outages;
 
@@ -87,6 +88,8 @@ async fn open(database: &Database) -> Db {
 async fn every_statement_can_be_prepared(database: Database) {
     let db = open(&database).await;
     let modules = [
+        crate::copying::STATEMENTS,
+        copying::STATEMENTS,
         crate::database::STATEMENTS,
         crate::migration::STATEMENTS,
         crate::transaction::STATEMENTS,

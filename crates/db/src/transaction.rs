@@ -21,7 +21,7 @@ pub struct Tx {
     local: broadcast::Sender<&'static str>,
 }
 
-enum Inner {
+pub(crate) enum Inner {
     Sqlite(Lent<Sqlite>),
     Postgres(Lent<Postgres>),
 }
@@ -42,6 +42,11 @@ impl Tx {
     /// On a connection that has begun one.
     pub(crate) fn postgres(lent: Lent<Postgres>, local: broadcast::Sender<&'static str>) -> Self {
         Self { inner: Inner::Postgres(lent), notify: Vec::new(), local }
+    }
+
+    /// The connection that it is on.
+    pub(crate) fn inner(&mut self) -> &mut Inner {
+        &mut self.inner
     }
 
     /// A statement in this transaction.
