@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use db::{Db, Timestamp};
+use db::{Db, Timestamp, Tx};
 
-use crate::{Result, WorkerId, job::micros};
+use crate::{CHANNEL, Result, WorkerId, job::micros};
 
 /// What a worker process says of itself.
 #[derive(Debug, Clone)]
@@ -95,7 +95,28 @@ pub async fn list(db: &Db) -> Result<Vec<WorkerStatus>> {
     Ok(db.read(LIST).all().await?)
 }
 
+/// Takes every job from whoever held it, and forgets all workers: for a database that was put elsewhere, where none of
+/// them works. The attempts do not count.
+///
+/// # Errors
+/// Those of the database.
+pub async fn forget_all(tx: &mut Tx) -> Result<()> {
+    for statement in [TAKE_BACK, LET_GO_OF, FORGET_ALL] {
+        tx.query(statement).execute().await?;
+    }
+    tx.notify(CHANNEL);
+    Ok(())
+}
+
 db::statements! {
+    TAKE_BACK {
+        "UPDATE jobs SET state = 'ready', lease_until = NULL, worker = NULL, attempt = attempt - 1, fence = fence + 1,
+             run_at = " NOW "
+         WHERE state = 'running'"
+    }
+    /// Of the cancelled ones: nobody has to hear of it.
+    LET_GO_OF { "UPDATE jobs SET lease_until = NULL, worker = NULL WHERE state = 'cancelled' AND lease_until IS NOT NULL" }
+    FORGET_ALL { "DELETE FROM job_workers" }
     ANNOUNCE {
         "INSERT INTO job_workers (worker, host, version, slots, spare_slots, started_at, seen_at)
          VALUES ($1, $2, $3, $4, $5, " NOW ", " NOW ")
