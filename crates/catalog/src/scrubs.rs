@@ -7,6 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     Result,
     ids::{Revision, VideoId},
+    storage::{self, Amount, What},
     videos::Video,
 };
 
@@ -25,17 +26,6 @@ pub struct Reading<D> {
     pub damage: D,
 }
 
-db::row! {
-    /// What is still to be read of a round.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub struct Amount {
-        /// How many videos.
-        pub videos: u64,
-        /// About how many bytes: files and recorded objects.
-        pub bytes: u64,
-    }
-}
-
 /// The next videos of the round, in an order that lets the next call go on `after` the last of them. Those that are being
 /// deleted are left out.
 ///
@@ -50,7 +40,7 @@ pub async fn next(db: &Db, after: Option<VideoId>, limit: u32) -> Result<Vec<Vid
 /// # Errors
 /// Those of the database.
 pub async fn remaining(db: &Db) -> Result<Amount> {
-    Ok(db.read(REMAINING).one().await?)
+    storage::amount_of(db, What::OfTheRound).await
 }
 
 /// Records what was read of a video, so that this round does not read it again. A video that is gone is not recorded.
@@ -88,21 +78,6 @@ db::statements! {
              AND NOT EXISTS (SELECT 1 FROM scrubbed WHERE scrubbed.video_id = videos.id
                              AND scrubbed.revision IS NOT DISTINCT FROM videos.published_revision)
          ORDER BY id LIMIT $2"
-    }
-    REMAINING {
-        "SELECT count(*) AS videos, CAST(COALESCE(sum(
-             CASE WHEN source_state = 'gone' THEN 0 ELSE source_bytes END
-             + (SELECT COALESCE(sum(bytes), 0) FROM objects
-                WHERE objects.video_id = videos.id AND objects.revision = videos.published_revision)
-             + (SELECT COALESCE(sum(bytes), 0) FROM images
-                WHERE images.video_id = videos.id AND images.revision = videos.published_revision)
-             + (SELECT COALESCE(sum(bytes), 0) FROM documents
-                WHERE documents.video_id = videos.id AND documents.revision = videos.published_revision)
-         ), 0) AS BIGINT) AS bytes
-         FROM videos
-         WHERE state <> 'deleting'
-             AND NOT EXISTS (SELECT 1 FROM scrubbed WHERE scrubbed.video_id = videos.id
-                             AND scrubbed.revision IS NOT DISTINCT FROM videos.published_revision)"
     }
     RECORD {
         "INSERT INTO scrubbed (video_id, revision, objects, bytes, damage, read_at)

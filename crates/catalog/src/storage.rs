@@ -33,6 +33,25 @@ db::row! {
     }
 }
 
+db::row! {
+    /// What the store has to keep, all in all.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct Amount {
+        /// Of how many videos.
+        pub videos: u64,
+        /// About how many bytes: files, and recorded objects of what is served.
+        pub bytes: u64,
+    }
+}
+
+/// Of which videos.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    All,
+    /// Those that the present round of reading everything back has not read.
+    OfTheRound,
+}
+
 /// Tells what the store has to keep of a video that it has objects of.
 ///
 /// What is needed changes in one direction: a revision is named here before the first of its objects is written, and
@@ -57,6 +76,35 @@ pub async fn needed(db: &Db, video: VideoId) -> Result<Needed> {
 /// Those of the database.
 pub async fn holders(tx: &mut Tx, after: Option<VideoId>, limit: u32) -> Result<Vec<Video>> {
     Ok(tx.query(HOLDERS).bind(after).bind(limit).all().await?)
+}
+
+/// Lets go of the uploaded files of videos that have been playing for `age`, of some at a time, and answers whose they
+/// were: from this moment they may be removed. One whose video is being made again is kept until that is done.
+///
+/// # Errors
+/// Those of the database.
+pub async fn let_go_of_sources(db: &Db, age: Duration, limit: u32) -> Result<Vec<VideoId>> {
+    Ok(db.write(LET_GO).bind(age).bind(limit).values().await?)
+}
+
+/// How many uploaded files could be let go of.
+///
+/// # Errors
+/// Those of the database.
+pub async fn old_sources(db: &Db, age: Duration) -> Result<u64> {
+    Ok(db.read(OLD_SOURCES).bind(age).value().await?)
+}
+
+/// How much the store has to keep.
+///
+/// # Errors
+/// Those of the database.
+pub async fn amount(db: &Db) -> Result<Amount> {
+    amount_of(db, What::All).await
+}
+
+pub(crate) async fn amount_of(db: &Db, what: What) -> Result<Amount> {
+    Ok(db.read(AMOUNT).bind(what == What::All).one().await?)
 }
 
 /// Records that an upload has begun.
@@ -120,6 +168,32 @@ db::statements! {
         "SELECT * FROM videos
          WHERE (CAST($1 AS " [sqlite "BLOB" postgres "UUID"] ") IS NULL OR id > $1) AND state <> 'deleting'
          ORDER BY id LIMIT $2"
+    }
+    LET_GO {
+        "UPDATE videos SET source_state = 'gone', updated_at = " NOW "
+         WHERE state = 'ready' AND NOT remaking AND source_state <> 'gone'
+             AND id IN (SELECT id FROM videos WHERE state = 'ready' AND NOT remaking AND source_state <> 'gone'
+                        AND ready_at <= " NOW " - $1 ORDER BY ready_at LIMIT $2)
+         RETURNING id"
+    }
+    OLD_SOURCES {
+        "SELECT count(*) FROM videos
+         WHERE state = 'ready' AND NOT remaking AND source_state <> 'gone' AND ready_at <= " NOW " - $1"
+    }
+    AMOUNT {
+        "SELECT count(*) AS videos, CAST(COALESCE(sum(
+             CASE WHEN source_state = 'gone' THEN 0 ELSE source_bytes END
+             + (SELECT COALESCE(sum(bytes), 0) FROM objects
+                WHERE objects.video_id = videos.id AND objects.revision = videos.published_revision)
+             + (SELECT COALESCE(sum(bytes), 0) FROM images
+                WHERE images.video_id = videos.id AND images.revision = videos.published_revision)
+             + (SELECT COALESCE(sum(bytes), 0) FROM documents
+                WHERE documents.video_id = videos.id AND documents.revision = videos.published_revision)
+         ), 0) AS BIGINT) AS bytes
+         FROM videos
+         WHERE state <> 'deleting'
+             AND ($1 OR NOT EXISTS (SELECT 1 FROM scrubbed WHERE scrubbed.video_id = videos.id
+                                    AND scrubbed.revision IS NOT DISTINCT FROM videos.published_revision))"
     }
     BEGUN {
         "INSERT INTO unfinished_uploads (upload, object_key, started_at, touched_at)

@@ -8,11 +8,16 @@ use super::{inspect, open, upload, work_off};
 use crate::{
     endings::request_delete,
     ids::{Revision, VideoId},
-    storage::{Needed, UnfinishedUpload, needed, stale_uploads, upload_begun, upload_ended, upload_touched},
+    remaking,
+    storage::{
+        Needed, UnfinishedUpload, let_go_of_sources, needed, old_sources, stale_uploads, upload_begun,
+        upload_ended, upload_touched,
+    },
     videos::{SourceState, seal_source},
 };
 
 db::statements! {
+    AGE_READY { "UPDATE videos SET ready_at = ready_at - $1" }
     AGE_UPLOADS { "UPDATE unfinished_uploads SET touched_at = touched_at - $1" }
 }
 
@@ -51,4 +56,29 @@ async fn an_upload_is_stale_when_nobody_touches_it(database: Database) {
     assert_eq!(stale_uploads(&db, Duration::ZERO).await.unwrap().len(), 2);
 }
 
-testbed::on_both_databases!(a_revision_is_needed_from_its_plan_on, an_upload_is_stale_when_nobody_touches_it,);
+async fn files_of_videos_that_play_for_long_are_let_go_of(database: Database) {
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+    let db = open(&database).await;
+    let (one, two) = (upload(&db, 1).await.id, upload(&db, 2).await.id);
+    work_off(&db).await;
+    let unfinished = upload(&db, 3).await.id;
+    let let_go = async |age| let_go_of_sources(&db, age, 1).await.unwrap();
+    assert_eq!(let_go(DAY).await, []);
+    assert_eq!(old_sources(&db, DAY).await.unwrap(), 0);
+    db.write(AGE_READY).bind(DAY).execute().await.unwrap();
+    assert_eq!(old_sources(&db, DAY).await.unwrap(), 2);
+    remaking::request(&db, two).await.unwrap();
+    assert_eq!(let_go(DAY).await, [one], "the other is needed still");
+    assert_eq!(let_go(DAY).await, []);
+    let gone = Needed::Revisions(vec![Revision::FIRST], SourceState::Gone);
+    assert_eq!(needed(&db, one).await.unwrap(), gone);
+    work_off(&db).await;
+    assert_eq!(let_go(DAY).await, [two], "as old as it was");
+    assert_eq!(let_go(Duration::ZERO).await, [unfinished]);
+}
+
+testbed::on_both_databases!(
+    a_revision_is_needed_from_its_plan_on,
+    an_upload_is_stale_when_nobody_touches_it,
+    files_of_videos_that_play_for_long_are_let_go_of,
+);
