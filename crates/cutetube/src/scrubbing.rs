@@ -11,7 +11,8 @@ use catalog::{
     VideoState,
     ids::{Revision, VideoId},
     keys, outputs, remaking,
-    scrubs::{self, Amount, Reading},
+    scrubs::{self, Reading},
+    storage::Amount,
     videos::{self, SourceState, Video},
     work,
 };

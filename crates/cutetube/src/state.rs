@@ -82,8 +82,7 @@ impl AppState {
         Ok(Self {
             streams: Streams::new(config.limits.event_streams),
             processes: processes::live(db.clone()),
-            blobs: BlobStore::open(&config.storage_url(), &config.storage.s3)?
-                .remembered_by(Arc::new(CatalogJournal(db.clone()))),
+            blobs: open_store(&config, &db)?,
             hot: Hot::new(&config.delivery),
             cdn: CdnSigner::new(&config.delivery.signing)?,
             overview: admin::actions::live(db.clone()),
@@ -156,6 +155,20 @@ pub(crate) async fn open_database(config: &Config) -> anyhow::Result<Db> {
             .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
     }
     Ok(Db::connect(&db::Settings::new(url.expose().parse()?)).await?)
+}
+
+/// The store that `storage.*` names, over the one that objects are moved from.
+pub(crate) fn open_store(config: &Config, db: &Db) -> anyhow::Result<BlobStore> {
+    let storage = &config.storage;
+    let store = BlobStore::open(&config.storage_url(), &storage.s3)?
+        .remembered_by(Arc::new(CatalogJournal(db.clone())));
+    match &storage.fallback.url {
+        None => Ok(store),
+        Some(url) => {
+            let older = BlobStore::open(url, &storage.fallback.s3).context("`storage.fallback`")?;
+            Ok(store.over(older))
+        }
+    }
 }
 
 /// The programs that `workers.*` names.

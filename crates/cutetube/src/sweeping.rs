@@ -14,10 +14,22 @@ use catalog::{
 };
 use db::Db;
 
-use crate::blobs::{BlobError, BlobStore, KeyPrefix, Listed, StorageKey};
+use crate::{
+    blobs::{BlobError, BlobStore, KeyPrefix, Listed, StorageKey},
+    config::Storage,
+};
 
 /// Kind of the job that sweeps.
 pub(crate) const KIND: &str = "sweep";
+
+/// How old something has to be to be removed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ages {
+    /// Since it was written, by the clock of the store.
+    pub(crate) unneeded: Duration,
+    /// Uploaded files, since their videos were published; `None` to keep them.
+    pub(crate) sources: Option<Duration>,
+}
 
 /// What was, or would be, removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,6 +44,8 @@ pub(crate) struct Swept {
     pub(crate) uploads: u64,
     /// Folders with names that this program does not give; they are left alone.
     pub(crate) foreign: u64,
+    /// Videos whose uploaded files were kept for as long as they are to be.
+    pub(crate) sources: u64,
 }
 
 /// What to do with what is found.
@@ -50,21 +64,31 @@ pub(crate) enum SweepError {
     Catalog(#[from] catalog::Error),
 }
 
-/// Removes what is not needed and older than `age`.
-pub(crate) async fn sweep(
-    db: &Db,
-    blobs: &BlobStore,
-    age: Duration,
-    mode: Mode,
-) -> Result<Swept, SweepError> {
+impl Ages {
+    /// As an operator wants it.
+    pub(crate) fn of(storage: &Storage) -> Self {
+        let day = 24 * 3600;
+        Self {
+            unneeded: Duration::from_secs(storage.sweep_age_seconds),
+            sources: (storage.source_days > 0)
+                .then(|| Duration::from_secs(storage.source_days.saturating_mul(day))),
+        }
+    }
+}
+
+/// Removes what is not needed, and what is not needed any more.
+pub(crate) async fn sweep(db: &Db, blobs: &BlobStore, ages: Ages, mode: Mode) -> Result<Swept, SweepError> {
     let now = blobs.clock().await?;
-    let before = now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
+    let before = now.checked_sub(ages.unneeded).unwrap_or(SystemTime::UNIX_EPOCH);
     let mut sweep = Sweep { db, blobs, before, mode, swept: Swept::default() };
+    if let Some(age) = ages.sources {
+        sweep.old_sources(age).await?;
+    }
     sweep.sources().await?;
     sweep.media().await?;
     sweep.remove(&KeyPrefix::Probes).await?;
     sweep.staged().await?;
-    sweep.uploads(age).await?;
+    sweep.uploads(ages.unneeded).await?;
     Ok(sweep.swept)
 }
 
@@ -77,6 +101,29 @@ struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
+    /// Uploaded files that were kept for long enough. One that this process does not come to remove is removed by the next
+    /// sweep: nobody needs it from the moment that it was let go of.
+    async fn old_sources(&mut self, age: Duration) -> Result<(), SweepError> {
+        /// Bounds one transaction.
+        const AT_ONCE: u32 = 100;
+        if self.mode == Mode::OnlyTell {
+            self.swept.sources = storage::old_sources(self.db, age).await?;
+            return Ok(());
+        }
+        loop {
+            let videos = storage::let_go_of_sources(self.db, age, AT_ONCE).await?;
+            if videos.is_empty() {
+                return Ok(());
+            }
+            self.swept.sources += count(videos.len());
+            for video in videos {
+                let folder = KeyPrefix::Source(video);
+                let objects = self.blobs.objects(&folder).await?;
+                self.remove_these(&folder, &objects).await?;
+            }
+        }
+    }
+
     async fn sources(&mut self) -> Result<(), SweepError> {
         for folder in self.folders(&KeyPrefix::Sources).await? {
             let KeyPrefix::Source(video) = folder else { continue };
@@ -131,8 +178,12 @@ impl Sweep<'_> {
 
     async fn remove_old(&mut self, prefix: &KeyPrefix, mut old: Vec<Listed>) -> Result<(), SweepError> {
         old.retain(|object| object.info.written <= self.before);
+        self.remove_these(prefix, &old).await
+    }
+
+    async fn remove_these(&mut self, prefix: &KeyPrefix, old: &[Listed]) -> Result<(), SweepError> {
         if self.mode == Mode::Remove {
-            self.blobs.delete_listed(prefix, &old).await?;
+            self.blobs.delete_listed(prefix, old).await?;
         }
         self.swept.objects += count(old.len());
         self.swept.bytes += old.iter().map(|object| object.info.len).sum::<u64>();
@@ -168,13 +219,14 @@ impl Sweep<'_> {
 impl Swept {
     /// For the log of a server.
     pub(crate) fn log(&self) {
-        let Self { objects, bytes, staged, uploads, foreign } = *self;
+        let Self { objects, bytes, staged, uploads, foreign, sources } = *self;
         tracing::info!(
             objects,
             freed_bytes = bytes,
             staged,
             uploads,
             foreign,
+            sources,
             "swept: {objects} objects, {staged} unfinished files and {uploads} unfinished uploads, {bytes} bytes freed"
         );
     }

@@ -77,11 +77,24 @@ fn accounts_are_made_and_promoted() {
 fn what_is_stored_is_looked_after() {
     let folder = tempfile::tempdir().unwrap();
     let nobody = "00000000-0001-7000-8000-000000000000";
+    let mut settings = insta::Settings::clone_current();
+    settings.add_filter(r#"at path "[^"]*""#, "at [path]");
+    let _hidden = settings.bind_to_scope();
     insta::assert_snapshot!(
         [
             run(&["scrub"], &[], folder.path()),
             run(&["scrub", "--json"], &[], folder.path()),
             run(&["scrub", "--repair", "--videos", nobody], &[], folder.path()),
+            run(&["storage", "migrate"], &[], folder.path()),
+            run(&["storage", "migrate", "--to", "ftp://elsewhere"], &[], folder.path()),
+            run(&["storage", "migrate", "--to", "file://new"], &[], folder.path()),
+            run(&["backup", "backup.tar.zst"], &[], folder.path()),
+            run(&["backup", "backup.tar.zst"], &[], folder.path()),
+            run(&["backup", "nowhere/backup.tar.zst"], &[], folder.path()),
+            run(&["restore", "backup.tar.zst"], &[], folder.path()),
+            run(&["restore", "backup.tar.zst", "--data", "other"], &[], folder.path()),
+            run(&["restore", "missing.tar.zst"], &[], folder.path()),
+            run(&["restore", "data/cutetube.db", "--data", "third"], &[], folder.path()),
         ]
         .join("\n")
     );

@@ -7,6 +7,7 @@ mod error;
 mod journal;
 mod key;
 mod local_copy;
+mod place;
 mod s3;
 mod staged;
 mod store;

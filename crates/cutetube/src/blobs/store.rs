@@ -1,51 +1,33 @@
-//! Reading objects, and the one constructor that knows which kind of store there is.
+//! Reading and writing objects: in one place, and for the time of a move in two.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     fs::File,
-    io,
     ops::Range,
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use object_store::{
-    GetOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload, aws::AmazonS3, local::LocalFileSystem,
-    path::Path,
-};
+use futures_util::Stream;
+use object_store::GetOptions;
 
 use super::{
-    BlobError, BlobWriter, Journal, KeyPrefix, StorageKey, Stored,
-    error::{failure, of_place},
-    journal::NoJournal,
-    local_copy::{self, LocalCopy},
-    s3::{self, Persistence},
-    staged,
-    writer::{self, Open},
+    BlobError, BlobWriter, Journal, KeyPrefix, StorageKey, Stored, journal::NoJournal, place::Place, staged,
 };
 use crate::config::S3;
 
 /// Where objects are kept. Cheap to clone.
 #[derive(Clone)]
 pub struct BlobStore {
-    store: Arc<dyn ObjectStore>,
-    place: Place,
+    here: Place,
+    /// Where objects are that have not been moved here yet.
+    older: Option<Place>,
     journal: Arc<dyn Journal>,
-    persistence: Persistence,
-}
-
-#[derive(Clone)]
-enum Place {
-    /// A folder on this machine.
-    Local { root: PathBuf },
-    /// Below a prefix in a bucket.
-    S3 { client: Arc<AmazonS3>, prefix: Path },
 }
 
 /// What is known of an object without reading it.
@@ -74,32 +56,42 @@ pub struct ExamineError {
     source: BlobError,
 }
 
-/// Objects that are deleted by one request.
-const DELETED_AT_ONCE: usize = 1000;
+/// Looks here, and for what is not here where it was before. Somebody may write it here and remove it there between these
+/// two looks: what is in neither is looked for here once more.
+macro_rules! look {
+    ($store:expr, $place:ident => $look:expr) => {{
+        let found = {
+            let $place = &$store.here;
+            $look
+        };
+        match (found, &$store.older) {
+            (Err(BlobError::NotFound { .. }), Some($place)) => match $look {
+                Err(BlobError::NotFound { .. }) => {
+                    let $place = &$store.here;
+                    $look
+                }
+                found => found,
+            },
+            (found, _) => found,
+        }
+    }};
+}
 
 impl BlobStore {
     /// The store that `url` names: `file://` and an absolute or relative folder, which is made when missing, or
     /// `s3://`, a bucket and a prefix, reached as `s3` says.
     pub fn open(url: &str, s3: &S3) -> Result<Self, BlobError> {
-        if url.starts_with("s3://") {
-            let s3::Bucket { client, prefix } = s3::open(url, s3)?;
-            return Ok(Self {
-                store: client.clone(),
-                place: Place::S3 { client, prefix },
-                journal: Arc::new(NoJournal),
-                persistence: Persistence(Duration::from_secs(s3.retry_seconds)),
-            });
-        }
-        let bad = || BlobError::BadUrl { url: url.to_owned() };
-        let path =
-            PathBuf::from(url.strip_prefix("file://").filter(|path| !path.is_empty()).ok_or_else(bad)?);
-        Self::local(&path, |folder| folder.with_fsync(true))
+        Ok(Self::at(Place::open(url, s3)?))
     }
 
     /// A folder, made when missing, whose objects appear whole but need not survive the loss of power: who loses them
     /// makes them again.
     pub fn export(folder: &std::path::Path) -> Result<Self, BlobError> {
-        Self::local(folder, |folder| folder.with_fsync(false))
+        Ok(Self::at(Place::export(folder)?))
+    }
+
+    fn at(here: Place) -> Self {
+        Self { here, older: None, journal: Arc::new(NoJournal) }
     }
 
     /// The same store, whose long uploads are remembered by `journal`.
@@ -107,80 +99,41 @@ impl BlobStore {
         Self { journal, ..self }
     }
 
-    fn local(
-        path: &std::path::Path,
-        set_up: impl FnOnce(LocalFileSystem) -> LocalFileSystem,
-    ) -> Result<Self, BlobError> {
-        let failure = |source| BlobError::Folder { path: path.to_owned(), source };
-        std::fs::create_dir_all(path).map_err(failure)?;
-        let root = path.canonicalize().map_err(failure)?;
-        let folder = LocalFileSystem::new_with_prefix(&root)
-            .map_err(|source| BlobError::Store { key: path.display().to_string(), source })?;
-        Ok(Self {
-            store: Arc::new(set_up(folder)),
-            place: Place::Local { root },
-            journal: Arc::new(NoJournal),
-            persistence: Persistence(Duration::ZERO),
-        })
+    /// The same store while objects are moved to it from `older`: what is not here is read there. What is written is
+    /// written here, and whatever has its name there is removed, so that no other process finds what is not any more;
+    /// what is deleted is deleted in both.
+    pub fn over(self, older: Self) -> Self {
+        Self { older: Some(older.here), ..self }
     }
 
     /// Writes a whole object at once: `parts` one after the other, which are not joined in memory.
     pub async fn put(&self, key: &StorageKey, parts: Vec<Bytes>) -> Result<Stored, BlobError> {
-        let stored = Stored::of(&parts);
-        let payload: PutPayload = parts.into_iter().collect();
-        self.store.put(&self.path(key), payload).await.map_err(|error| failure(key, error))?;
+        let stored = self.here.put(key, parts).await?;
+        if let Some(older) = &self.older {
+            older.delete(key).await?;
+        }
         Ok(stored)
     }
 
     /// Starts an object of at most `limit` bytes; it appears when [`BlobWriter::finish`] returns, or never.
     pub async fn writer(&self, key: &StorageKey, limit: u64) -> Result<BlobWriter, BlobError> {
-        let open = match &self.place {
-            Place::Local { root } => {
-                let upload = self.store.put_multipart(&self.path(key)).await;
-                let upload = upload.map_err(|error| failure(key, error))?;
-                Open::Local { upload, folder: root.join(key.to_string()).parent().map(PathBuf::from) }
-            }
-            Place::S3 { client, .. } => Open::S3 {
-                client: client.clone(),
-                path: self.path(key),
-                journal: self.journal.clone(),
-                persistence: self.persistence,
-                begun: None,
-            },
-        };
-        Ok(BlobWriter::new(key.clone(), open, limit))
+        let open = self.here.start(key, &self.journal).await?;
+        Ok(BlobWriter::new(key.clone(), open, limit, self.older.clone()))
     }
 
     /// Length and age of an object.
     pub async fn head(&self, key: &StorageKey) -> Result<BlobInfo, BlobError> {
-        let meta = self.store.head(&self.path(key)).await.map_err(|error| failure(key, error))?;
-        Ok(BlobInfo::of(&meta))
+        look!(self, place => place.head(key).await)
     }
 
     /// A whole object; for those known to be small.
     pub async fn get(&self, key: &StorageKey) -> Result<Bytes, BlobError> {
-        let found = self.store.get(&self.path(key)).await.map_err(|error| failure(key, error))?;
-        found.bytes().await.map_err(|error| failure(key, error))
+        look!(self, place => place.get(key).await)
     }
 
     /// Exactly the bytes of `range`.
     pub async fn read(&self, key: &StorageKey, range: Range<u64>) -> Result<Bytes, BlobError> {
-        if range.is_empty() {
-            return Ok(Bytes::new());
-        }
-        let wanted = range.end - range.start;
-        match self.store.get_range(&self.path(key), range.clone()).await {
-            Ok(bytes) if u64::try_from(bytes.len()).is_ok_and(|len| len == wanted) => Ok(bytes),
-            Ok(_) => Err(BlobError::OutOfRange { key: key.to_string(), range }),
-            Err(error) => {
-                let failure = failure(key, error);
-                if !matches!(failure, BlobError::Store { .. }) {
-                    return Err(failure);
-                }
-                let inside = self.head(key).await.is_ok_and(|info| range.end <= info.len);
-                Err(if inside { failure } else { BlobError::OutOfRange { key: key.to_string(), range } })
-            }
-        }
+        look!(self, place => place.read(key, range.clone()).await)
     }
 
     /// The bytes of `range`, as the reader takes them.
@@ -189,90 +142,49 @@ impl BlobStore {
         key: &StorageKey,
         range: Range<u64>,
     ) -> Result<impl Stream<Item = Result<Bytes, BlobError>> + Send + use<>, BlobError> {
-        self.stream_with(key, GetOptions::new().with_range(Some(range))).await
+        look!(self, place => place.stream_with(key, GetOptions::new().with_range(Some(range.clone()))).await)
+    }
+
+    /// All bytes, as the reader takes them.
+    pub(crate) async fn stream_whole(
+        &self,
+        key: &StorageKey,
+    ) -> Result<impl Stream<Item = Result<Bytes, BlobError>> + Send + use<>, BlobError> {
+        look!(self, place => place.stream_with(key, GetOptions::new()).await)
     }
 
     /// What the store gives back for a whole object.
     pub async fn fingerprint(&self, key: &StorageKey) -> Result<Stored, BlobError> {
-        let bytes = self.stream_with(key, GetOptions::new()).await?;
-        let read = |mut stored: writer::Fingerprint, bytes: Bytes| {
-            stored.add(&bytes);
-            std::future::ready(Ok(stored))
-        };
-        bytes.try_fold(writer::Fingerprint::default(), read).await.map(writer::Fingerprint::finish)
+        look!(self, place => place.fingerprint(key).await)
     }
 
-    async fn stream_with(
-        &self,
-        key: &StorageKey,
-        options: GetOptions,
-    ) -> Result<impl Stream<Item = Result<Bytes, BlobError>> + Send + use<>, BlobError> {
-        let found = self.store.get_opts(&self.path(key), options).await;
-        let key = key.clone();
-        let found = found.map_err(|error| failure(&key, error))?;
-        Ok(found.into_stream().map_err(move |error| failure(&key, error)))
-    }
-
-    /// The object as a file for a program to read. In a store on another machine it is fetched into a [`LocalCopy`].
+    /// The object as a file for a program to read. In a store on another machine it is fetched into a temporary one.
     pub async fn file(&self, key: &StorageKey) -> Result<File, BlobError> {
-        if let Place::Local { root } = &self.place {
-            let name = key.to_string();
-            return File::open(root.join(&name)).map_err(|error| local_copy::failure(&name, error));
-        }
-        let mut copy = LocalCopy::new(key)?;
-        let mut bytes = std::pin::pin!(self.stream_with(key, GetOptions::new()).await?);
-        while let Some(piece) = bytes.try_next().await? {
-            copy = copy.write(piece).await?;
-        }
-        copy.finish()
+        look!(self, place => place.file(key).await)
     }
 
     /// Removes an object; one that is not there is fine.
     pub async fn delete(&self, key: &StorageKey) -> Result<(), BlobError> {
-        let path = self.path(key);
-        self.persistence
-            .run(|| async {
-                match self.store.delete(&path).await {
-                    Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-                    Err(error) => Err(failure(key, error)),
-                }
-            })
-            .await
+        for place in self.places() {
+            place.delete(key).await?;
+        }
+        Ok(())
     }
 
     /// Removes every object under `prefix` and tells how many there were.
     pub async fn delete_prefix(&self, prefix: &KeyPrefix) -> Result<u64, BlobError> {
         let listed = self.objects(prefix).await?;
         self.delete_listed(prefix, &listed).await?;
-        if let Place::Local { root } = &self.place {
-            // What has not appeared goes too.
-            let _ = tokio::fs::remove_dir_all(root.join(prefix.to_string())).await;
+        for place in self.places() {
+            place.clear_folder(prefix).await;
         }
         Ok(u64::try_from(listed.len()).unwrap_or(u64::MAX))
     }
 
     /// Removes these objects, which a listing of `prefix` has named.
     pub async fn delete_listed(&self, prefix: &KeyPrefix, listed: &[Listed]) -> Result<(), BlobError> {
-        for batch in listed.chunks(DELETED_AT_ONCE) {
-            self.persistence
-                .run(|| async {
-                    let paths: Vec<_> = batch.iter().map(|object| Ok(self.path_of(&object.name))).collect();
-                    let deleted = self.store.delete_stream(stream::iter(paths).boxed());
-                    let mut outcomes = std::pin::pin!(deleted);
-                    while let Some(outcome) = outcomes.next().await {
-                        match outcome {
-                            Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
-                            Err(error) => return Err(of_place(prefix.to_string(), error)),
-                        }
-                    }
-                    Ok(())
-                })
-                .await?;
-        }
-        if let Place::Local { root } = &self.place {
-            let folder = root.join(prefix.to_string());
-            // A folder that stays costs nothing.
-            let _ = tokio::task::spawn_blocking(move || staged::remove_empty_folders(&folder)).await;
+        for place in self.places() {
+            place.delete_listed(prefix, listed).await?;
         }
         Ok(())
     }
@@ -284,17 +196,12 @@ impl BlobStore {
 
     /// The folders directly under `prefix`. They may be empty: only those of a bucket at Amazon never are.
     pub async fn folders(&self, prefix: &KeyPrefix) -> Result<Vec<String>, BlobError> {
-        let path = self.path_of(&prefix.to_string());
-        let found = self
-            .persistence
-            .run(|| async {
-                let found = self.store.list_with_delimiter(Some(&path)).await;
-                found.map_err(|error| of_place(prefix.to_string(), error))
-            })
-            .await?;
-        let name = |path: &Path| path.filename().map(str::to_owned);
-        let mut names: Vec<String> = found.common_prefixes.iter().filter_map(name).collect();
+        let mut names = Vec::new();
+        for place in self.places() {
+            names.extend(place.folders(prefix).await?);
+        }
         names.sort_unstable();
+        names.dedup();
         Ok(names)
     }
 
@@ -303,21 +210,13 @@ impl BlobStore {
         Ok(self.list_below("").await?.into_iter().map(|listed| listed.name).collect())
     }
 
+    /// What is here hides what has the same name in the other place.
     async fn list_below(&self, prefix: &str) -> Result<Vec<Listed>, BlobError> {
-        let path = self.path_of(prefix);
-        let found: Vec<ObjectMeta> = self
-            .persistence
-            .run(|| async {
-                let found = self.store.list(Some(&path)).try_collect().await;
-                found.map_err(|error| of_place(prefix.to_owned(), error))
-            })
-            .await?;
-        let mut listed: Vec<Listed> = found
-            .iter()
-            .filter_map(|meta| Some(Listed { name: self.name_of(&meta.location)?, info: BlobInfo::of(meta) }))
-            .collect();
-        listed.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        Ok(listed)
+        let here = self.here.objects(prefix).await?;
+        let Some(older) = &self.older else { return Ok(here) };
+        let older = older.objects(prefix).await?;
+        let all = older.into_iter().chain(here).map(|listed| (listed.name.clone(), listed));
+        Ok(all.collect::<BTreeMap<_, _>>().into_values().collect())
     }
 
     /// Removes what killed processes left of objects under `prefix` that never appeared. Only a store on this machine
@@ -333,12 +232,11 @@ impl BlobStore {
 
     /// The files of unfinished objects in a store on this machine.
     pub(crate) async fn staged(&self, prefix: Option<&KeyPrefix>) -> Result<Vec<staged::Staged>, BlobError> {
-        let Place::Local { root } = &self.place else { return Ok(Vec::new()) };
-        let path = prefix.map_or_else(|| root.clone(), |prefix| root.join(prefix.to_string()));
-        let failure = |source| BlobError::Folder { path: path.clone(), source };
-        let folder = path.clone();
-        let found = tokio::task::spawn_blocking(move || staged::find(&folder)).await;
-        found.map_err(io::Error::other).and_then(|found| found).map_err(failure)
+        let mut found = Vec::new();
+        for place in self.places() {
+            found.extend(place.staged(prefix).await?);
+        }
+        Ok(found)
     }
 
     /// Removes such a file, and its folder when that is empty.
@@ -349,14 +247,14 @@ impl BlobStore {
 
     /// Ends the multipart upload `id` of an object by its name; one that does not exist is fine.
     pub async fn abort_upload(&self, name: &str, id: &str) -> Result<(), BlobError> {
-        let Place::S3 { client, .. } = &self.place else { return Ok(()) };
-        let path = self.path_of(name);
-        self.persistence
-            .run(|| async {
-                let aborted = writer::abort(client, &path, id).await;
-                aborted.map_err(|error| of_place(name.to_owned(), error))
-            })
-            .await
+        for place in self.places() {
+            place.abort_upload(name, id).await?;
+        }
+        Ok(())
+    }
+
+    fn places(&self) -> impl Iterator<Item = &Place> {
+        std::iter::once(&self.here).chain(&self.older)
     }
 
     /// Writes, reads back, cuts out of and deletes an object.
@@ -373,7 +271,13 @@ impl BlobStore {
             self.fingerprint(&key).await.map_err(step("read an object"))?;
             self.read(&key, 1..4).await.map_err(step("read a part of an object"))?;
             self.objects(&KeyPrefix::Probes).await.map_err(step("list objects"))?;
-            self.write_in_parts(&key).await.map_err(step("upload an object in parts"))
+            self.write_in_parts(&key).await.map_err(step("upload an object in parts"))?;
+            match &self.older {
+                Some(older) => {
+                    older.objects("probe").await.map(drop).map_err(step("list objects in `storage.fallback`"))
+                }
+                None => Ok(()),
+            }
         };
         let rest = rest.await;
         let deleted = self.delete(&key).await.map_err(step("delete an object"));
@@ -406,44 +310,15 @@ impl BlobStore {
         self.delete(&key).await?;
         Ok(found?.written)
     }
-
-    /// Keys are made of characters that every store takes as they are.
-    fn path(&self, key: &StorageKey) -> Path {
-        self.path_of(&key.to_string())
-    }
-
-    fn path_of(&self, name: &str) -> Path {
-        match &self.place {
-            Place::Local { .. } => Path::from(name),
-            Place::S3 { prefix, .. } => prefix.parts().chain(Path::from(name).parts()).collect(),
-        }
-    }
-
-    /// `None` for what lies elsewhere.
-    fn name_of(&self, path: &Path) -> Option<String> {
-        match &self.place {
-            Place::Local { .. } => Some(path.to_string()),
-            Place::S3 { prefix, .. } => {
-                let rest: Path = path.prefix_match(prefix)?.collect();
-                Some(rest.to_string())
-            }
-        }
-    }
 }
 
 impl fmt::Debug for BlobStore {
-    /// Its address: the client knows secrets.
+    /// Its address.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Local { root } => write!(f, "BlobStore({})", root.display()),
-            Place::S3 { prefix, .. } => write!(f, "BlobStore(S3, {prefix})"),
+        match &self.older {
+            None => write!(f, "BlobStore({:?})", self.here),
+            Some(older) => write!(f, "BlobStore({:?}, over {older:?})", self.here),
         }
-    }
-}
-
-impl BlobInfo {
-    fn of(meta: &ObjectMeta) -> Self {
-        Self { len: meta.size, written: meta.last_modified.into() }
     }
 }
 

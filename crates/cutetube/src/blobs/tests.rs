@@ -332,3 +332,48 @@ fn what_names_no_store_is_refused() {
     let half = S3 { access_key_id: Some("id".to_owned()), ..S3::default() };
     assert!(matches!(BlobStore::open("s3://bucket", &half).unwrap_err(), BlobError::BadSettings { .. }));
 }
+
+/// Of a store that lies over another.
+#[tokio::test]
+async fn what_was_elsewhere_is_found_until_it_is_written_or_deleted() {
+    let (_old_folder, old) = files();
+    let bucket = S3Bucket::shared();
+    let new = s3(&bucket);
+    let store = new.clone().over(old.clone());
+    let at = |store: &BlobStore| {
+        let store = store.clone();
+        async move { store.list().await.unwrap().len() }
+    };
+    for number in 1..=3 {
+        old.put(&source(number), vec![Bytes::from(content(1000))]).await.unwrap();
+    }
+    assert_eq!(store.head(&source(1)).await.unwrap().len, 1000);
+    assert_eq!(store.get(&source(1)).await.unwrap(), content(1000));
+    assert_eq!(store.read(&source(1), 5..9).await.unwrap(), content(1000)[5..9]);
+    assert_eq!(store.fingerprint(&source(1)).await.unwrap(), Stored::of([content(1000)]));
+    let pieces: Vec<Bytes> = store.stream(&source(1), 1..999).await.unwrap().try_collect().await.unwrap();
+    assert_eq!(pieces.concat(), content(1000)[1..999]);
+    let mut copy = Vec::new();
+    std::io::Read::read_to_end(&mut store.file(&source(1)).await.unwrap(), &mut copy).unwrap();
+    assert_eq!(copy, content(1000));
+    assert!(matches!(store.get(&source(9)).await.unwrap_err(), BlobError::NotFound { .. }));
+
+    store.put(&source(1), vec![Bytes::from_static(b"new")]).await.unwrap();
+    let mut writer = store.writer(&source(2), 3).await.unwrap();
+    writer.write(Bytes::from_static(b"new")).await.unwrap();
+    assert_eq!(at(&old).await, 2, "until it appears");
+    writer.finish().await.unwrap();
+    assert_eq!((at(&new).await, at(&old).await), (2, 1), "what is written is here and nowhere else");
+    assert_eq!(store.get(&source(1)).await.unwrap(), "new");
+    assert_eq!(store.list().await.unwrap().len(), 3);
+    assert_eq!(store.folders(&KeyPrefix::Sources).await.unwrap().len(), 3);
+
+    // Copied, and not removed there.
+    new.put(&source(3), vec![Bytes::from(content(1000))]).await.unwrap();
+    assert_eq!(store.list().await.unwrap().len(), 3);
+    store.delete(&source(3)).await.unwrap();
+    old.put(&source(4), vec![Bytes::from_static(b"old")]).await.unwrap();
+    assert_eq!(store.delete_prefix(&KeyPrefix::Source(video(4))).await.unwrap(), 1);
+    assert_eq!((at(&new).await, at(&old).await), (2, 0));
+    store.examine().await.unwrap();
+}

@@ -12,7 +12,7 @@ use object_store::{
 use sha2::{Digest, Sha256};
 use tokio::time::{Duration, Instant};
 
-use super::{BlobError, Journal, StorageKey, error::failure, s3::Persistence};
+use super::{BlobError, Journal, StorageKey, error::failure, place::Place, s3::Persistence};
 
 /// What was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct BlobWriter {
     part_len: usize,
     written: Fingerprint,
     limit: u64,
+    /// Where an object of this name goes when this one appears.
+    older: Option<Place>,
 }
 
 /// The unfinished object in the store.
@@ -74,7 +76,7 @@ const S3_LATE_PART_BYTES: usize = 128 << 20;
 const TOUCH: Duration = Duration::from_secs(60);
 
 /// Length and hash of bytes that pass by.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Fingerprint {
     len: u64,
     hash: Sha256,
@@ -108,8 +110,9 @@ impl Fingerprint {
 }
 
 impl BlobWriter {
-    pub(super) fn new(key: StorageKey, open: Open, limit: u64) -> Self {
-        Self { key, open: Some(open), part: Vec::new(), part_len: 0, written: Fingerprint::default(), limit }
+    pub(super) fn new(key: StorageKey, open: Open, limit: u64, older: Option<Place>) -> Self {
+        let written = Fingerprint::default();
+        Self { key, open: Some(open), part: Vec::new(), part_len: 0, written, limit, older }
     }
 
     /// Takes the next bytes; returns when there is room for more.
@@ -150,7 +153,15 @@ impl BlobWriter {
         let len = self.len();
         self.open().finish(&key, rest, len).await?;
         self.open = None;
+        if let Some(older) = &self.older {
+            older.delete(&key).await?;
+        }
         Ok(mem::take(&mut self.written).finish())
+    }
+
+    /// What was taken so far.
+    pub(crate) fn so_far(&self) -> Stored {
+        self.written.clone().finish()
     }
 
     /// Gives the object up, and returns when nothing is left of it.

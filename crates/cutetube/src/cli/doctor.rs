@@ -108,8 +108,16 @@ async fn storage(config: &Config) -> Finding {
     let url = config.storage_url();
     // Who asks wants to know now.
     let s3 = S3 { timeout_seconds: 10, retry_seconds: 3, ..config.storage.s3.clone() };
-    BlobStore::open(&url, &s3)?.examine().await?;
-    Ok(format!("writes, reads, cuts, lists, uploads in parts and deletes at {url}"))
+    let store = BlobStore::open(&url, &s3)?;
+    let does = format!("writes, reads, cuts, lists, uploads in parts and deletes at {url}");
+    let fallback = &config.storage.fallback;
+    let Some(older) = &fallback.url else {
+        store.examine().await?;
+        return Ok(does);
+    };
+    let s3 = S3 { timeout_seconds: 10, retry_seconds: 3, ..fallback.s3.clone() };
+    store.over(BlobStore::open(older, &s3).context("`storage.fallback`")?).examine().await?;
+    Ok(format!("{does}, over {older}"))
 }
 
 /// The data folder; where everything is kept on other machines, that of temporary files, where sources are copied to

@@ -1,5 +1,6 @@
 //! The command line: what can be asked for, and how failure is told.
 
+mod backup;
 mod check_config;
 mod decrypt;
 mod doctor;
@@ -14,6 +15,7 @@ mod package;
 mod publish;
 mod scrub;
 mod serve;
+mod storage;
 mod sweep;
 mod transcode;
 mod user;
@@ -55,6 +57,13 @@ enum Command {
     Sweep(sweep::Sweep),
     /// Read back every object that is recorded, and say which are lost or damaged
     Scrub(scrub::Scrub),
+    /// Look after where objects are kept
+    #[command(subcommand)]
+    Storage(storage::Storage),
+    /// Put the database, the secrets beside it, and a list of all objects into one file, while everything runs
+    Backup(backup::Backup),
+    /// Restore a backup into a database that is empty, of whichever kind
+    Restore(backup::Restore),
     /// Try everything the server needs, and say what is wrong
     Doctor(doctor::Doctor),
     /// Ask a running process on this machine whether it lives
@@ -142,6 +151,9 @@ fn run(command: Command, env: Environment) -> anyhow::Result<()> {
             Command::Migrate(migrate) => migrate.run(env).await,
             Command::Sweep(sweep) => sweep.run(env).await,
             Command::Scrub(scrub) => scrub.run(env).await,
+            Command::Storage(storage) => storage.run(env).await,
+            Command::Backup(backup) => backup.run(env).await,
+            Command::Restore(restore) => restore.run(env).await,
             Command::Doctor(doctor) => doctor.run(env).await,
             Command::HealthCheck(check) => check.run(env).await,
             Command::User(user) => user.run(env).await,

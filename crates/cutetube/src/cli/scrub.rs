@@ -14,12 +14,11 @@ use serde::Serialize;
 
 use super::{Advised, ConfigArgs, Environment, print};
 use crate::{
-    blobs::BlobStore,
     config::{self, Config},
     keys::Keys,
     progress::{Progress, Unit},
     scrubbing::{Damage, Damaged, Outcome, Scrub as Scrubbing},
-    state::prepare_database,
+    state::{open_store, prepare_database},
     telemetry,
 };
 
@@ -67,7 +66,7 @@ impl Scrub {
         let config = self.config.load(env, Vec::new())?;
         telemetry::init(&config.log)?;
         let db = prepare_database(&config).await?;
-        let blobs = BlobStore::open(&config.storage_url(), &config.storage.s3)?;
+        let blobs = open_store(&config, &db)?;
         let keys = keys(&config)?;
         let scrub = Scrubbing { db: &db, blobs: &blobs, keys: keys.as_ref() };
         if self.afresh {

@@ -6,10 +6,8 @@ use clap::Args;
 
 use super::{ConfigArgs, Environment, print};
 use crate::{
-    blobs::BlobStore,
-    journal::CatalogJournal,
-    state::prepare_database,
-    sweeping::{self, Mode, Swept},
+    state::{open_store, prepare_database},
+    sweeping::{self, Ages, Mode, Swept},
     telemetry,
 };
 
@@ -25,6 +23,10 @@ pub(super) struct Sweep {
     /// storage.sweep_age_seconds]
     #[arg(long, value_name = "SECONDS")]
     older_than: Option<u64>,
+    /// Remove the uploaded files of videos that were published this many days ago, 0 for all that play; such a video can
+    /// never be made again [default: storage.source_days, where 0 keeps them]
+    #[arg(long, value_name = "DAYS")]
+    source_days: Option<u64>,
 }
 
 impl Sweep {
@@ -32,18 +34,23 @@ impl Sweep {
         let config = self.config.load(env, Vec::new())?;
         telemetry::init(&config.log)?;
         let db = prepare_database(&config).await?;
-        let blobs = BlobStore::open(&config.storage_url(), &config.storage.s3)?
-            .remembered_by(std::sync::Arc::new(CatalogJournal(db.clone())));
-        let age = Duration::from_secs(self.older_than.unwrap_or(config.storage.sweep_age_seconds));
+        let blobs = open_store(&config, &db)?;
+        let mut ages = Ages::of(&config.storage);
+        if let Some(seconds) = self.older_than {
+            ages.unneeded = Duration::from_secs(seconds);
+        }
+        if let Some(days) = self.source_days {
+            ages.sources = Some(Duration::from_secs(days.saturating_mul(24 * 3600)));
+        }
         let mode = if self.dry_run { Mode::OnlyTell } else { Mode::Remove };
-        let swept = sweeping::sweep(&db, &blobs, age, mode).await?;
+        let swept = sweeping::sweep(&db, &blobs, ages, mode).await?;
         db.close().await;
         tell(&swept, mode)
     }
 }
 
 fn tell(swept: &Swept, mode: Mode) -> anyhow::Result<()> {
-    let Swept { objects, bytes, staged, uploads, foreign } = swept;
+    let Swept { objects, bytes, staged, uploads, foreign, sources } = swept;
     let verb = match mode {
         Mode::Remove => "removed",
         Mode::OnlyTell => "would remove",
@@ -51,6 +58,13 @@ fn tell(swept: &Swept, mode: Mode) -> anyhow::Result<()> {
     print(&format!(
         "{verb} {objects} objects, {staged} unfinished files and {uploads} unfinished uploads: {bytes} bytes"
     ))?;
+    if *sources > 0 {
+        let verb = match mode {
+            Mode::Remove => "let go",
+            Mode::OnlyTell => "would let go",
+        };
+        print(&format!("{verb} of the uploaded files of {sources} videos"))?;
+    }
     if *foreign > 0 {
         print(&format!("left alone {foreign} folders with names that are not cutetube's"))?;
     }

@@ -78,8 +78,14 @@ impl ConfigError {
 }
 
 /// `CUTETUBE_…` variables that are read elsewhere and are no settings.
-pub const RESERVED_VARIABLES: [&str; 4] =
-    ["CUTETUBE_CONFIG", "CUTETUBE_SERVER_URL", "CUTETUBE_CREDENTIAL", "CUTETUBE_PASSWORD"];
+pub const RESERVED_VARIABLES: [&str; 6] = [
+    "CUTETUBE_CONFIG",
+    "CUTETUBE_SERVER_URL",
+    "CUTETUBE_CREDENTIAL",
+    "CUTETUBE_PASSWORD",
+    "CUTETUBE_TO_SECRET_ACCESS_KEY",
+    "CUTETUBE_TO_SECRET_ACCESS_KEY_FILE",
+];
 
 const PREFIX: &str = "CUTETUBE_";
 const FILE_SUFFIX: &str = "_FILE";

@@ -26,7 +26,7 @@ pub use load::{ConfigError, RESERVED_VARIABLES, Sources, load};
 pub use networks::Networks;
 pub use outbound::{Amqp, Events, PrivateNetworks, Smtp, SmtpTls};
 pub use rates::{Rate, Rates};
-pub use secret::{Secret, master_key, master_key_file, replace_secret, signing_secret};
+pub use secret::{Secret, master_key, master_key_file, replace_secret, signing_secret, signing_secret_file};
 pub use vendors::{Speke, Vendor};
 
 /// The whole configuration.
@@ -125,7 +125,22 @@ pub struct Storage {
     pub url: Option<String>,
     /// How old something that no video needs has to be before workers remove it. An upload must be recorded by then.
     pub sweep_age_seconds: u64,
+    /// How many days after its publication the uploaded file of a video is removed; 0 keeps it for ever. Without it the
+    /// video can never be made again.
+    pub source_days: u64,
     /// How an S3 server is reached.
+    pub s3: S3,
+    /// Where objects were before, while they are moved.
+    pub fallback: Fallback,
+}
+
+/// `storage.fallback.*`
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fallback {
+    /// Another store, as in `storage.url`: what is not there is read here, and what is deleted is deleted in both.
+    pub url: Option<String>,
+    /// How its server is reached.
     pub s3: S3,
 }
 
@@ -257,7 +272,13 @@ impl Default for Config {
                 tls: Tls::default(),
             },
             database: Database { url: None, wait_seconds: 60 },
-            storage: Storage { url: None, sweep_age_seconds: 24 * 3600, s3: S3::default() },
+            storage: Storage {
+                url: None,
+                sweep_age_seconds: 24 * 3600,
+                source_days: 0,
+                s3: S3::default(),
+                fallback: Fallback::default(),
+            },
             delivery: Delivery::default(),
             limits: Limits {
                 rate: RateLimits::On,

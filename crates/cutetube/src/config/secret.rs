@@ -81,6 +81,11 @@ pub fn master_key_file(config: &Config) -> PathBuf {
     config.data.join(MASTER_KEY)
 }
 
+/// The file that the signing secret is kept in when nobody sets it.
+pub fn signing_secret_file(config: &Config) -> PathBuf {
+    config.data.join(SIGNING_SECRET)
+}
+
 /// Two processes starting at once agree: the file appears whole, under its name, once.
 fn kept_secret(
     data: &Path,

@@ -10,7 +10,7 @@ use axum::{
 };
 use catalog::{
     ids::Revision,
-    videos::{self, Protection, Video},
+    videos::{self, Protection, SourceState, Video},
 };
 use packager::Flavour;
 use tower_http::cors::{Any, CorsLayer};
@@ -351,8 +351,8 @@ async fn flat_manifest(
 }
 
 async fn source(state: &AppState, video: &Video, grant: Grant) -> Result<Representation, MediaError> {
-    // Whoever protects a video does not want it to be had in one piece.
-    if video.protection != Protection::None {
+    // Whoever protects a video does not want it to be had in one piece; and a file may have been kept for a while only.
+    if video.protection != Protection::None || video.source_state == SourceState::Gone {
         return Err(MediaError::Nothing);
     }
     let key: StorageKey = video.source.key.parse().map_err(|_| MediaError::Nothing)?;

@@ -36,7 +36,7 @@ use crate::pipeline::inspect::INDEX_LIMITS;
 use crate::pipeline::prepare::prepare;
 use crate::pipeline::verify::{self, Findings};
 use crate::pipeline::{Shelf, StageError, encode, ledger, publish, sound};
-use crate::sweeping::{self, Mode, SweepError};
+use crate::sweeping::{self, Ages, Mode, SweepError};
 use crate::{AppState, ambient};
 
 /// What every job of this process works with.
@@ -318,10 +318,10 @@ impl Stages {
     }
 
     async fn sweep(&self, claimed: &Job, hand: &InHand) -> Result<(), JobError> {
-        let age = Duration::from_secs(self.state.config.storage.sweep_age_seconds);
+        let ages = Ages::of(&self.state.config.storage);
         let swept = tokio::select! {
             () = hand.cancel.cancelled() => return Err(StageError::Cancelled.into()),
-            swept = sweeping::sweep(&self.state.db, &self.state.blobs, age, Mode::Remove) => swept,
+            swept = sweeping::sweep(&self.state.db, &self.state.blobs, ages, Mode::Remove) => swept,
         };
         swept
             .map_err(|error| match error {

@@ -3,12 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it fails")]
 
 mod accounts;
+mod backups;
 mod clip;
 mod crowd;
 mod deletion;
 mod edge;
 mod faults;
 mod kills;
+mod moves;
 mod object_storage;
 mod outages;
 mod platform;

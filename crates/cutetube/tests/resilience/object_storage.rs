@@ -21,13 +21,13 @@ use crate::{
 };
 
 /// A bucket's view of the tests.
-struct Store {
-    bucket: S3Bucket,
-    blobs: BlobStore,
+pub(crate) struct Store {
+    pub(crate) bucket: S3Bucket,
+    pub(crate) blobs: BlobStore,
 }
 
 impl Store {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bucket = S3Bucket::shared();
         let settings = S3 {
             endpoint: Some(bucket.endpoint.clone()),
@@ -43,7 +43,7 @@ impl Store {
         Platform::with(database, &self.bucket.environment()).await
     }
 
-    async fn objects(&self) -> clip::Objects {
+    pub(crate) async fn objects(&self) -> clip::Objects {
         let mut objects = clip::Objects::new();
         for name in self.blobs.list().await.unwrap() {
             let key: StorageKey = name.parse().unwrap();

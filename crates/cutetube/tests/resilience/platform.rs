@@ -13,7 +13,7 @@ use catalog::{
     ids::Revision,
     outputs::{self, Contents},
 };
-use db::{Db, Settings};
+use db::{Backend, Db, Settings};
 use jobs::JobSummary;
 use reqwest::{Client, Method, StatusCode, multipart};
 use rustix::process::{Pid, Signal, kill_process};
@@ -72,11 +72,17 @@ impl Platform {
 
     /// With variables that are set for every process.
     pub(crate) async fn with(database: Database, settings: &[(&'static str, String)]) -> Self {
+        let platform = Self::blank(database, settings).await;
+        platform.db.migrate(catalog::MIGRATIONS).await.unwrap();
+        platform
+    }
+
+    /// The same without a table in the database.
+    pub(crate) async fn blank(database: Database, settings: &[(&'static str, String)]) -> Self {
         let folder = TempDir::new().unwrap();
         fs::write(folder.path().join("cutetube.toml"), clip::SETTINGS).unwrap();
         let _ = rustls::crypto::ring::default_provider().install_default();
         let db = Db::connect(&Settings::new(database.url().parse().unwrap())).await.unwrap();
-        db.migrate(catalog::MIGRATIONS).await.unwrap();
         Self {
             db,
             client: Client::new(),
@@ -101,6 +107,17 @@ impl Platform {
     /// From here on processes start without this variable.
     pub(crate) fn unset(&mut self, variable: &str) {
         self.settings.retain(|(name, _)| *name != variable);
+    }
+
+    /// From here on processes start with this variable.
+    pub(crate) fn set(&mut self, variable: &'static str, value: String) {
+        self.unset(variable);
+        self.settings.push((variable, value));
+    }
+
+    /// Whether the database is one that several machines could share.
+    pub(crate) fn is_on_a_server(&self) -> bool {
+        self.db.backend() == Backend::Postgres
     }
 
     /// Whether any process has said this.

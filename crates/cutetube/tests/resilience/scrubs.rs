@@ -2,6 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use testbed::Database;
 
@@ -137,5 +138,36 @@ async fn an_encrypted_file_is_read_back_as_it_was_uploaded() {
     [0] lost
       sources/[0]/source.sealed changed
     ");
+    process.stop().await;
+}
+
+/// Whoever does not keep files for ever has videos that play, and nothing to make them from.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_uploaded_file_goes_after_its_time() {
+    let mut platform = Platform::new(Database::sqlite()).await;
+    let process = platform.start().await;
+    let video = ready(&mut platform, &process).await;
+    let file = platform.data().join(format!("blobs/sources/{video}/source.mp4"));
+    let address = format!("/app/stream/{video}/");
+    assert_eq!(platform.ask(&process, Method::GET, &address).await, StatusCode::OK);
+    let told = sweep(&platform, &["--source-days", "1"]);
+    assert!(!told.contains("let go"), "{told}");
+    let told = sweep(&platform, &["--source-days", "0", "--dry-run"]);
+    assert!(told.ends_with("would let go of the uploaded files of 1 videos\n"), "{told}");
+    assert!(file.exists());
+    let told = sweep(&platform, &["--source-days", "0"]);
+    assert!(told.starts_with("removed 1 objects, "), "{told}");
+    assert!(told.ends_with("let go of the uploaded files of 1 videos\n"), "{told}");
+    assert!(!file.exists());
+    assert_eq!(platform.ask(&process, Method::GET, &address).await, StatusCode::NOT_FOUND);
+    let seen = platform.see(&process, &video).await;
+    assert_eq!(seen.state, "ready");
+    let url = seen.json["playback"]["hls"].as_str().unwrap().to_owned();
+    let decoded = tokio::task::spawn_blocking(move || clip::decoded_times(&url)).await.unwrap();
+    assert_eq!(&decoded, &clip::times()[1]);
+    assert!(scrub(&platform, &[]).await.1, "nothing is missed that is not to be there");
+    fs::remove_file(platform.data().join(format!("blobs/vod-media/{video}/1/90p/1.m4s"))).unwrap();
+    let said = run(&platform, &["scrub", "--repair"]).await;
+    assert!(said.out.contains("its uploaded file was not kept"), "{}", said.out);
     process.stop().await;
 }

@@ -1,0 +1,261 @@
+//! The file of a backup: a tar archive inside Zstandard (RFC 8878), whose last entry has the SHA-256 of every other one, as
+//! `sha256sum` writes and reads them.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read, Seek, Write},
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+use tar::{Builder, Header};
+use tempfile::NamedTempFile;
+use zstd::{Decoder, Encoder};
+
+/// An archive that is being written. It has its name when it is complete; dropped before, it leaves nothing.
+pub(super) struct Writing {
+    builder: Builder<Encoder<'static, NamedTempFile>>,
+    sums: File,
+    path: PathBuf,
+}
+
+/// A complete archive, or a file that somebody takes for one.
+#[derive(Debug)]
+pub(super) struct Archive {
+    file: File,
+    path: PathBuf,
+}
+
+/// Why a file cannot be read as an archive.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ArchiveError {
+    #[error("cannot open `{}`", path.display())]
+    Open { path: PathBuf, source: io::Error },
+    #[error("`{}` is no complete backup: {problem}", path.display())]
+    Damaged { path: PathBuf, problem: String },
+}
+
+/// The list of all entries.
+const SUMS: &str = "SHA256SUMS";
+
+/// Media is compressed already; rows become an eighth.
+const LEVEL: i32 = 3;
+
+/// An entry that is kept in memory is not longer than this.
+pub(super) const LONGEST_TEXT: u64 = 256 << 20;
+
+impl Writing {
+    /// The archive that is to be called `path`, readable by its owner only.
+    pub(super) fn new(path: &Path) -> io::Result<Self> {
+        let file = NamedTempFile::new_in(folder(path))?;
+        let mut encoder = Encoder::new(file, LEVEL)?;
+        encoder.include_checksum(true)?;
+        Ok(Self { builder: Builder::new(encoder), sums: tempfile::tempfile()?, path: path.to_owned() })
+    }
+
+    /// Adds an entry of exactly `len` bytes.
+    pub(super) fn add(&mut self, name: &str, len: u64, bytes: impl Read) -> io::Result<()> {
+        let mut hashing = Hashing { bytes: bytes.take(len), hash: Sha256::new(), len: 0 };
+        self.builder.append_data(&mut header(len), name, &mut hashing)?;
+        if hashing.len != len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.sums.write_all(line(hashing.hash, name).as_bytes())
+    }
+
+    /// Gives the archive its name, durably. One that has it already stays.
+    pub(super) fn finish(mut self) -> io::Result<()> {
+        let len = self.sums.stream_position()?;
+        self.sums.rewind()?;
+        self.builder.append_data(&mut header(len), SUMS, &mut self.sums)?;
+        let file = self.builder.into_inner()?.finish()?;
+        file.as_file().sync_all()?;
+        file.persist_noclobber(&self.path).map_err(|error| error.error)?;
+        File::open(folder(&self.path))?.sync_all()
+    }
+}
+
+impl Archive {
+    pub(super) fn open(path: &Path) -> Result<Self, ArchiveError> {
+        match File::open(path) {
+            Ok(file) => Ok(Self { file, path: path.to_owned() }),
+            Err(source) => Err(ArchiveError::Open { path: path.to_owned(), source }),
+        }
+    }
+
+    /// Reads all of it, and compares it with its list. Answers the entry `kept`.
+    pub(super) fn verify(&self, kept: &str) -> Result<Vec<u8>, ArchiveError> {
+        let (mut found, mut listed, mut kept_bytes) = (Sha256::new(), None, None);
+        self.each(|name, entry| {
+            if listed.is_some() {
+                return Err(damaged("something follows its list"));
+            }
+            let mut hashing = Hashing { bytes: entry, hash: Sha256::new(), len: 0 };
+            if name == kept {
+                kept_bytes = Some(text(&mut hashing)?);
+            }
+            io::copy(&mut hashing, &mut io::sink())?;
+            if name == SUMS {
+                listed = Some(hashing.hash.finalize());
+            } else {
+                found.update(line(hashing.hash, name));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        match (listed, kept_bytes) {
+            (Some(listed), Some(kept)) if listed == found.finalize() => Ok(kept),
+            (None, _) => Err(self.damaged("its end is missing")),
+            (Some(_), None) => Err(self.damaged(&format!("it has no `{kept}`"))),
+            (Some(_), Some(_)) => Err(self.damaged("its checksums are wrong")),
+        }
+    }
+
+    /// Hands every entry to `take`, until that has enough.
+    pub(super) fn each(
+        &self,
+        mut take: impl FnMut(&str, &mut dyn Read) -> io::Result<ControlFlow<()>>,
+    ) -> Result<(), ArchiveError> {
+        let mut read = || -> io::Result<()> {
+            let mut file = self.file.try_clone()?;
+            file.rewind()?;
+            let mut archive = tar::Archive::new(Decoder::new(file)?);
+            for entry in archive.entries()? {
+                let mut entry = entry?;
+                let name =
+                    entry.path()?.to_str().ok_or_else(|| damaged("an entry has a strange name"))?.to_owned();
+                if take(&name, &mut entry)?.is_break() {
+                    return Ok(());
+                }
+            }
+            // Up to the checksum of the compressed whole.
+            io::copy(&mut archive.into_inner(), &mut io::sink()).map(drop)
+        };
+        read().map_err(|error| self.damaged(&error.to_string()))
+    }
+
+    pub(super) fn damaged(&self, problem: &str) -> ArchiveError {
+        ArchiveError::Damaged { path: self.path.clone(), problem: problem.to_owned() }
+    }
+}
+
+/// A whole entry that is known to be small.
+pub(super) fn text(entry: &mut dyn Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    match entry.take(LONGEST_TEXT + 1).read_to_end(&mut bytes)? {
+        len if u64::try_from(len).is_ok_and(|len| len <= LONGEST_TEXT) => Ok(bytes),
+        _ => Err(damaged("an entry is far too long")),
+    }
+}
+
+/// The lines of an entry.
+pub(super) fn lines(entry: &mut dyn Read) -> impl Iterator<Item = io::Result<String>> {
+    BufReader::new(entry.take(LONGEST_TEXT)).lines()
+}
+
+pub(super) fn damaged(problem: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, problem.to_owned())
+}
+
+fn header(len: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_size(len);
+    header.set_mode(0o600);
+    header
+}
+
+fn line(hash: Sha256, name: &str) -> String {
+    format!("{}  {name}\n", hex::encode(hash.finalize()))
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Bytes whose hash is taken as they pass.
+struct Hashing<R> {
+    bytes: R,
+    hash: Sha256,
+    len: u64,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.bytes.read(buffer)?;
+        self.hash.update(buffer.get(..len).unwrap_or_default());
+        self.len += u64::try_from(len).unwrap_or(u64::MAX);
+        Ok(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn written(path: &Path) {
+        let mut archive = Writing::new(path).unwrap();
+        archive.add("manifest.json", 2, &b"{}"[..]).unwrap();
+        let long = format!("blobs/{}", "long/".repeat(60));
+        archive.add(&format!("{long}name"), 100_000, &vec![7; 100_000][..]).unwrap();
+        assert!(!path.exists(), "it appears whole");
+        archive.finish().unwrap();
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("backup");
+        written(&path);
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let archive = Archive::open(&path).unwrap();
+        assert_eq!(archive.verify("manifest.json").unwrap(), b"{}");
+        let mut names = Vec::new();
+        let read = archive.each(|name, entry| {
+            names.push((name.len(), text(entry)?.len()));
+            Ok(ControlFlow::Continue(()))
+        });
+        read.unwrap();
+        assert_eq!(names[..2], [(13, 2), (310, 100_000)]);
+        let again = Writing::new(&path).unwrap().finish().unwrap_err();
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
+    }
+
+    #[test]
+    fn an_entry_that_is_too_short_is_no_entry() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut archive = Writing::new(&folder.path().join("backup")).unwrap();
+        assert!(archive.add("manifest.json", 3, &b"{}"[..]).is_err());
+        drop(archive);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    /// Every byte counts.
+    #[test]
+    fn damage_anywhere_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("backup");
+        written(&path);
+        let whole = std::fs::read(&path).unwrap();
+        let is_refused = |bytes: &[u8]| {
+            let path = folder.path().join("damaged");
+            std::fs::write(&path, bytes).unwrap();
+            Archive::open(&path).unwrap().verify("manifest.json").is_err()
+        };
+        for at in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            assert!(is_refused(&changed), "byte {at} of {}", whole.len());
+        }
+        for len in 0..whole.len() {
+            assert!(is_refused(&whole[..len]), "cut at {len} of {}", whole.len());
+        }
+        let mut other = Writing::new(&folder.path().join("other")).unwrap();
+        other.add("something", 0, io::empty()).unwrap();
+        other.finish().unwrap();
+        let other = Archive::open(&folder.path().join("other")).unwrap().verify("manifest.json");
+        assert!(matches!(other, Err(ArchiveError::Damaged { .. })), "{other:?}");
+    }
+}
