@@ -125,6 +125,9 @@ pub enum Error {
         /// The box that came instead.
         kind: FourCc,
     },
+    /// A segment holds something else than one fragment of one track, whose samples lie back to back.
+    #[error("not one fragment of one track")]
+    NotOneFragment,
     /// A box of a stream has no length, so that nobody can tell when it is complete.
     #[error("`{kind}` in a stream has no length")]
     UnboundedBox {

@@ -7,7 +7,8 @@
 //! - [`Demuxer`] builds the [`Movie`] of a progressive, fragmented or hybrid file from the byte ranges it asks for.
 //! - [`FragmentStream`] takes fragmented MP4 apart as it arrives, media included.
 //! - [`TrackEncryption`], [`SampleEncryption`] and [`EncryptedMovie`] write and read the boxes of common encryption.
-//! - [`write_init`] and [`write_fragment_header`] give the exact bytes of an init segment and of a fragment.
+//! - [`write_init`] and [`write_fragment_header`] give the exact bytes of an init segment and of a fragment, and
+//!   [`FragmentIndex`] reads what the latter says. [`write_movie`] gives those of a progressive file before its media.
 //!
 //! ```
 //! use std::io::{Read, Seek, SeekFrom};
@@ -41,10 +42,12 @@ mod entry;
 mod error;
 mod fourcc;
 mod fragment;
+mod fragment_index;
 mod header;
 mod limits;
 mod movie;
 mod pcm;
+mod progressive;
 mod reader;
 mod size;
 mod stream;
@@ -60,8 +63,10 @@ pub use encryption::{
 pub use entry::{AudioEntry, Packet, SampleEntry, VisualEntry};
 pub use error::Error;
 pub use fourcc::FourCc;
+pub use fragment_index::{FragmentIndex, Indexed};
 pub use limits::Limits;
 pub use movie::{Edit, FileType, Matrix, Movie, Orientation, Track};
+pub use progressive::{MovieChunk, MovieSpec, MovieTrack, write_movie};
 pub use reader::{ByteRange, Demuxer, Progress, index_slice};
 pub use stream::{FragmentStream, StreamEvent, StreamFragment, StreamSample, StreamTrack};
 pub use table::{Sample, SampleTable, Samples, SyncTable};

@@ -43,7 +43,8 @@ pub struct InitTrack<'a> {
 pub enum EditList {
     /// No `edts`: everything, from 0.
     None,
-    /// One `elst` v1 entry {duration 0, media_time, rate 1}: presentation starts `media_time` ticks into the media.
+    /// One `elst` v1 entry {duration, media_time, rate 1}: presentation starts `media_time` ticks into the media. The
+    /// duration is that of the track, and 0 where fragments say it.
     Skip {
         /// In the track's timescale.
         media_time: u64,
@@ -83,19 +84,14 @@ pub struct FragmentSpec<'a> {
 /// `ftyp` and `moov`.
 pub fn write_init(spec: &InitSpec<'_>) -> Vec<u8> {
     let mut out = BoxWriter::with_capacity(2048);
-    // §4.3
-    out.nest(b"ftyp", |out| {
-        out.fourcc(spec.file_type.major);
-        out.u32(spec.file_type.minor);
-        for brand in &spec.file_type.compatible {
-            out.fourcc(*brand);
-        }
-    });
+    write_file_type(&mut out, &spec.file_type);
     // §8.2.1
     out.nest(b"moov", |out| {
-        write_movie_header(out, spec);
+        // No duration: the fragments have it.
+        let tracks = || spec.tracks.iter();
+        write_movie_header(out, tracks().next().map_or(1, |track| track.timescale), 0, tracks());
         for track in &spec.tracks {
-            write_track(out, track);
+            write_track(out, track, Durations { movie: 0, media: 0 }, write_empty_tables);
         }
         // §8.8.1
         out.nest(b"mvex", |out| {
@@ -148,18 +144,7 @@ pub fn write_fragment_header(spec: &FragmentSpec<'_>) -> Vec<u8> {
     });
     let data_offset = i32::try_from(out.bytes.len() + mdat_header_len).expect(TOO_LONG);
     out.patch(data_offset_at, data_offset.to_be_bytes());
-    // §8.1.1
-    match u32::try_from(media_len + 8) {
-        Ok(len) => {
-            out.u32(len);
-            out.bytes(b"mdat");
-        }
-        Err(_) => {
-            out.u32(1);
-            out.bytes(b"mdat");
-            out.u64(media_len + 16);
-        }
-    }
+    out.media_header(media_len);
     out.bytes
 }
 
@@ -181,12 +166,33 @@ impl FragmentSample {
     }
 }
 
-/// §8.2.2. No duration: the fragments have it.
-fn write_movie_header(out: &mut BoxWriter, spec: &InitSpec<'_>) {
-    let timescale = spec.tracks.first().map_or(1, |track| track.timescale);
-    let next_track_id = spec.tracks.iter().map(|track| track.id).max().unwrap_or_default().saturating_add(1);
-    out.nest_full(b"mvhd", 0, 0, |out| {
-        out.u32s(&[0, 0, timescale, 0]);
+/// How long a track is, once in ticks of the movie and once in its own. 0 where fragments say it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Durations {
+    pub(crate) movie: u64,
+    pub(crate) media: u64,
+}
+
+/// §4.3
+pub(crate) fn write_file_type(out: &mut BoxWriter, file_type: &FileType) {
+    out.nest(b"ftyp", |out| {
+        out.fourcc(file_type.major);
+        out.u32(file_type.minor);
+        for brand in &file_type.compatible {
+            out.fourcc(*brand);
+        }
+    });
+}
+
+/// §8.2.2
+pub(crate) fn write_movie_header<'a>(
+    out: &mut BoxWriter,
+    timescale: u32,
+    duration: u64,
+    tracks: impl Iterator<Item = &'a InitTrack<'a>>,
+) {
+    let next_track_id = tracks.map(|track| track.id).max().unwrap_or_default().saturating_add(1);
+    out.nest_timed(b"mvhd", 0, &[timescale], duration, |out| {
         out.u32(0x1_0000);
         out.u16(0x100);
         out.zeros(10);
@@ -196,12 +202,16 @@ fn write_movie_header(out: &mut BoxWriter, spec: &InitSpec<'_>) {
     });
 }
 
-/// §8.3.1
-fn write_track(out: &mut BoxWriter, track: &InitTrack<'_>) {
+/// §8.3.1. `tables` writes what comes after the sample entries.
+pub(crate) fn write_track(
+    out: &mut BoxWriter,
+    track: &InitTrack<'_>,
+    durations: Durations,
+    tables: impl FnOnce(&mut BoxWriter),
+) {
     out.nest(b"trak", |out| {
         // §8.3.2: enabled, in the movie.
-        out.nest_full(b"tkhd", 0, 3, |out| {
-            out.u32s(&[0, 0, track.id, 0, 0]);
+        out.nest_timed(b"tkhd", 3, &[track.id, 0], durations.movie, |out| {
             out.zeros(12);
             out.u16(if track.handler == FourCc::SOUN { 0x100 } else { 0 });
             out.zeros(2);
@@ -213,7 +223,7 @@ fn write_track(out: &mut BoxWriter, track: &InitTrack<'_>) {
             out.nest(b"edts", |out| {
                 out.nest_full(b"elst", 1, 0, |out| {
                     out.u32(1);
-                    out.u64(0);
+                    out.u64(durations.movie);
                     out.u64(media_time);
                     out.u32(0x1_0000);
                 });
@@ -222,8 +232,7 @@ fn write_track(out: &mut BoxWriter, track: &InitTrack<'_>) {
         // §8.4.1
         out.nest(b"mdia", |out| {
             // §8.4.2
-            out.nest_full(b"mdhd", 0, 0, |out| {
-                out.u32s(&[0, 0, track.timescale, 0]);
+            out.nest_timed(b"mdhd", 0, &[track.timescale], durations.media, |out| {
                 out.u16(pack_language(track.language));
                 out.u16(0);
             });
@@ -232,7 +241,11 @@ fn write_track(out: &mut BoxWriter, track: &InitTrack<'_>) {
             out.nest(b"minf", |out| {
                 write_media_header(out, track.handler);
                 write_data_information(out);
-                write_sample_tables(out, &track.entries);
+                // §8.5.1
+                out.nest(b"stbl", |out| {
+                    write_sample_entries(out, &track.entries);
+                    tables(out);
+                });
             });
         });
     });
@@ -272,20 +285,22 @@ fn write_data_information(out: &mut BoxWriter) {
     });
 }
 
-/// §8.5.1: the sample entries, and the mandatory tables with nothing in them.
-fn write_sample_tables(out: &mut BoxWriter, entries: &[&[u8]]) {
-    out.nest(b"stbl", |out| {
-        out.nest_full(b"stsd", 0, 0, |out| {
-            out.u32(u32::try_from(entries.len()).expect(TOO_LONG));
-            for entry in entries {
-                out.bytes(entry);
-            }
-        });
-        out.nest_full(b"stts", 0, 0, |out| out.u32(0));
-        out.nest_full(b"stsc", 0, 0, |out| out.u32(0));
-        out.nest_full(b"stsz", 0, 0, |out| out.u32s(&[0, 0]));
-        out.nest_full(b"stco", 0, 0, |out| out.u32(0));
+/// §8.5.2
+fn write_sample_entries(out: &mut BoxWriter, entries: &[&[u8]]) {
+    out.nest_full(b"stsd", 0, 0, |out| {
+        out.length(entries.len());
+        for entry in entries {
+            out.bytes(entry);
+        }
     });
+}
+
+/// The mandatory tables with nothing in them.
+fn write_empty_tables(out: &mut BoxWriter) {
+    out.nest_full(b"stts", 0, 0, |out| out.u32(0));
+    out.nest_full(b"stsc", 0, 0, |out| out.u32(0));
+    out.nest_full(b"stsz", 0, 0, |out| out.u32s(&[0, 0]));
+    out.nest_full(b"stco", 0, 0, |out| out.u32(0));
 }
 
 /// Three letters of five bits (§8.4.2.3).
@@ -327,6 +342,28 @@ impl BoxWriter {
         });
     }
 
+    /// A full box that begins with two dates, which are left out, these fields, and a duration. All ones would mean an
+    /// unknown duration, so that what needs them is version 1 (§8.2.2.3).
+    fn nest_timed(
+        &mut self,
+        kind: &[u8; 4],
+        flags: u32,
+        fields: &[u32],
+        duration: u64,
+        body: impl FnOnce(&mut Self),
+    ) {
+        let short = u32::try_from(duration).ok().filter(|duration| *duration < u32::MAX);
+        self.nest_full(kind, if short.is_some() { 0 } else { 1 }, flags, |out| {
+            out.zeros(if short.is_some() { 8 } else { 16 });
+            out.u32s(fields);
+            match short {
+                Some(duration) => out.u32(duration),
+                None => out.u64(duration),
+            }
+            body(out);
+        });
+    }
+
     fn patch(&mut self, at: usize, value: [u8; 4]) {
         let place = self.bytes.get_mut(at..).and_then(|rest| rest.first_chunk_mut());
         *place.expect("room was written before") = value;
@@ -352,18 +389,33 @@ impl BoxWriter {
         self.bytes(&value.to_be_bytes());
     }
 
+    /// Of the `mdat` that `media_len` bytes follow (§8.1.1).
+    pub(crate) fn media_header(&mut self, media_len: u64) {
+        match u32::try_from(media_len.saturating_add(8)) {
+            Ok(len) => {
+                self.u32(len);
+                self.bytes(b"mdat");
+            }
+            Err(_) => {
+                self.u32(1);
+                self.bytes(b"mdat");
+                self.u64(media_len.saturating_add(16));
+            }
+        }
+    }
+
     /// A length or a count.
     pub(crate) fn length(&mut self, length: usize) {
         self.u32(u32::try_from(length).expect(TOO_LONG));
     }
 
-    fn u32s(&mut self, values: &[u32]) {
+    pub(crate) fn u32s(&mut self, values: &[u32]) {
         for value in values {
             self.u32(*value);
         }
     }
 
-    fn u64(&mut self, value: u64) {
+    pub(crate) fn u64(&mut self, value: u64) {
         self.bytes(&value.to_be_bytes());
     }
 
