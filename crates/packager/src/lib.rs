@@ -9,6 +9,7 @@
 //! - [`VideoTrack`] and [`AudioTrack`] make init segments and segments (ISO/IEC 23000-19).
 //! - [`Protection`] encrypts their samples; keys and initialisation vectors are handed in.
 //! - [`Package`] turns existing MP4 renditions into such segments without touching a sample.
+//! - [`Progressive`] lays stored segments out as one progressive file, for whoever wants to keep a copy.
 //! - [`layout`] owns every name below a presentation's root.
 #![warn(clippy::as_conversions, clippy::indexing_slicing)]
 
@@ -22,6 +23,7 @@ pub mod layout;
 mod mpd;
 mod package;
 mod presentation;
+mod progressive;
 mod protection;
 mod rate;
 mod sample_entry;
@@ -43,6 +45,7 @@ pub use presentation::{
     AudioRendition, FrameRate, ImageRendition, Presentation, PresentationError, PresentationParts,
     VideoRendition, VideoSegment,
 };
+pub use progressive::{FilePiece, Progressive, ProgressiveError, ProgressiveTrack};
 pub use protection::{
     ContentKey, Decryption, DecryptionError, EncryptionError, Header, IvRun, Key, KeyClass, KeyId,
     KeySignalling, KeyTextError, Licences, MissingKey, Protection, SampleInformation, Scheme, Signalling,

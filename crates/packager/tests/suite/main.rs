@@ -7,6 +7,7 @@ mod cases;
 mod manifests;
 mod package;
 mod presentation;
+mod progressive;
 mod protection;
 mod sample_entries;
 mod segments;

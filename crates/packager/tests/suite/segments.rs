@@ -17,18 +17,30 @@ const DEPTH: usize = 2;
 
 /// Presentation times of each segment's frames, and each segment's end.
 #[derive(Debug, Clone)]
-struct Plan {
+pub(crate) struct Plan {
     starts: Vec<u64>,
     end: u64,
-    times: Vec<Vec<u64>>,
+    pub(crate) times: Vec<Vec<u64>>,
 }
 
 impl Plan {
-    fn span(&self, index: usize) -> std::ops::Range<u64> {
+    pub(crate) fn span(&self, index: usize) -> std::ops::Range<u64> {
         self.starts[index]..self.starts.get(index + 1).copied().unwrap_or(self.end)
     }
 
-    fn track(&self) -> VideoTrack {
+    /// Segments of so many frames at 29.97 Hz.
+    pub(crate) fn regular(segments: u64, frames: u64) -> Self {
+        let start = |segment: u64| segment * frames * 3003;
+        Self {
+            starts: (0..segments).map(start).collect(),
+            end: start(segments),
+            times: (0..segments)
+                .map(|segment| (0..frames).map(|frame| start(segment) + frame * 3003).collect())
+                .collect(),
+        }
+    }
+
+    pub(crate) fn track(&self) -> VideoTrack {
         VideoTrack {
             timescale: 90_000,
             width: 1280,
@@ -41,7 +53,7 @@ impl Plan {
 }
 
 /// One to six segments of one to thirty frames with gaps of any length.
-fn any_plan() -> impl Strategy<Value = Plan> {
+pub(crate) fn any_plan() -> impl Strategy<Value = Plan> {
     let gap = prop_oneof![Just(3003_u64), 1..20_000_u64];
     vec(vec(gap, 1..30), 1..6).prop_map(|segments| {
         let mut plan = Plan { starts: vec![], end: 0, times: vec![] };
@@ -58,7 +70,7 @@ fn any_plan() -> impl Strategy<Value = Plan> {
 }
 
 /// In decode order with mini-GOPs of `length` frames: the last one, the middle one, the rest.
-fn encode(times: &[u64], length: usize) -> Vec<VideoSample> {
+pub(crate) fn encode(times: &[u64], length: usize) -> Vec<VideoSample> {
     let mut order: Vec<u64> = times[..1].to_vec();
     for group in times[1..].chunks(length) {
         let (last, before) = group.split_last().unwrap();
