@@ -3,6 +3,7 @@
 //! An object is never seen half written, and one that was published is never overwritten. Nothing here knows a
 //! database: what has to outlive this process is told to a [`Journal`].
 
+mod assembly;
 mod error;
 mod journal;
 mod key;
@@ -13,6 +14,7 @@ mod staged;
 mod store;
 mod writer;
 
+pub(crate) use assembly::{Assembly, AssemblyPiece};
 pub use error::{BlobError, Refusal};
 pub use journal::{Journal, JournalFuture};
 pub use key::{Caching, KeyError, KeyPrefix, MediaObject, RenditionName, STORYBOARD, SealedFile, StorageKey};

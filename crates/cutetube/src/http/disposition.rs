@@ -4,11 +4,21 @@ use std::fmt::Write as _;
 
 use axum::http::HeaderValue;
 
-/// Shown where it is opened, saved as `name`. Whatever `name` is, it stays one value of one header: a form in ASCII
-/// for everybody, and the whole name in the encoding of RFC 8187 where that says more.
+/// Shown where it is opened, saved as `name`.
 pub(crate) fn inline(name: &str) -> HeaderValue {
+    disposition("inline", name)
+}
+
+/// Saved as `name`.
+pub(crate) fn attachment(name: &str) -> HeaderValue {
+    disposition("attachment", name)
+}
+
+/// Whatever `name` is, it stays one value of one header: a form in ASCII for everybody, and the whole name in the
+/// encoding of RFC 8187 where that says more.
+fn disposition(kind: &str, name: &str) -> HeaderValue {
     let plain = plain(name);
-    let mut text = format!("inline; filename=\"{plain}\"");
+    let mut text = format!("{kind}; filename=\"{plain}\"");
     if plain != name {
         text.push_str("; filename*=UTF-8''");
         for byte in name.bytes() {
@@ -62,7 +72,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_name_is_never_more_than_a_name(name in any::<String>()) {
-            let value = inline(&name);
+            let value = attachment(&name);
             let text = value.to_str().unwrap();
             prop_assert!(text.bytes().all(|byte| (b' '..0x7f).contains(&byte)));
             prop_assert_eq!(text.matches('"').count(), 2);

@@ -41,7 +41,7 @@ use crate::{
 
 pub(crate) use body::Body;
 pub(crate) use client_address::{ClientAddress, ClientNetwork};
-pub(crate) use disposition::inline;
+pub(crate) use disposition::{attachment, inline};
 pub(crate) use encoding::accepts;
 pub(crate) use fields::Fields;
 pub(crate) use pace::{Pace, Progress, TooSlow};

@@ -2,6 +2,7 @@
 
 use std::{
     ops::Range,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Problem, encoding::accepts, range::Ranged};
 use crate::{
-    blobs::{BlobError, BlobStore, StorageKey},
+    blobs::{Assembly, BlobError, BlobStore, StorageKey},
     playback::HeldObject,
 };
 
@@ -39,6 +40,7 @@ pub(crate) struct Representation {
 #[derive(Debug, Clone)]
 enum Content {
     Stored(BlobStore, StorageKey),
+    Assembled(BlobStore, Arc<dyn Assembly>),
     Here(Bytes),
 }
 
@@ -70,6 +72,26 @@ impl Representation {
             cache_control: NOT_CACHED,
             disposition: None,
             gzip,
+        }
+    }
+
+    /// A file of `len` bytes that is put together while it is sent. `seed` is equal only for equal ones.
+    pub(crate) fn assembled(
+        blobs: &BlobStore,
+        assembly: Arc<dyn Assembly>,
+        len: u64,
+        content_type: &'static str,
+        seed: &str,
+    ) -> Self {
+        Self {
+            content: Content::Assembled(blobs.clone(), assembly),
+            content_type,
+            etag: format!("\"{seed}-{len:x}\""),
+            len,
+            last_modified: None,
+            cache_control: NOT_CACHED,
+            disposition: None,
+            gzip: None,
         }
     }
 
@@ -191,6 +213,9 @@ impl Representation {
         }
         match &self.content {
             Content::Stored(blobs, key) => Ok(Body::from_stream(blobs.stream(key, range).await?)),
+            Content::Assembled(blobs, assembly) => {
+                Ok(Body::from_stream(blobs.stream_assembly(assembly.clone(), range)))
+            }
             Content::Here(bytes) => Ok(Body::from(slice(bytes, &range))),
         }
     }
