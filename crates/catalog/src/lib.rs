@@ -78,6 +78,7 @@ pub const MIGRATIONS: &[db::Migration] = &[
     },
     db::Migration { name: "catalog/0041_licences", sql: include_str!("../migrations/0041_licences.sql") },
     db::Migration { name: "catalog/0050_remaking", sql: include_str!("../migrations/0050_remaking.sql") },
+    db::Migration { name: "catalog/0051_downloads", sql: include_str!("../migrations/0051_downloads.sql") },
 ];
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod reading;
 mod recording;
 mod repair;
 
-pub use reading::{contents, object, plan, recorded, renditions};
+pub use reading::{contents, object, objects, plan, recorded, renditions, sizes};
 pub use recording::{publish, publish_without_source, record, record_documents, record_plan};
 pub use repair::{MOST_REPAIRS, Redo, withdraw};
 
@@ -192,6 +192,17 @@ pub struct Rendition {
     pub sample_entry: Option<Vec<u8>>,
     /// What is recorded, in the order of [`Part`].
     pub objects: Vec<Object>,
+}
+
+db::row! {
+    /// How much there is of a rendition.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct RenditionSize {
+        /// Its name.
+        pub rendition: RenditionId,
+        /// Of its init segment and all media segments.
+        pub bytes: u64,
+    }
 }
 
 impl Part {

@@ -53,6 +53,8 @@ pub struct Edit {
     pub visibility: Option<Visibility>,
     /// What it is filed under.
     pub tags: Option<Tags>,
+    /// What viewers may take home.
+    pub downloads: Option<DownloadRule>,
 }
 
 /// An uploaded file in the blob store.
@@ -105,6 +107,8 @@ pub struct Video {
     pub protection: Protection,
     /// Whether its media are being made again while it plays.
     pub remaking: bool,
+    /// What viewers may take home.
+    pub downloads: DownloadRule,
     /// The output that the newest plan is for.
     pub revision: Option<Revision>,
     /// The output that is served.
@@ -140,6 +144,20 @@ db::text_enum! {
         Cenc = "cenc",
         /// Encrypted with AES-128 in CBC mode, in a pattern (§10.4).
         Cbcs = "cbcs",
+    }
+}
+
+db::text_enum! {
+    /// What viewers may take home of a video as a file. Its owner may have everything.
+    pub enum DownloadRule {
+        /// What the configuration says for every video.
+        Default = "default",
+        /// Nothing.
+        None = "none",
+        /// What was made of it.
+        Renditions = "renditions",
+        /// Also the file as it was uploaded.
+        OriginalToo = "original_too",
     }
 }
 
@@ -264,7 +282,8 @@ async fn create_in(tx: &mut Tx, new: &NewVideo, everybody: Limits) -> Result<Vid
 pub async fn edit(db: &Db, id: VideoId, edit: &Edit, seen: Option<u64>) -> Result<Video> {
     let mut tx = db.begin().await?;
     let query = tx.query(EDIT).bind(id).bind(seen).bind(&edit.title).bind(&edit.description);
-    let edited: Option<Video> = query.bind(edit.visibility).bind(&edit.tags).first().await?;
+    let query = query.bind(edit.visibility).bind(&edit.tags).bind(edit.downloads);
+    let edited: Option<Video> = query.first().await?;
     let Some(video) = edited else {
         let Locked { state, .. } = lock(&mut tx, id).await?;
         return Err(if state == VideoState::Deleting { Error::NoVideo(id) } else { Error::Changed(id) });
@@ -369,6 +388,17 @@ impl Protection {
     /// What may be typed.
     pub fn parse(typed: &str) -> Result<Self, Refusal> {
         typed.parse().map_err(|_| Refusal("Choose `none`, `cenc` or `cbcs`.".to_owned()))
+    }
+}
+
+impl DownloadRule {
+    /// Parses what was typed.
+    ///
+    /// # Errors
+    /// What may be typed.
+    pub fn parse(typed: &str) -> Result<Self, Refusal> {
+        let choices = "Choose `default`, `none`, `renditions` or `original_too`.";
+        typed.parse().map_err(|_| Refusal(choices.to_owned()))
     }
 }
 
@@ -482,8 +512,8 @@ db::statements! {
     LOCK_STATE { "SELECT state, remaking FROM videos WHERE id = $1" FOR_UPDATE }
     EDIT {
         "UPDATE videos SET title = coalesce($3, title), description = coalesce($4, description),
-             visibility = coalesce($5, visibility), tags = coalesce($6, tags), version = version + 1,
-             updated_at = " NOW "
+             visibility = coalesce($5, visibility), tags = coalesce($6, tags),
+             downloads = coalesce($7, downloads), version = version + 1, updated_at = " NOW "
          WHERE id = $1 AND state <> 'deleting' AND (CAST($2 AS BIGINT) IS NULL OR version = $2)
          RETURNING *"
     }
@@ -552,6 +582,7 @@ impl db::FromRow for Video {
             visibility: row.get("visibility")?,
             protection: row.get("protection")?,
             remaking: row.get("remaking")?,
+            downloads: row.get("downloads")?,
             version: row.get("version")?,
             revision: row.get("revision")?,
             published_revision: row.get("published_revision")?,

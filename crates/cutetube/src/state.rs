@@ -24,7 +24,7 @@ use crate::{
     limits::Limiter,
     live::Live,
     metrics::Metrics,
-    playback::{CdnSigner, Hot, PathSigner},
+    playback::{CdnSigner, Downloads, Hot, PathSigner},
     processes::actions::{self as processes, LiveProcesses},
 };
 
@@ -50,6 +50,8 @@ pub struct AppState {
     pub(crate) paths: PathSigner,
     /// Makes addresses that a CDN checks.
     pub(crate) cdn: Option<CdnSigner>,
+    /// Files that are put together of segments.
+    pub(crate) downloads: Downloads,
     /// Cancelled when requests that still run are not waited for any longer.
     pub(crate) cut_off: CancellationToken,
     /// One permit for each upload that is received at once.
@@ -96,6 +98,7 @@ impl AppState {
             vendors: Arc::new(Vendors::new(config.drm.vendors())?),
             playback_tokens: PlaybackTokens::new(&secret, &config.drm),
             paths: PathSigner::new(&secret, &config.delivery),
+            downloads: Downloads::default(),
             cut_off: CancellationToken::new(),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),
             toolchain: locate_toolchain(&config, search_path).map(Arc::new),

@@ -3,7 +3,7 @@
 use db::{Db, Json, Tx};
 use serde::de::DeserializeOwned;
 
-use super::{Contents, Image, Object, Part, Recorded, Rendition};
+use super::{Contents, Image, Object, Part, Recorded, Rendition, RenditionSize};
 use crate::{
     Error, Result,
     ids::{RenditionId, Revision, VideoId},
@@ -58,6 +58,28 @@ pub async fn recorded(tx: &mut Tx, video: VideoId, revision: Revision) -> Result
     Ok(tx.query(RECORDED).bind(video).bind(revision).all().await?)
 }
 
+/// What is recorded of one rendition, in the order of [`Part`].
+///
+/// # Errors
+/// Those of the database.
+pub async fn objects(
+    db: &Db,
+    video: VideoId,
+    revision: Revision,
+    rendition: &RenditionId,
+) -> Result<Vec<Object>> {
+    let rows: Vec<ObjectRow> = db.read(OBJECTS_OF).bind(video).bind(revision).bind(rendition).all().await?;
+    Ok(rows.into_iter().map(|row| row.object).collect())
+}
+
+/// How many bytes are stored of each rendition of a revision, in no order.
+///
+/// # Errors
+/// Those of the database.
+pub async fn sizes(db: &Db, video: VideoId, revision: Revision) -> Result<Vec<RenditionSize>> {
+    Ok(db.read(SIZES).bind(video).bind(revision).all().await?)
+}
+
 /// One segment, if it is recorded.
 ///
 /// # Errors
@@ -78,6 +100,13 @@ db::statements! {
     PLAN { "SELECT document FROM plans WHERE video_id = $1 AND revision = $2" }
     RENDITIONS { "SELECT * FROM renditions WHERE video_id = $1 AND revision = $2" }
     OBJECTS { "SELECT * FROM objects WHERE video_id = $1 AND revision = $2 ORDER BY rendition, idx" }
+    OBJECTS_OF {
+        "SELECT * FROM objects WHERE video_id = $1 AND revision = $2 AND rendition = $3 ORDER BY idx"
+    }
+    SIZES {
+        "SELECT rendition, CAST(sum(bytes) AS BIGINT) AS bytes FROM objects
+         WHERE video_id = $1 AND revision = $2 GROUP BY rendition"
+    }
     OBJECT { "SELECT * FROM objects WHERE video_id = $1 AND revision = $2 AND rendition = $3 AND idx = $4" }
     RECORDED {
         "SELECT object_key AS key, bytes, sha256 FROM objects WHERE video_id = $1 AND revision = $2

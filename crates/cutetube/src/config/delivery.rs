@@ -15,6 +15,8 @@ pub struct Delivery {
     pub cdn_base_url: Option<String>,
     /// How long the addresses of media that are not public work at least. Whoever has one can watch until then.
     pub signed_path_hours: NonZeroU32,
+    /// What viewers may take home of videos whose owners have not said anything else.
+    pub downloads: Downloads,
     /// What a process keeps in memory of segments and manifests that many ask for, in bytes. As much again may be on its
     /// way to slow clients.
     pub cache_bytes: u64,
@@ -27,6 +29,18 @@ pub struct Delivery {
     pub purge_url: Option<String>,
     /// What it is told with, as `Authorization: Bearer …`.
     pub purge_token: Option<Secret>,
+}
+
+/// `delivery.downloads`. Each includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Downloads {
+    /// Nothing: only the owner and administrators have files.
+    None,
+    /// What was made of a video.
+    Renditions,
+    /// Also the file as it was uploaded.
+    OriginalToo,
 }
 
 /// `delivery.signing.*`
@@ -80,6 +94,7 @@ impl Default for Delivery {
         Self {
             cdn_base_url: None,
             signed_path_hours: NonZeroU32::new(12).expect("12 is not 0"),
+            downloads: Downloads::None,
             cache_bytes: 64 << 20,
             signing: CdnSigning::default(),
             origin_secret: None,

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use transcode::settings::EncodeSettings;
 
 pub use accounts::{Accounts, Quota, Signup, Verification};
-pub use delivery::{CdnSigning, Delivery, SigningScheme};
+pub use delivery::{CdnSigning, Delivery, Downloads, SigningScheme};
 pub use drm::{Drm, LicencePolicy, PLAYREADY_TEST_SERVER, SourcesOfProtected};
 pub use load::{ConfigError, RESERVED_VARIABLES, Sources, load};
 pub use networks::Networks;

@@ -69,7 +69,7 @@ impl Class {
     }
 }
 
-const MEDIA: [&str; 4] = ["/vod-media/", "/app/", "/assets/", "/p/"];
+const MEDIA: [&str; 5] = ["/vod-media/", "/download/", "/app/", "/assets/", "/p/"];
 
 const SIGN_IN: [&str; 8] =
     ["/api/v3/auth/", "/api/v5/auth/", "/login", "/signup", "/forgot", "/reset", "/verify", "/logout"];
@@ -114,6 +114,7 @@ mod tests {
             check(&Method::HEAD, "/watch/{id}"),
             check(&Method::GET, "/vod-media/{*object}"),
             check(&Method::GET, "/app/stream/{id}/"),
+            check(&Method::GET, "/download/{id}/{revision}/{file}"),
             check(&Method::GET, "/healthz"),
             check(&Method::OPTIONS, "/api/v5/videos"),
             check(&Method::GET, ""),
@@ -135,6 +136,7 @@ mod tests {
         HEAD /watch/{id}: read
         GET /vod-media/{*object}: -
         GET /app/stream/{id}/: -
+        GET /download/{id}/{revision}/{file}: -
         GET /healthz: -
         OPTIONS /api/v5/videos: -
         GET : read

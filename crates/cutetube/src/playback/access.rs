@@ -10,7 +10,7 @@ use catalog::{
     videos::{Video, Visibility},
 };
 
-use super::{MediaAddress, Target, signing::Scope};
+use super::{MediaAddress, Target, downloads, signing::Scope};
 use crate::{AppState, accounts::Visitor, blobs::Caching, http::ClientAddress};
 
 /// Why a request may have what it asks for.
@@ -32,6 +32,7 @@ pub(super) enum Grant {
 /// - A token decides alone: whoever asks, with it or without, gets the same answer.
 /// - An unlisted video is for everybody who knows its id. People pass on the file and the manifest, which are called
 ///   by that id; what only players ask for needs a token, so that it ends when the video is made private.
+/// - A file to keep is for those of them whom its owner, or the configuration, lets have it.
 /// - Everything is for the owner and for administrators; the file as it was uploaded in every state, the rest once it
 ///   plays.
 ///
@@ -43,8 +44,12 @@ pub(super) async fn grant(
     video: &Video,
 ) -> Result<Option<Grant>, Response> {
     let plays = video.state == VideoState::Ready;
+    let is_for_viewers = match &address.target {
+        Target::Download { name, .. } => downloads::is_for_viewers(&state.config, video, name),
+        Target::Object { .. } | Target::Flat { .. } | Target::FlatManifest(_) | Target::Source(_) => true,
+    };
     if let Some(token) = address.token {
-        let scope = Scope::of(video).filter(|_| plays);
+        let scope = Scope::of(video).filter(|_| plays && is_for_viewers);
         let left = scope.and_then(|scope| state.paths.check(token, scope, state.clock.seconds()));
         return Ok(left.map(|seconds| Grant::Address { seconds }));
     }
@@ -57,12 +62,14 @@ pub(super) async fn grant(
         Visibility::Unlisted => is_passed_on,
         Visibility::Private => false,
     };
-    if plays && is_open {
+    if plays && is_open && is_for_viewers {
         return Ok(Some(Grant::Everybody));
     }
     let exists = match address.target {
         Target::Source(_) => video.state != VideoState::Deleting,
-        Target::Object { .. } | Target::Flat { .. } | Target::FlatManifest(_) => plays,
+        Target::Object { .. } | Target::Flat { .. } | Target::FlatManifest(_) | Target::Download { .. } => {
+            plays
+        }
     };
     if !exists {
         return Ok(None);

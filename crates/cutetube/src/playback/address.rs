@@ -4,10 +4,10 @@ use std::{fmt, str::FromStr};
 
 use catalog::ids::{Revision, VideoId};
 
-use super::signing::PathToken;
+use super::{downloads::DownloadName, signing::PathToken};
 use crate::blobs::{MediaObject, StorageKey};
 
-/// A path below this server's root, `/vod-media/…` or `/app/…`, or the same below `/p/{token}`.
+/// A path below this server's root, `/vod-media/…`, `/app/…` or `/download/…`, or the same below `/p/{token}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MediaAddress {
     /// What opens media that are not for everybody.
@@ -26,6 +26,8 @@ pub(crate) enum Target {
     FlatManifest(VideoId),
     /// `/app/stream/{video}/`: the file as it was uploaded.
     Source(VideoId),
+    /// `/download/{video}/{revision}/{name}`: a file to keep.
+    Download { video: VideoId, revision: Revision, name: DownloadName },
 }
 
 /// `{revision}_{object}` with `_` for each `/`: `1_360p_init.mp4`, `1_360p_12.m4s`, `1_storyboard_3.jpg`. No part of an
@@ -43,7 +45,7 @@ pub(crate) struct NoAddress;
 impl Target {
     pub(crate) fn video(&self) -> VideoId {
         match self {
-            Self::Object { video, .. } | Self::Flat { video, .. } => *video,
+            Self::Object { video, .. } | Self::Flat { video, .. } | Self::Download { video, .. } => *video,
             Self::FlatManifest(video) | Self::Source(video) => *video,
         }
     }
@@ -78,6 +80,7 @@ impl fmt::Display for Target {
             Self::Flat { video, name } => write!(f, "/app/v2/dash/{video}/{name}"),
             Self::FlatManifest(video) => write!(f, "/app/v2/dash/{video}/manifest.mpd"),
             Self::Source(video) => write!(f, "/app/stream/{video}/"),
+            Self::Download { video, revision, name } => write!(f, "/download/{video}/{revision}/{name}"),
         }
     }
 }
@@ -123,6 +126,12 @@ fn parse_target(path: &str) -> Option<Target> {
     if let Some(rest) = path.strip_prefix("/app/stream/") {
         return Some(Target::Source(rest.strip_suffix('/')?.parse().ok()?));
     }
+    if let Some(rest) = path.strip_prefix("/download/") {
+        let (video, rest) = rest.split_once('/')?;
+        let (revision, name) = rest.split_once('/')?;
+        let revision = revision.parse().ok().and_then(Revision::new)?;
+        return Some(Target::Download { video: video.parse().ok()?, revision, name: name.parse().ok()? });
+    }
     if let Some(rest) = path.strip_prefix("/app/v2/dash/") {
         let (video, name) = rest.split_once('/')?;
         let video = video.parse().ok()?;
@@ -161,6 +170,9 @@ mod tests {
             format!("/app/v2/dash/{VIDEO}/1_mov_360p_init.mp4"),
             format!("/app/v2/dash/{VIDEO}/1_360p-iframes.m3u8"),
             format!("/app/stream/{VIDEO}/"),
+            format!("/download/{VIDEO}/12/1080p.mp4"),
+            format!("/download/{VIDEO}/1/360p.mov"),
+            format!("/download/{VIDEO}/1/original.mov"),
         ] {
             for path in [path.clone(), format!("/p/{TOKEN}{path}")] {
                 let address = check(&path).unwrap_or_else(|| panic!("{path} leads nowhere"));
@@ -198,6 +210,15 @@ mod tests {
             format!("/app/v2/dash/{VIDEO}/1_.._1.m4s"),
             format!("/app/v2/dash/{VIDEO}/1_360p_{long}.m4s"),
             format!("/app/v2/dash/{VIDEO}/1_360p_1.m4s%00"),
+            format!("/download/{VIDEO}/1/360p.MP4"),
+            format!("/download/{VIDEO}/1/360p.avi"),
+            format!("/download/{VIDEO}/1/360p"),
+            format!("/download/{VIDEO}/01/360p.mp4"),
+            format!("/download/{VIDEO}/0/360p.mp4"),
+            format!("/download/{VIDEO}/360p.mp4"),
+            format!("/download/{VIDEO}/1/original.avi"),
+            format!("/download/{VIDEO}/1/..mp4"),
+            format!("/download/{VIDEO}/1/360p/1.mp4"),
             format!("/p/{TOKEN}"),
             format!("/p/{TOKEN}/"),
             format!("/p//app/stream/{VIDEO}/"),

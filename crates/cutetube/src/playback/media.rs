@@ -20,13 +20,14 @@ use super::{
     FlatName, MediaAddress, Target,
     access::{self, Grant},
     cdn,
+    downloads::{DownloadError, DownloadName},
     hot::NotHeld,
     signing::Scope,
 };
 use crate::{
     AppState,
     blobs::{BlobError, Caching, MediaObject, StorageKey},
-    http::{Problem, Representation, inline},
+    http::{Problem, Representation, attachment, inline},
     licences::Viewer,
     metrics::Source,
 };
@@ -50,6 +51,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(stream))
         .routes(routes!(manifest))
         .routes(routes!(segment))
+        .routes(routes!(download))
         .route("/vod-media/{*object}", get(media))
         .route("/p/{token}/{*address}", get(media))
         .layer(from_anywhere)
@@ -114,6 +116,32 @@ async fn manifest(state: State<AppState>, request: Request) -> Response {
     )
 )]
 async fn segment(state: State<AppState>, request: Request) -> Response {
+    media(state, request).await
+}
+
+/// A file to keep: a rendition with its sound, or what was uploaded.
+///
+/// Whoever may see the video, where its owner lets them, and the owner and administrators always; nobody for a protected
+/// video. `downloadable` of the video lists what there is for the caller. It can be resumed at any byte.
+#[utoipa::path(
+    get, path = "/download/{id}/{revision}/{file}", tag = "playback", security((), ("bearer" = [])),
+    params(
+        ("id" = String, Path, description = "As the upload answered it"),
+        ("revision" = u64, Path, description = "Of what is published", example = 1),
+        ("file" = String, Path, description = "A rendition and a container, or `original` and its own", example = "720p.mp4"),
+        ("Range" = Option<String>, Header, description = "RFC 9110 §14.2; at most 16 parts are answered as such", example = "bytes=1024-"),
+        ("If-Range" = Option<String>, Header, description = "The `ETag` of what the client has a part of"),
+    ),
+    responses(
+        (status = 200, description = "All of it", content_type = "video/mp4"),
+        (status = 206, description = "One range, or several as `multipart/byteranges`", content_type = "video/mp4"),
+        (status = 304, description = "The client has it"),
+        (status = 404, description = "There is no such file for this caller", body = Problem),
+        (status = 412, description = "It is not what `If-Match` asks for"),
+        (status = 416, description = "No range lies in the file; `Content-Range` tells its length"),
+    )
+)]
+async fn download(state: State<AppState>, request: Request) -> Response {
     media(state, request).await
 }
 
@@ -187,6 +215,7 @@ async fn open(
         }
         Target::FlatManifest(_) => flat_manifest(state, parts, video, grant).await,
         Target::Source(_) => source(state, video, grant).await,
+        Target::Download { revision, name, .. } => file(state, video, revision, &name, grant).await,
     }
 }
 
@@ -200,6 +229,8 @@ enum MediaError {
     #[error(transparent)]
     Manifest(#[from] packager::FlattenError),
     #[error(transparent)]
+    Download(#[from] DownloadError),
+    #[error(transparent)]
     Catalog(#[from] catalog::Error),
     #[error("an object could not be held in memory")]
     NotHeld(#[from] Arc<NotHeld>),
@@ -209,9 +240,13 @@ impl MediaError {
     /// Whether it is as if there were no such address.
     fn is_nothing(&self) -> bool {
         match self {
-            Self::Nothing | Self::Blob(BlobError::NotFound { .. }) => true,
+            Self::Nothing
+            | Self::Blob(BlobError::NotFound { .. })
+            | Self::Download(DownloadError::NoRendition | DownloadError::Blob(BlobError::NotFound { .. })) => {
+                true
+            }
             Self::NotHeld(error) => matches!(**error, NotHeld::Blob(BlobError::NotFound { .. })),
-            Self::Blob(_) | Self::Manifest(_) | Self::Catalog(_) => false,
+            Self::Blob(_) | Self::Manifest(_) | Self::Download(_) | Self::Catalog(_) => false,
         }
     }
 }
@@ -361,4 +396,29 @@ async fn source(state: &AppState, video: &Video, grant: Grant) -> Result<Represe
     let name = format!("{}.{}", video.source.name, video.source.extension);
     let found = Representation::stored(&state.blobs, key, &seed).await?;
     Ok(found.cached(caching).disposed(inline(&name)))
+}
+
+/// To be saved under a name.
+async fn file(
+    state: &AppState,
+    video: &Video,
+    revision: Revision,
+    name: &DownloadName,
+    grant: Grant,
+) -> Result<Representation, MediaError> {
+    if video.published_revision != Some(revision) || video.protection != Protection::None {
+        return Err(MediaError::Nothing);
+    }
+    let found = match name {
+        DownloadName::Original(extension) if *extension == video.source.extension => {
+            source(state, video, grant).await?
+        }
+        DownloadName::Original(_) => return Err(MediaError::Nothing),
+        DownloadName::Rendition(rendition, flavour) => {
+            let (db, blobs) = (&state.db, &state.blobs);
+            let file = state.downloads.get(db, blobs, video.id, revision, rendition, *flavour).await?;
+            file.representation(blobs, *flavour).cached(grant.cache_control(video, Caching::Private))
+        }
+    };
+    Ok(found.disposed(attachment(&name.file_name(video))))
 }

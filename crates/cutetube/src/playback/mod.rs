@@ -5,6 +5,7 @@ mod address;
 pub(crate) mod api;
 mod cdn;
 mod choice;
+mod downloads;
 mod hot;
 pub(crate) mod media;
 mod signing;
@@ -13,6 +14,7 @@ mod urls;
 use address::{FlatName, MediaAddress, Target};
 
 pub(crate) use cdn::CdnSigner;
+pub(crate) use downloads::{Downloads, Offer, offers};
 pub(crate) use hot::{HeldObject, Hot, note_changes};
 pub(crate) use signing::PathSigner;
 pub(crate) use urls::{BaseUrl, MediaUrls, Original, PlaybackUrls};

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use super::{
     address::{FlatName, MediaAddress, Target},
     cdn::{CdnSigner, Layout},
+    downloads::{Audience, Offer},
     signing::{PathToken, Scope},
 };
 use crate::{
@@ -274,6 +275,16 @@ impl MediaUrls {
     /// The file as it was uploaded.
     pub(crate) fn source(&self) -> String {
         self.at(Target::Source(self.video))
+    }
+
+    /// A file to keep. A token opens what is for viewers, and nothing else.
+    pub(crate) fn download(&self, offer: &Offer) -> String {
+        let (video, revision, name) = (self.video, self.revision, offer.name.clone());
+        let target = Target::Download { video, revision, name };
+        match offer.to {
+            Audience::Viewers => self.at(target),
+            Audience::Managers => format!("{}{}", self.prefix, MediaAddress { token: None, target }),
+        }
     }
 
     pub(crate) fn playback(&self) -> PlaybackUrls {

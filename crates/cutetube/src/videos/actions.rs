@@ -20,6 +20,7 @@ use crate::{
     AppState,
     accounts::{Caller, Visitor},
     blobs::{MediaObject, StorageKey},
+    playback::{self, Offer},
 };
 
 /// A video, how far it is, and what was made of it.
@@ -32,6 +33,8 @@ pub(crate) struct VideoDetails {
     pub(crate) has_poster: bool,
     /// Whether it has pictures to show while seeking.
     pub(crate) has_storyboard: bool,
+    /// The files that whoever asked may have.
+    pub(crate) downloads: Vec<Offer>,
 }
 
 /// Why a video was not changed.
@@ -88,7 +91,8 @@ pub(crate) async fn details(
     renditions.sort_by_key(|rendition| (rendition.kind, rendition.size, rendition.bitrate));
     let has_poster = is_stored(state, video, MediaObject::Poster).await;
     let has_storyboard = is_stored(state, video, MediaObject::Storyboard).await;
-    Ok(Some(VideoDetails { process, renditions, has_poster, has_storyboard }))
+    let downloads = playback::offers(&state.config, &state.db, visitor, video, &renditions).await?;
+    Ok(Some(VideoDetails { process, renditions, has_poster, has_storyboard, downloads }))
 }
 
 async fn is_stored(state: &AppState, video: &Video, object: MediaObject) -> bool {

@@ -8,7 +8,7 @@ use axum::{
 };
 use catalog::{
     names::{Description, FieldErrors, Tags, Title},
-    videos::{Edit, Visibility},
+    videos::{DownloadRule, Edit, Visibility},
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -121,7 +121,7 @@ async fn get(
     Ok(Shown::find(&state, &visitor, &base, id).await?.answer(&headers))
 }
 
-/// Change what is said about a video, and who may see it. What is absent stays.
+/// Change what is said about a video, who may see it, and who may take it home. What is absent stays.
 ///
 /// The owner and administrators. With `If-Match` the change is made only if nobody has made another one since; how far
 /// the processing is does not matter for that.
@@ -227,6 +227,10 @@ struct VideoChange {
     /// Instead of those it has; at most 20 of at most 40 characters.
     #[schema(max_items = 20, example = json!(["holiday", "sea"]))]
     tags: Option<Vec<String>>,
+    /// What viewers may take home: `default` (as this server has it for every video), `none`, `renditions` or
+    /// `original_too`.
+    #[schema(example = "renditions")]
+    downloads: Option<String>,
 }
 
 impl VideoChange {
@@ -243,6 +247,7 @@ impl VideoChange {
                 .visibility
                 .and_then(|typed| errors.keep("visibility", Visibility::parse(&typed))),
             tags: self.tags.and_then(|typed| errors.keep("tags", tags(typed))),
+            downloads: self.downloads.and_then(|typed| errors.keep("downloads", DownloadRule::parse(&typed))),
         };
         if errors.is_empty() { Ok(edit) } else { Err(errors) }
     }

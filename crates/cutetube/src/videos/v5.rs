@@ -16,7 +16,7 @@ use crate::{
     AppState,
     blobs::MediaObject,
     licences::{Pass, Protected},
-    playback::{BaseUrl, MediaUrls, PlaybackUrls},
+    playback::{BaseUrl, MediaUrls, Offer, PlaybackUrls},
     processes::StageResource,
 };
 
@@ -42,6 +42,11 @@ pub(crate) struct VideoResource {
     percent: u8,
     stages: Vec<StageResource>,
     visibility: &'static str,
+    /// What viewers may take home: `default` (as this server has it for every video), `none`, `renditions` or
+    /// `original_too`.
+    downloads: &'static str,
+    /// The files that the caller may have; an owner has all of them. None of a protected video.
+    downloadable: Vec<DownloadResource>,
     /// In seconds; measured, or as the uploader claims before that.
     duration: Option<f64>,
     renditions: Vec<RenditionResource>,
@@ -145,6 +150,21 @@ struct RenditionResource {
     codecs: Option<String>,
 }
 
+/// A file to keep.
+#[derive(Debug, Serialize, ToSchema)]
+struct DownloadResource {
+    /// A rendition, or `original` for the file as it was uploaded.
+    #[schema(example = "720p")]
+    rendition: String,
+    /// `mp4` or `mov`.
+    #[schema(example = "mp4")]
+    container: &'static str,
+    /// How long it is; of a rendition a little more than that. `Content-Length` is exact.
+    bytes: u64,
+    /// Where it is. It answers to a token or a cookie where it is for the owner alone.
+    url: String,
+}
+
 impl VideoResource {
     /// For whoever may see the video.
     pub(super) fn new(
@@ -171,6 +191,11 @@ impl VideoResource {
             percent: details.process.percent(),
             stages: details.process.stages.iter().map(StageResource::new).collect(),
             visibility: video.visibility.as_str(),
+            downloads: video.downloads.as_str(),
+            downloadable: origin
+                .iter()
+                .flat_map(|urls| details.downloads.iter().map(|offer| DownloadResource::new(urls, offer)))
+                .collect(),
             duration: duration.map(|duration| duration.as_secs_f64()),
             renditions: details.renditions.iter().map(RenditionResource::new).collect(),
             playback: media.map(|media| media.playback()).unwrap_or_default(),
@@ -193,8 +218,10 @@ impl VideoDetails {
         let stages: Vec<_> = self.process.stages.iter().map(StageResource::new).collect();
         let renditions: Vec<_> = self.renditions.iter().map(RenditionResource::new).collect();
         let moment = video.updated_at.unix_micros();
-        let shown =
-            (moment, self.process.percent(), stages, renditions, self.has_poster, self.has_storyboard);
+        let pictures = (self.has_poster, self.has_storyboard);
+        let downloads: Vec<_> =
+            self.downloads.iter().map(|offer| (offer.name.to_string(), offer.bytes, offer.to)).collect();
+        let shown = (moment, self.process.percent(), stages, renditions, pictures, downloads);
         serde_json::to_vec(&shown).unwrap_or_default()
     }
 }
@@ -247,6 +274,17 @@ impl PieceResource {
 impl OwnerResource {
     fn new(owner: &User) -> Self {
         Self { username: owner.username.to_string() }
+    }
+}
+
+impl DownloadResource {
+    fn new(urls: &MediaUrls, offer: &Offer) -> Self {
+        Self {
+            rendition: offer.name.subject().to_owned(),
+            container: offer.name.container(),
+            bytes: offer.bytes,
+            url: urls.download(offer),
+        }
     }
 }
 

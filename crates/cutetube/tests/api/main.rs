@@ -10,6 +10,7 @@ mod backstage;
 mod clips;
 mod delivery;
 mod documentation;
+mod downloads;
 mod licences;
 mod limits;
 mod metrics;

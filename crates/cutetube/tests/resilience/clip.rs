@@ -118,6 +118,34 @@ pub(crate) fn decoded_times(manifest: &str) -> Times {
     times
 }
 
+/// When each decoded picture or sound (`v` or `a`) of a file is shown, in the file's ticks, and its hash.
+pub(crate) type Frames = Vec<(i64, String)>;
+
+/// Every frame of a file. ffmpeg must have nothing to say about it.
+pub(crate) fn frames(file: &Path, kind: &str) -> Frames {
+    let mut ffmpeg = tool("ffmpeg");
+    ffmpeg.args(["-v", "warning", "-i"]).arg(file).args([
+        "-map",
+        &format!("0:{kind}"),
+        "-enc_time_base",
+        "-1",
+    ]);
+    ffmpeg.args(["-fps_mode", "passthrough", "-f", "framemd5", "-"]);
+    let said = run_silently(&mut ffmpeg);
+    let frames = said.lines().filter(|line| !line.starts_with('#')).map(|line| {
+        // Stream, decoding time, presentation time, duration, size, hash.
+        let fields: Vec<&str> = line.split(',').map(str::trim).collect();
+        (fields[2].parse().unwrap(), fields[5].to_owned())
+    });
+    frames.collect()
+}
+
+/// The streams of a file as ffprobe knows them, in JSON. It must have nothing to say beside.
+pub(crate) fn probed(file: &Path) -> String {
+    let arguments = ["-v", "warning", "-show_streams", "-of", "json"];
+    run_silently(tool("ffprobe").args(arguments).arg(file))
+}
+
 /// The program under test, with none of the tester's own settings.
 pub(crate) fn program() -> Command {
     let mut program = tool(env!("CARGO_BIN_EXE_cutetube"));
@@ -131,6 +159,13 @@ pub(crate) fn program() -> Command {
 #[expect(clippy::disallowed_methods, reason = "the program under test, and ffmpeg as its judge")]
 fn tool(name: &str) -> Command {
     Command::new(name)
+}
+
+fn run_silently(command: &mut Command) -> String {
+    let done = command.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&done.stderr), "", "{command:?}");
+    assert!(done.status.success(), "{command:?}: {}", done.status);
+    String::from_utf8(done.stdout).unwrap()
 }
 
 fn run(command: &mut Command) -> String {

@@ -7,6 +7,7 @@ mod backups;
 mod clip;
 mod crowd;
 mod deletion;
+mod downloads;
 mod edge;
 mod faults;
 mod kills;
