@@ -1,20 +1,23 @@
 #!/usr/bin/env bash
 # Tries what takes longer than a test may, on a machine that is Debian 12, as root, with 4 GB of disk:
 #
-#   deploy/try.sh image PROGRAM     builds the last stage of deploy/Dockerfile with Podman, around a program that is built
-#                                   already, and runs it as the compose file does: read-only, without capabilities
+#   deploy/try.sh image PROGRAM     does in a clean Debian 12 what the last stage of deploy/Dockerfile says, with a program
+#                                   that is built already, and runs it as its user: read-only, without capabilities
 #   deploy/try.sh systemd PROGRAM   boots a clean Debian 12 in a container, installs deploy/systemd/ in it as
 #                                   docs/operations.md says, and has a video encoded under the units' restrictions
 #
-# Both need debootstrap; `image` needs podman, `systemd` needs systemd-container (Debian's packages, of those names).
-# MIRROR names another Debian mirror, DEBIAN a folder with what debootstrap would make, if there is one already. What is made lies in a folder of /var/tmp, which goes at the end, and in Podman's
-# store under names that begin with `cutetube-try`.
+# Both need debootstrap and systemd-container (Debian's packages, of those names).
+# MIRROR names another Debian mirror, DEBIAN a folder with what debootstrap would make, if there is one already. What is
+# made lies in a folder of /var/tmp, which goes at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly mirror=${MIRROR:-http://deb.debian.org/debian}
 folder=$(mktemp -d /var/tmp/cutetube-try.XXXXXX)
 readonly folder
+trap 'rm -rf "$folder"' EXIT
+# The nspawn of Debian 12 has a filter of system calls that does not know these.
+readonly landlock="landlock_create_ruleset landlock_add_rule landlock_restrict_self"
 
 main() {
   [ $# = 2 ] && [ -x "$2" ] || { sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -23,8 +26,8 @@ main() {
   strip --strip-debug -o "$folder/cutetube" "$program"
   clip
   case $1 in
-    image)   trap clean_image EXIT; image ;;
-    systemd) trap clean_systemd EXIT; systemd ;;
+    image)   image ;;
+    systemd) systemd ;;
     *)       exit 2 ;;
   esac
   say "all good"
@@ -48,52 +51,43 @@ bare_debian() {
 
 # --- image -----------------------------------------------------------------------------------------------------------
 
-readonly container=cutetube-try
+last_stage() { awk '/^FROM /{ stage = "" } { stage = stage $0 "\n" } END { printf "%s", stage }' deploy/Dockerfile; }
+
+# One instruction of the last stage, with the lines that it goes on in, without its name.
+instruction() { last_stage | sed -n "/^$1 /,/[^\\\\]\$/p" | sed "s/^$1 //"; }
 
 image() {
-  # The same packages as the official image has, which may be there already.
-  if ! podman image exists docker.io/library/debian:12-slim; then
-    bare_debian
-    tar -C "$folder/root" -c . | podman import --quiet - docker.io/library/debian:12-slim >/dev/null
-    rm -rf "$folder/root"
-  fi
-  mkdir "$folder/context"
-  mv "$folder/cutetube" "$folder/context/cutetube"
-  # From the last FROM on; the program comes from outside instead of the stage before.
-  awk '/^FROM /{ stage = "" } { stage = stage $0 "\n" } END { printf "%s", stage }' deploy/Dockerfile |
-    sed 's#^COPY --from=program /cutetube#COPY cutetube#' >"$folder/context/Dockerfile"
-  say "building the last stage of deploy/Dockerfile"
-  # Health checks are not a part of OCI's format. Whatever this machine needs to reach a mirror, it may need in there too.
-  podman build --quiet --format docker --pull=never --network=host ${PODMAN_BUILD_OPTIONS-} \
-    --tag localhost/$container "$folder/context" >/dev/null
-  podman image inspect --format 'try: the image has {{.Size}} bytes; it runs as {{.User}}' localhost/$container
-  podman volume create $container-data >/dev/null
-  podman run --detach --name $container --read-only --tmpfs /tmp --cap-drop=all --security-opt=no-new-privileges \
-    --network=none --env CUTETUBE_WORKERS__SANDBOX=require --volume $container-data:/data localhost/$container >/dev/null
-  until podman healthcheck run $container >/dev/null 2>&1; do
-    [ "$(podman inspect --format '{{.State.Running}}' $container)" = true ] || { podman logs $container; fail "it ended"; }
-    sleep 0.2
-  done
-  say "it is healthy"
-  podman exec $container cutetube doctor
-  ! podman exec $container touch /usr/local/bin/nothing 2>/dev/null || fail "the root file system can be written to"
-  podman cp "$folder/clip.mp4" $container:/data/clip.mp4 2>/dev/null ||
-    podman exec --interactive $container sh -c 'cat >/data/clip.mp4' <"$folder/clip.mp4"
-  podman exec --env CUTETUBE_CREDENTIAL=ada --env CUTETUBE_PASSWORD='correct horse battery' $container \
-    cutetube publish /data/clip.mp4 --sign-up ada@example.org --wait
-  say "a video was encoded in the sandbox (required)"
-  podman stop --time 30 $container >/dev/null
-  [ "$(podman inspect --format '{{.State.ExitCode}}' $container)" = 0 ] || { podman logs $container | tail; fail "it did not end in order"; }
-  podman start $container >/dev/null
-  until podman healthcheck run $container >/dev/null 2>&1; do sleep 0.2; done
-  say "it was stopped, and is there again with what it kept"
-}
-
-clean_image() {
-  podman rm --force --time 5 $container >/dev/null 2>&1 || true
-  podman volume rm --force $container-data >/dev/null 2>&1 || true
-  podman rmi --force localhost/$container >/dev/null 2>&1 || true
-  rm -rf "$folder"
+  bare_debian
+  local root=$folder/root variable variables=()
+  say "the RUN steps of the last stage of deploy/Dockerfile"
+  chroot "$root" sh -ec "$(instruction RUN)" >"$folder/run.log" 2>&1 || { tail -n 20 "$folder/run.log" >&2; fail "RUN failed"; }
+  install -m 0755 "$folder/cutetube" "$root/usr/local/bin/cutetube"
+  say "$(du --summarize --block-size=M --one-file-system "$root" | cut -f1) in the image, the program $(du --block-size=M "$folder/cutetube" | cut -f1)"
+  for variable in $(instruction ENV | tr -d '\\\n'); do variables+=("--setenv=$variable"); done
+  install -m 0755 /dev/stdin "$root/usr/local/bin/try" <<'TRY'
+#!/bin/bash
+set -euxo pipefail
+cd /data
+id
+cutetube serve &
+server=$!
+until cutetube healthcheck; do kill -0 "$server"; sleep 0.2; done
+cutetube doctor
+! touch /usr/local/bin/nothing
+CUTETUBE_CREDENTIAL=ada CUTETUBE_PASSWORD='correct horse battery' \
+  cutetube publish /srv/clip.mp4 --sign-up ada@example.org --wait
+kill -TERM "$server"
+wait "$server"
+TRY
+  install -m 0644 "$folder/clip.mp4" "$root/srv/clip.mp4"
+  install -d -o 10001 -g 10001 -m 0700 "$folder/data"
+  unshare --mount sh -c 'mount -t tmpfs tmpfs /run && exec systemd-nspawn "$@"' nspawn --quiet --directory="$root" \
+    --register=no --keep-unit --private-network --pipe --as-pid2 --read-only --bind="$folder/data:/data" --user=cutetube \
+    --no-new-privileges=yes --drop-capability=all --setenv=CUTETUBE_WORKERS__SANDBOX=require "${variables[@]}" \
+    --system-call-filter="$landlock" /usr/local/bin/try >"$folder/try.log" 2>&1 </dev/null ||
+    { tail -n 60 "$folder/try.log" >&2; fail "see above"; }
+  grep -E '^(uid=|ok |watch|dash)' "$folder/try.log"
+  say "healthy, and a video was encoded, read-only, without privileges (sandbox required)"
 }
 
 # --- systemd ---------------------------------------------------------------------------------------------------------
@@ -108,12 +102,11 @@ systemd() {
   install -d -m 0750 "$root/etc/cutetube"
   printf 'CUTETUBE_WORKERS__SANDBOX=require\nCUTETUBE_METRICS__TOKEN=%s\n' "$(od -An -N16 -tx1 /dev/urandom | tr -d ' ')" \
     >"$root/etc/cutetube/cutetube.env"
-  printf 'CUTETUBE_ROLE=web\n' >"$root/etc/cutetube/cutetube-role.env"
   echo 'CUTETUBE_METRICS__LISTEN=127.0.0.1:9464' >"$root/etc/cutetube/worker-1.env"
   install -m 0755 /dev/stdin "$root/usr/local/bin/try" <<'TRY'
 #!/bin/bash
 # What happens inside, started by try.service; its last line says how it went.
-exec >/dev/console 2>&1
+exec >/var/log/try.log 2>&1
 set -euxo pipefail
 trap 'code=$?; systemctl --no-pager --full status cutetube cutetube-worker@1 || true; journalctl --no-pager -u cutetube -u cutetube-worker@1 | tail -n 40; echo "try ended with $code"; systemctl poweroff --force' EXIT
 systemctl start cutetube
@@ -146,14 +139,14 @@ UNIT
   ln -s ../try.service "$root/etc/systemd/system/default.target.wants/try.service"
   say "booting it"
   # In a place of its own: nspawn leaves things in /run, which is not everywhere a file system in memory.
-  unshare --mount sh -c 'mount -t tmpfs tmpfs /run && exec systemd-nspawn --quiet --directory="$1" --boot --register=no \
-    --keep-unit --private-network --console=pipe' nspawn "$root" >"$folder/console.log" 2>&1 </dev/null || true
-  sed -n '/listening\|sandbox\|landlock/p' "$folder/console.log" | head -n 5
-  grep -q '^try ended with 0' "$folder/console.log" || { tail -n 120 "$folder/console.log" >&2; fail "see above"; }
-  grep -E '^(watch|dash|NoNewPrivs|Seccomp)' "$folder/console.log"
+  unshare --mount sh -c 'mount -t tmpfs tmpfs /run && exec systemd-nspawn "$@"' nspawn --quiet --directory="$root" --boot \
+    --register=no --keep-unit --private-network --console=read-only --system-call-filter="$landlock" \
+    >"$folder/console.log" 2>&1 </dev/null || true
+  local said=$root/var/log/try.log
+  [ -e "$said" ] || { tail -n 40 "$folder/console.log" >&2; fail "it did not boot"; }
+  grep -q '^try ended with 0' "$said" || { tail -n 120 "$said" >&2; fail "see above"; }
+  grep -E '^(watch|dash|NoNewPrivs|Seccomp)|is confined' "$said"
   say "a video was encoded by a worker under its unit's restrictions (sandbox required)"
 }
-
-clean_systemd() { rm -rf "$folder"; }
 
 main "$@"
