@@ -271,7 +271,7 @@ async fn a_full_folder_of_temporary_files_is_waited_for() {
 
     let video = platform.upload_file(&process, clip::to_be_rewritten()).await;
     until(|| platform.logged("there is no space left for `a temporary copy of")).await;
-    assert_eq!(platform.see(&process, &video).await.state, "processing", "it is put off, and not given up");
+    assert_ne!(platform.see(&process, &video).await.state, "failed", "it is put off, and not given up");
     fs::remove_file(&ballast).unwrap();
     let seen = platform.ended(&process, &video).await;
     assert_eq!(seen.state, "ready", "{}", seen.json);
