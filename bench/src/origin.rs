@@ -10,7 +10,7 @@ use testbed::Nginx;
 
 use crate::Cli;
 use crate::ladder::text;
-use crate::platform::{Effort, Part, Platform};
+use crate::platform::Platform;
 use crate::run::{median, progress, report, run, run_with};
 
 /// What is asked for: a name below a published revision, and its length in bytes; `None` for what the platform has made.
@@ -36,16 +36,7 @@ pub(crate) fn bench(cli: &Cli, seconds: u32) -> anyhow::Result<()> {
     let sizes = "testsrc2=size=640x360:rate=25:duration=20";
     run("ffmpeg", &["-v", "error", "-y", "-f", "lavfi", "-i", sizes, "-preset", "ultrafast", text(&clip)])?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let platform = runtime.block_on(Platform::start(
-        &cli.cutetube,
-        &cli.scratch,
-        None,
-        &[Part::All],
-        Effort::default(),
-    ))?;
-    let id = platform.upload(&clip, "viewer")?;
-    runtime.block_on(platform.seconds_until_ready(id))?;
-    let below = format!("vod-media/{id}/1");
+    let (platform, below) = Platform::playing(cli, &runtime, &clip)?;
     let blobs = platform.blobs();
     for (_, name, len) in OBJECTS {
         let file = blobs.join(&below).join(name);

@@ -10,8 +10,10 @@ use catalog::videos::{self, Video};
 use db::Db;
 use tempfile::TempDir;
 use testbed::{Database, PgServer};
+use tokio::runtime::Runtime;
 
-use crate::run::run_with;
+use crate::Cli;
+use crate::run::{progress, run_with};
 
 /// The processes, and what lies below them. Dropping it ends them.
 pub(crate) struct Platform {
@@ -67,6 +69,16 @@ impl Platform {
         }
         ensure!(platform.url.starts_with("http"), "no process serves");
         Ok(platform)
+    }
+
+    /// One process that does everything, and a video that plays; answers also the folder of its media, below `blobs`.
+    pub(crate) fn playing(cli: &Cli, runtime: &Runtime, clip: &Path) -> anyhow::Result<(Self, String)> {
+        let starting = Self::start(&cli.cutetube, &cli.scratch, None, &[Part::All], Effort::default());
+        let platform = runtime.block_on(starting)?;
+        let id = platform.upload(clip, "viewer")?;
+        progress("making the ladder");
+        runtime.block_on(platform.seconds_until_ready(id))?;
+        Ok((platform, format!("vod-media/{id}/1")))
     }
 
     /// Uploads `file` as `user`, who is signed up at the first time, and answers the video's id.

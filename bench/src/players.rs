@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::Cli;
 use crate::ladder::make_clip;
-use crate::platform::{Effort, Part, Platform};
+use crate::platform::Platform;
 use crate::run::{median, progress, report};
 
 /// Media that a player fetches ahead, in seconds; what Shaka Player and hls.js have by default is of this size.
@@ -53,17 +53,7 @@ pub(crate) fn bench(cli: &Cli, players: u32, seconds: u32) -> anyhow::Result<()>
     let clip = cli.scratch.join("clip.mp4");
     make_clip(cli, &clip, 60)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let platform = runtime.block_on(Platform::start(
-        &cli.cutetube,
-        &cli.scratch,
-        None,
-        &[Part::All],
-        Effort::default(),
-    ))?;
-    let id = platform.upload(&clip, "viewer")?;
-    progress("making the ladder");
-    runtime.block_on(platform.seconds_until_ready(id))?;
-    let below = format!("vod-media/{id}/1");
+    let (platform, below) = Platform::playing(cli, &runtime, &clip)?;
     let made = platform.blobs().join(&below);
     let show = Arc::new(Show {
         address: platform.url().strip_prefix("http://").context("a URL of HTTP")?.to_owned(),

@@ -228,6 +228,14 @@ async fn inspect(db: &Db) {
     crate::outputs::record_plan(db, &job.lease, inspection.video, &plan()).await.unwrap();
 }
 
+/// Plans a video, and makes everything that is in the plan: what is left is to publish it.
+async fn encode(db: &Db) {
+    inspect(db).await;
+    for job in take(db, PIPELINE_QUEUE, 100).await {
+        complete(db, &job, 1).await.unwrap();
+    }
+}
+
 /// Does what the job asks for, as far as the catalogue is concerned.
 async fn complete(db: &Db, job: &Job, seed: u8) -> crate::Result<()> {
     let work = Work::of(job).unwrap();

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub(crate) struct Progress {
     shown: Shown,
     what: &'static str,
+    done: u64,
     total: u64,
 }
 
@@ -45,11 +46,12 @@ impl Progress {
         } else {
             Shown::Lines(None)
         };
-        Self { shown, what, total }
+        Self { shown, what, done: 0, total }
     }
 
     /// Now at `done`; `detail` is added to a line.
     pub(crate) fn set(&mut self, done: u64, detail: &str) {
+        self.done = done;
         match &mut self.shown {
             Shown::Bar(bar) => bar.set_position(done),
             Shown::Lines(last) => {
@@ -67,6 +69,11 @@ impl Progress {
                 }
             }
         }
+    }
+
+    /// So much further.
+    pub(crate) fn advance(&mut self, by: u64) {
+        self.set(self.done.saturating_add(by), "");
     }
 
     /// Ends at the total.

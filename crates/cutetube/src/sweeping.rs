@@ -67,12 +67,15 @@ pub(crate) enum SweepError {
 impl Ages {
     /// As an operator wants it.
     pub(crate) fn of(storage: &Storage) -> Self {
-        let day = 24 * 3600;
         Self {
             unneeded: Duration::from_secs(storage.sweep_age_seconds),
-            sources: (storage.source_days > 0)
-                .then(|| Duration::from_secs(storage.source_days.saturating_mul(day))),
+            sources: (storage.source_days > 0).then(|| Self::days(storage.source_days)),
         }
+    }
+
+    /// So many days.
+    pub(crate) fn days(days: u64) -> Duration {
+        Duration::from_secs(days.saturating_mul(24 * 3600))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use testbed::Database;
 
-use super::{complete, inspect, open, take, take_one, unfinished, upload, work_off};
+use super::{encode, inspect, open, take, take_one, unfinished, upload, work_off};
 use crate::{
     Error, VideoState,
     endings::{reject, request_delete, retry},
@@ -76,10 +76,7 @@ async fn what_cannot_be_made_again_stays_as_it_is(database: Database) {
 async fn nothing_is_made_of_a_file_that_is_gone(database: Database) {
     let db = open(&database).await;
     let id = upload(&db, 1).await.id;
-    inspect(&db).await;
-    for job in take(&db, PIPELINE_QUEUE, 100).await {
-        complete(&db, &job, 1).await.unwrap();
-    }
+    encode(&db).await;
     let publish = take_one(&db).await;
     outputs::publish_without_source(&db, &publish.lease, id, FIRST).await.unwrap();
     assert!(matches!(remaking::request(&db, id).await, Err(Error::NoSource(_))));

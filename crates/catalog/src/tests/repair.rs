@@ -3,7 +3,7 @@
 use testbed::Database;
 
 use super::{
-    COUNT_OBJECTS, complete, inspect, object, open, rendition, take, take_one, unfinished, upload, work_off,
+    COUNT_OBJECTS, complete, encode, object, open, rendition, take, take_one, unfinished, upload, work_off,
 };
 use crate::{
     Error, VideoState,
@@ -18,10 +18,7 @@ const FIRST: Revision = Revision::FIRST;
 async fn what_is_lost_is_made_again(database: Database) {
     let db = open(&database).await;
     let id = upload(&db, 1).await.id;
-    inspect(&db).await;
-    for job in take(&db, PIPELINE_QUEUE, 100).await {
-        complete(&db, &job, 1).await.unwrap();
-    }
+    encode(&db).await;
     let objects = || async { db.read(COUNT_OBJECTS).value::<i64>().await.unwrap() };
     assert_eq!(objects().await, 18);
     let chunk = Work::Encode(EncodeJob {
@@ -66,10 +63,7 @@ async fn what_is_lost_is_made_again(database: Database) {
 async fn who_lost_the_job_takes_nothing_back(database: Database) {
     let db = open(&database).await;
     let id = upload(&db, 1).await.id;
-    inspect(&db).await;
-    for job in take(&db, PIPELINE_QUEUE, 100).await {
-        complete(&db, &job, 1).await.unwrap();
-    }
+    encode(&db).await;
     let publish = take_one(&db).await;
     complete(&db, &publish, 1).await.unwrap();
     let late = withdraw(&db, &publish.lease, id, FIRST, &[]).await.unwrap_err();

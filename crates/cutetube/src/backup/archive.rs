@@ -8,10 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sha2::{Digest, Sha256};
 use tar::{Builder, Header};
 use tempfile::NamedTempFile;
 use zstd::{Decoder, Encoder};
+
+use crate::blobs::{Fingerprint, Stored};
 
 /// An archive that is being written. It has its name when it is complete; dropped before, it leaves nothing.
 pub(super) struct Writing {
@@ -56,12 +57,13 @@ impl Writing {
 
     /// Adds an entry of exactly `len` bytes.
     pub(super) fn add(&mut self, name: &str, len: u64, bytes: impl Read) -> io::Result<()> {
-        let mut hashing = Hashing { bytes: bytes.take(len), hash: Sha256::new(), len: 0 };
-        self.builder.append_data(&mut header(len), name, &mut hashing)?;
-        if hashing.len != len {
+        let mut passing = Passing::new(bytes.take(len));
+        self.builder.append_data(&mut header(len), name, &mut passing)?;
+        let added = passing.print.finish();
+        if added.len != len {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.sums.write_all(line(hashing.hash, name).as_bytes())
+        self.sums.write_all(line(&added, name).as_bytes())
     }
 
     /// Gives the archive its name, durably. One that has it already stays.
@@ -86,25 +88,26 @@ impl Archive {
 
     /// Reads all of it, and compares it with its list. Answers the entry `kept`.
     pub(super) fn verify(&self, kept: &str) -> Result<Vec<u8>, ArchiveError> {
-        let (mut found, mut listed, mut kept_bytes) = (Sha256::new(), None, None);
+        let (mut found, mut listed, mut kept_bytes) = (Fingerprint::default(), None, None);
         self.each(|name, entry| {
             if listed.is_some() {
                 return Err(damaged("something follows its list"));
             }
-            let mut hashing = Hashing { bytes: entry, hash: Sha256::new(), len: 0 };
+            let mut passing = Passing::new(entry);
             if name == kept {
-                kept_bytes = Some(text(&mut hashing)?);
+                kept_bytes = Some(text(&mut passing)?);
             }
-            io::copy(&mut hashing, &mut io::sink())?;
+            io::copy(&mut passing, &mut io::sink())?;
+            let read = passing.print.finish();
             if name == SUMS {
-                listed = Some(hashing.hash.finalize());
+                listed = Some(read);
             } else {
-                found.update(line(hashing.hash, name));
+                found.add(line(&read, name).as_bytes());
             }
             Ok(ControlFlow::Continue(()))
         })?;
         match (listed, kept_bytes) {
-            (Some(listed), Some(kept)) if listed == found.finalize() => Ok(kept),
+            (Some(listed), Some(kept)) if listed == found.finish() => Ok(kept),
             (None, _) => Err(self.damaged("its end is missing")),
             (Some(_), None) => Err(self.damaged(&format!("it has no `{kept}`"))),
             (Some(_), Some(_)) => Err(self.damaged("its checksums are wrong")),
@@ -164,26 +167,30 @@ fn header(len: u64) -> Header {
     header
 }
 
-fn line(hash: Sha256, name: &str) -> String {
-    format!("{}  {name}\n", hex::encode(hash.finalize()))
+fn line(entry: &Stored, name: &str) -> String {
+    format!("{}  {name}\n", hex::encode(entry.sha256))
 }
 
 fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Bytes whose hash is taken as they pass.
-struct Hashing<R> {
+/// Bytes whose length and hash are taken as they pass.
+struct Passing<R> {
     bytes: R,
-    hash: Sha256,
-    len: u64,
+    print: Fingerprint,
 }
 
-impl<R: Read> Read for Hashing<R> {
+impl<R> Passing<R> {
+    fn new(bytes: R) -> Self {
+        Self { bytes, print: Fingerprint::default() }
+    }
+}
+
+impl<R: Read> Read for Passing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = self.bytes.read(buffer)?;
-        self.hash.update(buffer.get(..len).unwrap_or_default());
-        self.len += u64::try_from(len).unwrap_or(u64::MAX);
+        self.print.add(buffer.get(..len).unwrap_or_default());
         Ok(len)
     }
 }

@@ -51,11 +51,9 @@ impl Backup {
         let total = storage::amount(&db).await?.bytes;
         let mut progress =
             (objects == Objects::Included).then(|| Progress::new("copying", total, Unit::Bytes));
-        let mut done = 0_u64;
-        let mut advance = |bytes: u64| {
-            done = done.saturating_add(bytes);
+        let mut advance = |bytes| {
             if let Some(progress) = &mut progress {
-                progress.set(done, "");
+                progress.advance(bytes);
             }
         };
         let made = backup::make(&config, &db, &blobs, &self.file, objects, &mut advance).await;

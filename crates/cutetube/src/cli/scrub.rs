@@ -95,11 +95,7 @@ async fn read(scrub: &Scrubbing<'_>, videos: &[VideoId]) -> anyhow::Result<Vec<R
         some => some_bytes(scrub.db, some).await?,
     };
     let mut progress = Progress::new("reading", total, Unit::Bytes);
-    let mut done = 0_u64;
-    let mut advance = |bytes: u64| {
-        done = done.saturating_add(bytes);
-        progress.set(done, "");
-    };
+    let mut advance = |bytes| progress.advance(bytes);
     let readings = match videos {
         [] => scrub.round(&mut advance).await?,
         some => scrub.some(some, &mut advance).await?,

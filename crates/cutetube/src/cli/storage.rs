@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::{Advised, ConfigArgs, Environment, print};
 use crate::{
     blobs::BlobStore,
-    config::{Config, S3, Secret},
+    config::{self, Config, S3, Secret},
     journal::CatalogJournal,
     moving::{Move, Moved, Target},
     progress::{Progress, Unit},
@@ -86,11 +86,7 @@ impl Migrate {
         let to = to.remembered_by(Arc::new(CatalogJournal(db.clone())));
         let moving = Move { db: &db, from: &from, to: &to, target };
         let mut progress = Progress::new("copying", moving.amount().await?.bytes, Unit::Bytes);
-        let mut done = 0_u64;
-        let mut advance = |bytes: u64| {
-            done = done.saturating_add(bytes);
-            progress.set(done, "");
-        };
+        let mut advance = |bytes| progress.advance(bytes);
         let moved = moving.all(&mut advance).await?;
         progress.finish();
         db.close().await;
@@ -101,9 +97,8 @@ impl Migrate {
         let secret = match (&self.to_secret_access_key, &self.to_secret_access_key_file) {
             (Some(secret), _) => Some(secret.clone()),
             (None, Some(file)) => {
-                let text = std::fs::read_to_string(file)
-                    .with_context(|| format!("cannot read `{}`", file.display()))?;
-                Some(text.trim_end_matches(['\n', '\r']).to_owned())
+                let text = config::text_of_file(file);
+                Some(text.with_context(|| format!("cannot read `{}`", file.display()))?)
             }
             (None, None) => None,
         };

@@ -40,7 +40,7 @@ impl Sweep {
             ages.unneeded = Duration::from_secs(seconds);
         }
         if let Some(days) = self.source_days {
-            ages.sources = Some(Duration::from_secs(days.saturating_mul(24 * 3600)));
+            ages.sources = Some(Ages::days(days));
         }
         let mode = if self.dry_run { Mode::OnlyTell } else { Mode::Remove };
         let swept = sweeping::sweep(&db, &blobs, ages, mode).await?;

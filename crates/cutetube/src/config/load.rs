@@ -165,14 +165,18 @@ fn variable_layer(name: &str, value: &str, known: &Dict) -> Result<Option<Layer>
     if let Some(key) = key.strip_suffix(FILE_SUFFIX).map(dotted)
         && lookup(known, &key).is_some()
     {
-        let content = std::fs::read_to_string(value).map_err(|source| ConfigError::Unreadable {
-            path: PathBuf::from(value),
-            origin: name.to_owned(),
-            source,
-        })?;
-        return Ok(Some(scalar_layer(name.to_owned(), &key, content.trim_end_matches(['\n', '\r']), known)));
+        let (path, origin) = (PathBuf::from(value), name.to_owned());
+        return match text_of_file(&path) {
+            Ok(text) => Ok(Some(scalar_layer(origin, &key, &text, known))),
+            Err(source) => Err(ConfigError::Unreadable { path, origin, source }),
+        };
     }
     Ok(Some(scalar_layer(name.to_owned(), &dotted(key), value, known)))
+}
+
+/// A value that is kept in a file of its own, without the end of its last line.
+pub(crate) fn text_of_file(path: &Path) -> std::io::Result<String> {
+    Ok(std::fs::read_to_string(path)?.trim_end_matches(['\n', '\r']).to_owned())
 }
 
 /// Text stays text where the setting is text (a password of digits included), and is read as TOML elsewhere.

@@ -22,6 +22,7 @@ use transcode::settings::EncodeSettings;
 pub use accounts::{Accounts, Quota, Signup, Verification};
 pub use delivery::{CdnSigning, Delivery, Downloads, SigningScheme};
 pub use drm::{Drm, LicencePolicy, PLAYREADY_TEST_SERVER, SourcesOfProtected};
+pub(crate) use load::text_of_file;
 pub use load::{ConfigError, RESERVED_VARIABLES, Sources, load};
 pub use networks::Networks;
 pub use outbound::{Amqp, Events, PrivateNetworks, Smtp, SmtpTls};

@@ -1,7 +1,7 @@
 //! A body for readers that take whatever there is.
 //!
-//! The parser of forms asks its stream until that has nothing at the moment, and keeps what it got in memory. From a client
-//! that sends faster than files are written it gets tens of megabytes in one go, which it then searches and copies.
+//! The parser of forms asks its stream until that has nothing at the moment, and keeps what it got in memory: how much that
+//! is would be up to the client.
 
 use std::{
     pin::Pin,

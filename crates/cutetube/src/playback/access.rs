@@ -10,8 +10,8 @@ use catalog::{
     videos::{Video, Visibility},
 };
 
-use super::{MediaAddress, Target, downloads, signing::Scope};
-use crate::{AppState, accounts::Visitor, blobs::Caching, http::ClientAddress};
+use super::{MediaAddress, Target, cdn, downloads, signing::Scope};
+use crate::{AppState, accounts::Visitor, blobs::Caching};
 
 /// Why a request may have what it asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,13 +89,8 @@ async fn signed(state: &AppState, parts: &mut Parts, target: &Target) -> Result<
         return Ok(Some(u64::from(delivery.signed_path_hours.get()) * 3600));
     }
     let Some(query) = parts.uri.query().map(str::to_owned) else { return Ok(None) };
-    let viewer = match delivery.signing.bind_address {
-        true => {
-            Some(ClientAddress::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)?)
-        }
-        false => None,
-    };
-    Ok(signer.check(&folder, &query, state.clock.seconds(), viewer.map(ClientAddress::ip)))
+    let viewer = cdn::viewer(state, parts).await.map_err(IntoResponse::into_response)?;
+    Ok(signer.check(&folder, &query, state.clock.seconds(), viewer))
 }
 
 /// What a CDN shows that has checked an address itself.

@@ -49,6 +49,15 @@ impl Target {
             Self::FlatManifest(video) | Self::Source(video) => *video,
         }
     }
+
+    /// The revision that it is of, where the path says that.
+    pub(crate) fn revision(&self) -> Option<Revision> {
+        match self {
+            Self::Object { revision, .. } | Self::Download { revision, .. } => Some(*revision),
+            Self::Flat { name, .. } => Some(name.revision),
+            Self::FlatManifest(_) | Self::Source(_) => None,
+        }
+    }
 }
 
 impl FlatName {

@@ -6,6 +6,7 @@
 
 use std::{fmt, net::IpAddr};
 
+use axum::{extract::FromRequestParts as _, http::request::Parts};
 use base64::{
     Engine,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
@@ -21,6 +22,7 @@ use crate::{
     AppState,
     blobs::KeyPrefix,
     config::{CdnSigning, Secret, SigningScheme},
+    http::{ClientAddress, Problem},
 };
 
 /// Makes such queries, and checks those that this server can check.
@@ -182,6 +184,14 @@ impl CloudFront {
             url_safe(&signature),
             self.key_pair_id
         )
+    }
+}
+
+/// Whoever sends this request, where addresses are for one viewer and no other.
+pub(super) async fn viewer(state: &AppState, parts: &mut Parts) -> Result<Option<IpAddr>, Problem> {
+    match state.config.delivery.signing.bind_address {
+        true => Ok(Some(ClientAddress::from_request_parts(parts, state).await?.ip())),
+        false => Ok(None),
     }
 }
 

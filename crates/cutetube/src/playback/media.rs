@@ -202,12 +202,16 @@ async fn open(
     target: Target,
     grant: Grant,
 ) -> Result<Representation, MediaError> {
+    if target.revision().is_some_and(|revision| video.published_revision != Some(revision)) {
+        return Err(MediaError::Nothing);
+    }
     match target {
         Target::Object { revision, object, .. } if is_personal(video, &object, grant) => {
-            personal(state, parts, video, revision, object, grant).await
+            tailored(state, parts, video, FlatName { revision, object }, None, grant).await
         }
-        Target::Flat { name: FlatName { revision, object }, .. } if object.is_manifest() => {
-            flat(state, parts, video, revision, object, grant).await
+        Target::Flat { name, .. } if name.object.is_manifest() => {
+            let names = FlatName::prefix(name.revision);
+            tailored(state, parts, video, name, Some(&names), grant).await
         }
         Target::Object { revision, object, .. }
         | Target::Flat { name: FlatName { revision, object }, .. } => {
@@ -258,9 +262,6 @@ async fn published(
     object: MediaObject,
     grant: Grant,
 ) -> Result<Representation, MediaError> {
-    if video.published_revision != Some(revision) {
-        return Err(MediaError::Nothing);
-    }
     let caching = grant.cache_control(video, object.caching());
     let key = StorageKey::Media { video: video.id, revision, object };
     let seed = revision.to_string();
@@ -278,80 +279,44 @@ fn is_personal(video: &Video, object: &MediaObject, grant: Grant) -> bool {
     object.is_manifest() && (is_signed || video.protection != Protection::None)
 }
 
-/// The stored manifest as this viewer needs it. Nobody else may keep it.
-async fn personal(
+/// The stored manifest as this request needs it: with the names of the flat folder, which begin with `flat`; with what
+/// opens a protected video for this viewer, whose alone it is then; with what the CDN wants to see in every name.
+async fn tailored(
     state: &AppState,
     parts: &mut Parts,
     video: &Video,
-    revision: Revision,
-    object: MediaObject,
+    FlatName { revision, object }: FlatName,
+    flat: Option<&str>,
     grant: Grant,
 ) -> Result<Representation, MediaError> {
-    if video.published_revision != Some(revision) {
-        return Err(MediaError::Nothing);
-    }
-    let content_type = object.content_type();
-    let key = StorageKey::Media { video: video.id, revision, object: object.clone() };
-    let stored = stored_text(state, &key).await?;
-    let text = match video.protection {
-        Protection::None => stored,
-        Protection::Cenc | Protection::Cbcs => {
-            let viewer = Viewer::of(state, parts, video).await?;
-            match object {
-                MediaObject::Mpd(_) => viewer.personal().mpd(&stored),
-                MediaObject::Master(_) => viewer.personal().master(&stored),
-                _ => viewer.personal().playlist(&stored),
-            }
-        }
-    };
-    Ok(Representation::text(content_type, carried(state, parts, video, revision, grant, text)?))
-}
-
-async fn stored_text(state: &AppState, key: &StorageKey) -> Result<String, MediaError> {
-    Ok(String::from_utf8_lossy(&state.blobs.get(key).await?).into_owned())
-}
-
-/// With what the CDN wants to see in every name, when it has checked this request.
-fn carried(
-    state: &AppState,
-    parts: &Parts,
-    video: &Video,
-    revision: Revision,
-    grant: Grant,
-    manifest: String,
-) -> Result<String, MediaError> {
-    let (Grant::Signed { .. }, Some(signer)) = (grant, &state.cdn) else { return Ok(manifest) };
-    Ok(cdn::carry(&manifest, &signer.onward(state, parts.uri.query(), video.id, revision))?)
-}
-
-/// Any stored manifest with the names that things have in the flat folder.
-async fn flat(
-    state: &AppState,
-    parts: &mut Parts,
-    video: &Video,
-    revision: Revision,
-    object: MediaObject,
-    grant: Grant,
-) -> Result<Representation, MediaError> {
-    if video.published_revision != Some(revision) {
-        return Err(MediaError::Nothing);
-    }
     let content_type = object.content_type();
     let caching = grant.cache_control(video, object.caching());
-    let (is_mpd, flavour) = (matches!(object, MediaObject::Mpd(_)), object.flavour());
-    let key = StorageKey::Media { video: video.id, revision, object };
-    let stored = stored_text(state, &key).await?;
-    let names = FlatName::prefix(revision);
-    let text = match is_mpd {
-        true => packager::flatten(&stored, &names)?,
-        false => packager::hls::flatten_playlist(&stored, flavour, &names),
-    };
-    let text = carried(state, parts, video, revision, grant, text)?;
-    Ok(Representation::text(content_type, text).cached(caching))
+    let key = StorageKey::Media { video: video.id, revision, object: object.clone() };
+    let stored = state.blobs.get(&key).await?;
+    let mut text = String::from_utf8_lossy(&stored).into_owned();
+    if let Some(names) = flat {
+        text = match object {
+            MediaObject::Mpd(_) => packager::flatten(&text, names)?,
+            _ => packager::hls::flatten_playlist(&text, object.flavour(), names),
+        };
+    }
+    if video.protection != Protection::None {
+        let viewer = Viewer::of(state, parts, video).await?;
+        text = match object {
+            MediaObject::Mpd(_) => viewer.personal().mpd(&text),
+            MediaObject::Master(_) => viewer.personal().master(&text),
+            _ => viewer.personal().playlist(&text),
+        };
+    }
+    if let (Grant::Signed { .. }, Some(signer)) = (grant, &state.cdn) {
+        text = cdn::carry(&text, &signer.onward(state, parts.uri.query(), video.id, revision))?;
+    }
+    let made = Representation::text(content_type, text);
+    Ok(if video.protection == Protection::None { made.cached(caching) } else { made })
 }
 
-/// The stored manifest with other names in it. Names of media that are not for everybody lead through a token, which
-/// lets players fetch them that send neither cookies nor headers.
+/// The DASH manifest of v2. Names of media that are not for everybody lead through a token, which lets players fetch them
+/// that send neither cookies nor headers.
 async fn flat_manifest(
     state: &AppState,
     parts: &mut Parts,
@@ -360,10 +325,6 @@ async fn flat_manifest(
 ) -> Result<Representation, MediaError> {
     let scope = Scope::of(video).ok_or(MediaError::Nothing)?;
     let revision = video.published_revision.ok_or(MediaError::Nothing)?;
-    let object = MediaObject::Mpd(Flavour::Mp4);
-    let content_type = object.content_type();
-    let key = StorageKey::Media { video: video.id, revision, object };
-    let stored = stored_text(state, &key).await?;
     let folder = match grant {
         Grant::Everybody if video.visibility == videos::Visibility::Public => String::new(),
         Grant::Address { .. } | Grant::Signed { .. } => String::new(),
@@ -376,13 +337,8 @@ async fn flat_manifest(
         }
     };
     let names = format!("{folder}{}", FlatName::prefix(revision));
-    let manifest = packager::flatten(&stored, &names)?;
-    let manifest = carried(state, parts, video, revision, grant, manifest)?;
-    if video.protection != Protection::None {
-        let manifest = Viewer::of(state, parts, video).await?.personal().mpd(&manifest);
-        return Ok(Representation::text(content_type, manifest));
-    }
-    Ok(Representation::text(content_type, manifest).cached(grant.cache_control(video, Caching::Revalidate)))
+    let wanted = FlatName { revision, object: MediaObject::Mpd(Flavour::Mp4) };
+    tailored(state, parts, video, wanted, Some(&names), grant).await
 }
 
 async fn source(state: &AppState, video: &Video, grant: Grant) -> Result<Representation, MediaError> {
@@ -406,7 +362,7 @@ async fn file(
     name: &DownloadName,
     grant: Grant,
 ) -> Result<Representation, MediaError> {
-    if video.published_revision != Some(revision) || video.protection != Protection::None {
+    if video.protection != Protection::None {
         return Err(MediaError::Nothing);
     }
     let found = match name {

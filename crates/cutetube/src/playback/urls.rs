@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::{
     address::{FlatName, MediaAddress, Target},
-    cdn::{CdnSigner, Layout},
+    cdn::{self, CdnSigner, Layout},
     downloads::{Audience, Offer},
     signing::{PathToken, Scope},
 };
@@ -24,7 +24,7 @@ use crate::{
     accounts::Code,
     blobs::{Flavour, MediaObject},
     config::{Config, SigningScheme},
-    http::{ClientAddress, Problem},
+    http::Problem,
     licences::Pass,
 };
 
@@ -97,15 +97,6 @@ impl BaseUrl {
         let asked = parts.uri.authority().map(ToString::to_string).or_else(|| host(&parts.headers))?;
         let scheme = if config.server.tls.certificate.is_some() { "https" } else { "http" };
         Some(Self::from(format!("{scheme}://{asked}")))
-    }
-
-    /// For whoever sends this request, where that makes a difference.
-    pub(crate) async fn seen_by(self, parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        if !state.config.delivery.signing.bind_address {
-            return Ok(self);
-        }
-        let client = ClientAddress::from_request_parts(parts, state).await?;
-        Ok(Self { viewer: Some(client.ip()), ..self })
     }
 
     /// The same viewer on a page of this server.
@@ -333,7 +324,7 @@ impl FromRequestParts<AppState> for BaseUrl {
         let base = Self::of(&state.config, parts).ok_or_else(|| {
             Problem::new(axum::http::StatusCode::BAD_REQUEST, "the request has no valid Host header")
         })?;
-        base.seen_by(parts, state).await
+        Ok(Self { viewer: cdn::viewer(state, parts).await?, ..base })
     }
 }
 

@@ -16,7 +16,7 @@ use testbed::{Database, S3Bucket};
 
 use crate::{
     clip,
-    platform::{Platform, Role, count, until},
+    platform::{Platform, Process, Role, count, until},
 };
 
 /// Writes to every pipe that it is told to write to.
@@ -74,11 +74,7 @@ async fn an_ffmpeg_that_fails_never_leaves_a_video_stuck() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_store_fails_what_does_not_fit_and_nothing_else() {
     let storage = TempDir::new().unwrap();
-    let Some(mount) = small_file_system(storage.path().to_str().unwrap()) else {
-        #[expect(clippy::print_stderr, reason = "a test that could not be made says so")]
-        let () = eprintln!("no file system can be mounted here, and so none can be full");
-        return;
-    };
+    let Some(mount) = small_file_system(storage.path().to_str().unwrap()) else { return };
     let url = format!("file://{}", storage.path().display());
     let mut platform = Platform::with(Database::sqlite(), &[("CUTETUBE_STORAGE__URL", url)]).await;
     let mut process = platform.start_through(Role::All, mount).await;
@@ -209,14 +205,29 @@ async fn a_process_without_descriptors_goes_on_when_it_has_some() {
     process.stop().await;
 }
 
+/// A server that only serves, and a worker beside it that encodes.
+struct Apart {
+    platform: Platform,
+    web: Process,
+    worker: Process,
+    video: String,
+}
+
+impl Apart {
+    async fn encoding() -> Self {
+        let mut platform = Platform::new(Database::sqlite()).await;
+        let web = platform.start_as(Role::Web).await;
+        let worker = platform.start_as(Role::Worker).await;
+        let video = platform.upload(&web).await;
+        platform.until(&video, |jobs| count(jobs, "encode", State::Running) > 0).await;
+        Self { platform, web, worker, video }
+    }
+}
+
 /// The same for a server that only serves: nobody is let in for a while, and the workers beside it do not notice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_web_server_without_descriptors_lets_people_in_again() {
-    let mut platform = Platform::new(Database::sqlite()).await;
-    let web = platform.start_as(Role::Web).await;
-    let worker = platform.start_as(Role::Worker).await;
-    let video = platform.upload(&web).await;
-    platform.until(&video, |jobs| count(jobs, "encode", State::Running) > 0).await;
+    let Apart { platform, web, worker, video } = Apart::encoding().await;
     assert!(limit(web.id(), Resource::Nofile, 8), "the limit can be set");
     // Somebody new, who has no connection yet.
     let visitor = tokio::spawn(reqwest::Client::new().get(format!("{}/healthz", web.url)).send());
@@ -232,11 +243,7 @@ async fn a_web_server_without_descriptors_lets_people_in_again() {
 /// And for one that only works: what it cannot start is tried again, and no attempt of the video is lost for ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_without_descriptors_goes_on_when_it_has_some() {
-    let mut platform = Platform::new(Database::sqlite()).await;
-    let web = platform.start_as(Role::Web).await;
-    let worker = platform.start_as(Role::Worker).await;
-    let video = platform.upload(&web).await;
-    platform.until(&video, |jobs| count(jobs, "encode", State::Running) > 0).await;
+    let Apart { platform, web, worker, video } = Apart::encoding().await;
     assert!(limit(worker.id(), Resource::Nofile, 8), "the limit can be set");
     until(|| platform.logged("Too many open files")).await;
     assert_eq!(
@@ -255,11 +262,7 @@ async fn a_worker_without_descriptors_goes_on_when_it_has_some() {
 async fn a_full_folder_of_temporary_files_is_waited_for() {
     let folder = TempDir::new().unwrap();
     let temporary = folder.path().to_str().unwrap();
-    let Some(mount) = small_file_system(temporary) else {
-        #[expect(clippy::print_stderr, reason = "a test that could not be made says so")]
-        let () = eprintln!("no file system can be mounted here, and so none can be full");
-        return;
-    };
+    let Some(mount) = small_file_system(temporary) else { return };
     let bucket = S3Bucket::shared();
     let settings: Vec<_> =
         bucket.environment().into_iter().chain([("TMPDIR", temporary.to_owned())]).collect();
@@ -282,11 +285,7 @@ async fn a_full_folder_of_temporary_files_is_waited_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_of_the_database_is_waited_for() {
     let disk = TempDir::new().unwrap();
-    let Some(mount) = small_file_system(disk.path().to_str().unwrap()) else {
-        #[expect(clippy::print_stderr, reason = "a test that could not be made says so")]
-        let () = eprintln!("no file system can be mounted here, and so none can be full");
-        return;
-    };
+    let Some(mount) = small_file_system(disk.path().to_str().unwrap()) else { return };
     // Seen by the server alone, whose mount it is; the platform's own database stays empty.
     let url = format!("sqlite://{}/cutetube.db", disk.path().display());
     let mut platform = Platform::with(Database::sqlite(), &[("CUTETUBE_DATABASE__URL", url)]).await;
@@ -312,7 +311,8 @@ const STORE_BYTES: u64 = 16 << 20;
 /// What is left beside the source: less than its renditions need.
 const ROOM_BYTES: u64 = 128 << 10;
 
-/// The program in a mount namespace of its own with a small file system at `path`; `None` where that is not allowed.
+/// The program in a mount namespace of its own with a small file system at `path`; `None`, and a word about it, where that
+/// is not allowed.
 fn small_file_system(path: &str) -> Option<Command> {
     let script = format!(r#"mount -t tmpfs -o size={STORE_BYTES} tmpfs "$0" && exec "$@""#);
     let namespace = |arguments: &[&str]| {
@@ -326,7 +326,11 @@ fn small_file_system(path: &str) -> Option<Command> {
         tried.is_ok_and(|tried| tried.status.success())
     };
     let ways: [&[&str]; 2] = [&["--mount"], &["--mount", "--user", "--map-root-user"]];
-    let arguments = ways.iter().find(allowed)?;
+    let Some(arguments) = ways.iter().find(allowed) else {
+        #[expect(clippy::print_stderr, reason = "a test that could not be made says so")]
+        let () = eprintln!("no file system can be mounted here, and so none can be full");
+        return None;
+    };
     let mut command = namespace(arguments);
     command.arg(clip::program().get_program());
     Some(command)
