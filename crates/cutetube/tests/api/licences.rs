@@ -378,6 +378,11 @@ async fn manifests_lead_to_licences() {
     let token = told["token"].as_str().unwrap();
     let (_, master) = fetch(told["playback"]["hls"].as_str().unwrap()).await;
     assert!(master.contains(&format!("\n360p.m3u8?token={token}\n")), "{master}");
+    let (headers, flat) = fetch(&format!("{url}/app/v2/dash/{video}/1_master.m3u8?token={token}")).await;
+    assert_eq!(caching(&headers), "private, no-cache");
+    assert!(flat.contains(&format!("\n1_360p.m3u8?token={token}\n")), "{flat}");
+    let (_, flat) = fetch(&format!("{url}/app/v2/dash/{video}/1_mp4_manifest.mpd?token={token}")).await;
+    assert!(flat.contains(&format!(">{url}/licences/clearkey?token={token}<")), "{flat}");
     let (_, playlist) = fetch(&format!("{url}/vod-media/{video}/1/360p.m3u8?token={token}")).await;
     let key = format!("{url}/licences/key/{}?token={token}", hex::encode(kid(video, 0x62)));
     assert!(playlist.contains(&format!("URI=\"{key}\"")), "{playlist}");
