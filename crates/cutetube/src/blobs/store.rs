@@ -18,6 +18,7 @@ use object_store::GetOptions;
 
 use super::{
     BlobError, BlobWriter, Journal, KeyPrefix, StorageKey, Stored, journal::NoJournal, place::Place, staged,
+    writer::Hands,
 };
 use crate::config::S3;
 
@@ -28,6 +29,7 @@ pub struct BlobStore {
     /// Where objects are that have not been moved here yet.
     older: Option<Place>,
     journal: Arc<dyn Journal>,
+    hands: Hands,
 }
 
 /// What is known of an object without reading it.
@@ -91,7 +93,7 @@ impl BlobStore {
     }
 
     fn at(here: Place) -> Self {
-        Self { here, older: None, journal: Arc::new(NoJournal) }
+        Self { here, older: None, journal: Arc::new(NoJournal), hands: Hands::new() }
     }
 
     /// The same store, whose long uploads are remembered by `journal`.
@@ -118,7 +120,7 @@ impl BlobStore {
     /// Starts an object of at most `limit` bytes; it appears when [`BlobWriter::finish`] returns, or never.
     pub async fn writer(&self, key: &StorageKey, limit: u64) -> Result<BlobWriter, BlobError> {
         let open = self.here.start(key, &self.journal).await?;
-        Ok(BlobWriter::new(key.clone(), open, limit, self.older.clone()))
+        Ok(BlobWriter::new(key.clone(), open, limit, self.older.clone(), self.hands.clone()))
     }
 
     /// Length and age of an object.

@@ -10,7 +10,11 @@ use object_store::{
     path::Path,
 };
 use sha2::{Digest, Sha256};
-use tokio::time::{Duration, Instant};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task::spawn_blocking,
+    time::{Duration, Instant},
+};
 
 use super::{BlobError, Journal, StorageKey, error::failure, place::Place, s3::Persistence};
 
@@ -31,11 +35,20 @@ pub struct BlobWriter {
     open: Option<Open>,
     part: Vec<Bytes>,
     part_len: usize,
-    written: Fingerprint,
+    /// Of the parts before this one.
+    hashed: Fingerprint,
     limit: u64,
+    hands: Hands,
     /// Where an object of this name goes when this one appears.
     older: Option<Place>,
 }
+
+/// How many parts are hashed, or copied into files, at the same time. Cheap to clone.
+///
+/// Either keeps a core busy. More of them at once than there are cores are not done earlier, and stand in line before
+/// whoever only has a short question.
+#[derive(Debug, Clone)]
+pub(super) struct Hands(Arc<Semaphore>);
 
 /// The unfinished object in the store.
 #[derive(Debug)]
@@ -96,8 +109,7 @@ impl Stored {
 impl Fingerprint {
     pub(crate) fn add(&mut self, bytes: &[u8]) {
         self.hash.update(bytes);
-        let len = u64::try_from(bytes.len()).expect("a length in memory fits 64 bits");
-        self.len = self.len.saturating_add(len);
+        self.len = self.len.saturating_add(len_of(bytes));
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -110,9 +122,9 @@ impl Fingerprint {
 }
 
 impl BlobWriter {
-    pub(super) fn new(key: StorageKey, open: Open, limit: u64, older: Option<Place>) -> Self {
-        let written = Fingerprint::default();
-        Self { key, open: Some(open), part: Vec::new(), part_len: 0, written, limit, older }
+    pub(super) fn new(key: StorageKey, open: Open, limit: u64, older: Option<Place>, hands: Hands) -> Self {
+        let hashed = Fingerprint::default();
+        Self { key, open: Some(open), part: Vec::new(), part_len: 0, hashed, limit, older, hands }
     }
 
     /// Takes the next bytes; returns when there is room for more.
@@ -120,8 +132,8 @@ impl BlobWriter {
     /// # Errors
     /// [`BlobError::TooLong`] as soon as the limit is passed, and what the store says.
     pub async fn write(&mut self, mut bytes: Bytes) -> Result<(), BlobError> {
-        self.written.add(&bytes);
-        if self.written.len() > self.limit {
+        let longer = self.len().saturating_add(len_of(&bytes));
+        if longer > self.limit {
             return Err(BlobError::TooLong { key: self.key.to_string(), limit: self.limit });
         }
         loop {
@@ -138,7 +150,7 @@ impl BlobWriter {
 
     /// Bytes taken so far.
     pub fn len(&self) -> u64 {
-        self.written.len()
+        self.hashed.len().saturating_add(u64::try_from(self.part_len).unwrap_or(u64::MAX))
     }
 
     /// Whether no byte came yet.
@@ -148,20 +160,24 @@ impl BlobWriter {
 
     /// Makes the object appear, durably.
     pub async fn finish(mut self) -> Result<Stored, BlobError> {
-        let rest: PutPayload = mem::take(&mut self.part).into_iter().collect();
         let key = self.key.clone();
         let len = self.len();
+        let rest = self.hash_part().await;
         self.open().finish(&key, rest, len).await?;
         self.open = None;
         if let Some(older) = &self.older {
             older.delete(&key).await?;
         }
-        Ok(mem::take(&mut self.written).finish())
+        Ok(mem::take(&mut self.hashed).finish())
     }
 
     /// What was taken so far.
     pub(crate) fn so_far(&self) -> Stored {
-        self.written.clone().finish()
+        let mut print = self.hashed.clone();
+        for bytes in &self.part {
+            print.add(bytes);
+        }
+        print.finish()
     }
 
     /// Gives the object up, and returns when nothing is left of it.
@@ -184,10 +200,43 @@ impl BlobWriter {
     }
 
     async fn write_part(&mut self) -> Result<(), BlobError> {
-        let payload: PutPayload = mem::take(&mut self.part).into_iter().collect();
-        self.part_len = 0;
+        let part = self.hash_part().await;
+        let hands = self.hands.clone();
+        let _hand = match self.open() {
+            Open::Local { .. } => Some(hands.one().await),
+            // It is the network that is waited for.
+            Open::S3 { .. } => None,
+        };
         let key = self.key.clone();
-        self.open().put_part(&key, payload).await
+        self.open().put_part(&key, part).await
+    }
+
+    /// The part, which is hashed with those before it, where nobody waits for the thread.
+    async fn hash_part(&mut self) -> PutPayload {
+        let part: PutPayload = mem::take(&mut self.part).into_iter().collect();
+        self.part_len = 0;
+        let (pieces, mut print) = (part.clone(), mem::take(&mut self.hashed));
+        let _hand = self.hands.one().await;
+        let hashing = spawn_blocking(move || {
+            for bytes in &pieces {
+                print.add(bytes);
+            }
+            print
+        });
+        self.hashed = hashing.await.expect("hashing does not panic, and nobody aborts it");
+        part
+    }
+}
+
+impl Hands {
+    /// As many as the process has cores.
+    pub(super) fn new() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self(Arc::new(Semaphore::new(cores)))
+    }
+
+    async fn one(&self) -> SemaphorePermit<'_> {
+        self.0.acquire().await.expect("nobody closes it")
     }
 }
 
@@ -320,6 +369,10 @@ async fn forget(journal: &dyn Journal, key: &StorageKey, id: &str) {
     if let Err(error) = journal.ended(id).await {
         tracing::warn!(%key, %error, "the end of the upload of `{key}` could not be recorded");
     }
+}
+
+fn len_of(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).expect("a length in memory fits 64 bits")
 }
 
 fn unrecorded(key: &StorageKey, source: Box<dyn std::error::Error + Send + Sync>) -> BlobError {
