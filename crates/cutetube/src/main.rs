@@ -2,7 +2,12 @@
 
 use std::process::ExitCode;
 
+use tikv_jemallocator::Jemalloc;
 use transcode::sandbox;
+
+/// glibc keeps what many uploads at once leave behind: eight times the memory for twenty of them (`bench/RESULTS.md`).
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os();
