@@ -115,7 +115,8 @@ pub async fn serve(state: AppState, listener: TcpListener, transport: Transport,
     let (streams, cut_off) = (state.streams.clone(), state.cut_off.clone());
     let patience = Patience::of(&state.config.limits);
     tokio::spawn(transport.clone().keep_fresh(stop.clone()));
-    let serving = serve_connections(router(state), listener, transport, patience, stop.clone());
+    let app = playback::Microcached::new(router(state.clone()), state.hot);
+    let serving = serve_connections(app, listener, transport, patience, stop.clone());
     let deadline = async {
         stop.cancelled().await;
         // They would go on for as long as clients listen.

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use super::{Problem, encoding::accepts, range::Ranged};
 use crate::{
     blobs::{Assembly, BlobError, BlobStore, StorageKey},
-    playback::HeldObject,
+    playback::{HeldObject, Moment, Repeatable},
 };
 
 /// What a URL stands for, ready to be answered with.
@@ -35,6 +35,8 @@ pub(crate) struct Representation {
     disposition: Option<HeaderValue>,
     /// The same compressed by gzip (RFC 1952), for clients that take it.
     gzip: Option<Bytes>,
+    /// When it was known that everybody may have it.
+    open_at: Option<Moment>,
 }
 
 #[derive(Debug, Clone)]
@@ -57,6 +59,7 @@ impl Representation {
             cache_control: NOT_CACHED,
             disposition: None,
             gzip: None,
+            open_at: None,
         })
     }
 
@@ -72,6 +75,7 @@ impl Representation {
             cache_control: NOT_CACHED,
             disposition: None,
             gzip,
+            open_at: None,
         }
     }
 
@@ -92,6 +96,7 @@ impl Representation {
             cache_control: NOT_CACHED,
             disposition: None,
             gzip: None,
+            open_at: None,
         }
     }
 
@@ -108,12 +113,18 @@ impl Representation {
             cache_control: NOT_CACHED,
             disposition: None,
             gzip: None,
+            open_at: None,
         }
     }
 
     /// To be kept as this says; without it, nobody keeps it without asking again.
     pub(crate) fn cached(self, cache_control: HeaderValue) -> Self {
         Self { cache_control, ..self }
+    }
+
+    /// For everybody, as of `moment`: what shared caches may keep is kept here, too, for a moment.
+    pub(crate) fn repeatable(self, moment: Moment) -> Self {
+        Self { open_at: Some(moment), ..self }
     }
 
     /// With a `Content-Disposition`.
@@ -165,7 +176,7 @@ impl Representation {
             None => match Ranged::of(self.range(headers), self.len) {
                 Ranged::Unsatisfiable => self.unsatisfiable(),
                 Ranged::Whole => match self.open(0..self.len).await {
-                    Ok(body) => self.whole(body),
+                    Ok(body) => self.kept(self.whole(body)),
                     Err(error) => failure(&error),
                 },
                 Ranged::Parts(parts) => match <[Range<u64>; 1]>::try_from(parts) {
@@ -223,6 +234,16 @@ impl Representation {
     fn whole(&self, body: Body) -> Response {
         let mut response = ([(header::CONTENT_LENGTH, self.len)], body).into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        response
+    }
+
+    /// The whole, to be given again if it is in memory.
+    fn kept(&self, mut response: Response) -> Response {
+        if let (Some(moment), Content::Here(bytes)) = (self.open_at, &self.content)
+            && self.cache_control.as_bytes().starts_with(b"public")
+        {
+            response.extensions_mut().insert(Repeatable::new(bytes.clone(), moment));
+        }
         response
     }
 

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
+use axum::{body::Body, extract::ConnectInfo, http::Request, response::Response};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -26,7 +26,7 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
-use tower::{ServiceExt, service_fn};
+use tower::{Service, ServiceExt, service_fn};
 
 use super::{connection::Connection, pace::Pace, tls::Transport};
 use crate::config::Limits;
@@ -48,7 +48,7 @@ impl Patience {
 
 /// Answers on `listener` until `stop`; resolves when every request that was begun by then is answered.
 pub(crate) async fn run(
-    app: Router,
+    app: impl App,
     listener: TcpListener,
     transport: Transport,
     patience: Patience,
@@ -71,6 +71,17 @@ pub(crate) async fn run(
     }
     drop(listener);
     connections.shutdown().await;
+}
+
+/// What answers requests, a router for instance.
+pub(crate) trait App:
+    Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
+}
+
+impl<A> App for A where
+    A: Service<Request<Body>, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static
+{
 }
 
 const AFTER_A_FAILURE: Duration = Duration::from_millis(100);
@@ -102,7 +113,7 @@ struct Guest {
 
 async fn serve(
     builder: Builder<TokioExecutor>,
-    app: Router,
+    app: impl App,
     transport: Transport,
     Guest { stream, peer, watcher }: Guest,
     patience: Patience,

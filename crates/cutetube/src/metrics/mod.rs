@@ -9,7 +9,7 @@ mod queue;
 mod requests;
 pub(crate) mod server;
 
-pub(crate) use requests::count as count_requests;
+pub(crate) use requests::{Tally, count as count_requests};
 
 use std::time::Duration;
 
@@ -125,12 +125,16 @@ impl Metrics {
 
     /// Counts an object of a published video that was asked for.
     pub(crate) fn served(&self, source: Source) {
+        self.objects(source).inc();
+    }
+
+    fn objects(&self, source: Source) -> Counter {
         let source = match source {
             Source::Memory => "memory",
             Source::Store => "store",
             Source::Passed => "passed",
         };
-        self.hot.get_or_create(&OfHot { source }).inc();
+        self.hot.get_or_create(&OfHot { source }).clone()
     }
 
     /// Notes that so much of a video was encoded, all rungs of it, in that time.

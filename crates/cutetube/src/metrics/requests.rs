@@ -15,13 +15,22 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::AppState;
+use super::Source;
+use crate::{AppState, playback::Repeatable};
 
 /// What this process has answered. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Requests {
     took: Family<Answered, Histogram>,
     bytes: Family<OfRoute, Counter>,
+}
+
+/// Where an answer that is given again is counted, found once.
+#[derive(Debug, Clone)]
+pub(crate) struct Tally {
+    took: Histogram,
+    bytes: Counter,
+    objects: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -64,18 +73,32 @@ impl Requests {
     }
 }
 
+impl Tally {
+    /// An answer of `len` bytes out of memory, to a request that came at `start`.
+    pub(crate) fn count(&self, start: Instant, len: usize) {
+        self.took.observe(start.elapsed().as_secs_f64());
+        self.bytes.inc_by(u64::try_from(len).unwrap_or(u64::MAX));
+        self.objects.inc();
+    }
+}
+
 /// Around everything.
 pub(crate) async fn count(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let start = Instant::now();
     let route = request.extensions().get::<MatchedPath>().map_or(NO_ROUTE, MatchedPath::as_str).into();
     let method = method(request.method());
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
     let Requests { took, bytes } = &state.metrics.requests;
+    let bytes = bytes.get_or_create(&OfRoute { route: Arc::clone(&route) }).clone();
     if let Some(len) = response.body().size_hint().exact() {
-        bytes.get_or_create(&OfRoute { route: Arc::clone(&route) }).inc_by(len);
+        bytes.inc_by(len);
     }
     let answered = Answered { route, method, status: response.status().as_u16() };
-    took.get_or_create(&answered).observe(start.elapsed().as_secs_f64());
+    let took = took.get_or_create(&answered).clone();
+    took.observe(start.elapsed().as_secs_f64());
+    if let Some(repeatable) = response.extensions_mut().get_mut::<Repeatable>() {
+        repeatable.counted(Tally { took, bytes, objects: state.metrics.objects(Source::Memory) });
+    }
     response
 }
 

@@ -94,7 +94,7 @@ async fn signed(state: &AppState, parts: &mut Parts, target: &Target) -> Result<
 }
 
 /// What a CDN shows that has checked an address itself.
-const ORIGIN: &str = "x-cutetube-origin";
+pub(super) const ORIGIN: &str = "x-cutetube-origin";
 
 impl Grant {
     /// `Cache-Control` of something that may be kept as `caching` says by whoever may have it at all.

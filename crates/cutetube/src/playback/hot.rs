@@ -35,7 +35,7 @@ use crate::{
 pub(crate) struct Hot {
     objects: Cache<StorageKey, Entry>,
     room: Arc<Semaphore>,
-    videos: Cache<(VideoId, u64), Arc<Video>>,
+    videos: Cache<(VideoId, u64), (Arc<Video>, Moment)>,
     /// Counts what may have changed any video.
     changes: Arc<AtomicU64>,
 }
@@ -70,7 +70,7 @@ const LONGEST: u64 = 8 << 20;
 /// Manifests may grow; caches are told to ask again after as long.
 const MANIFESTS_LAST: Duration = Duration::from_secs(5);
 /// How long another node may not have heard of a change of a video.
-const VIDEOS_LAST: Duration = Duration::from_secs(1);
+pub(super) const VIDEOS_LAST: Duration = Duration::from_secs(1);
 const MOST_VIDEOS: u64 = 10_000;
 
 impl Hot {
@@ -123,22 +123,27 @@ impl Hot {
         Ok(Entry::Held(HeldObject { bytes: Bytes::from_owner(Counted { bytes, _room: room }), gzip, info }))
     }
 
-    /// What was known of a video that plays, a moment ago. It says what somebody may have; what it says nobody may have
-    /// has to be looked up.
-    pub(crate) async fn video(&self, id: VideoId) -> Option<Arc<Video>> {
+    /// What was known of a video that plays, and when, a moment ago. It says what somebody may have; what it says nobody
+    /// may have has to be looked up.
+    pub(crate) async fn video(&self, id: VideoId) -> Option<(Arc<Video>, Moment)> {
         self.videos.get(&(id, self.changes.load(Ordering::Acquire))).await
     }
 
     /// Keeps what is known of a video, if it plays, as of `moment`.
     pub(crate) async fn remember(&self, moment: Moment, video: &Arc<Video>) {
         if video.state == VideoState::Ready {
-            self.videos.insert((video.id, moment.0), video.clone()).await;
+            self.videos.insert((video.id, moment.change), (video.clone(), moment)).await;
         }
     }
 
     /// To be taken before a video is looked up.
     pub(crate) fn moment(&self) -> Moment {
-        Moment(self.changes.load(Ordering::Acquire))
+        Moment { change: self.changes.load(Ordering::Acquire), at: Instant::now() }
+    }
+
+    /// Whether what was known at `moment` may still be taken for true.
+    pub(super) fn is_current(&self, moment: Moment) -> bool {
+        moment.change == self.changes.load(Ordering::Acquire) && moment.at.elapsed() < VIDEOS_LAST
     }
 
     /// Some video may be another from now on: nothing that was known of any counts.
@@ -160,7 +165,10 @@ pub(crate) async fn note_changes(State(state): State<AppState>, request: Request
 
 /// Between two changes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment(u64);
+pub(crate) struct Moment {
+    change: u64,
+    at: Instant,
+}
 
 /// Bytes, and the room that they take for as long as anybody has them.
 struct Counted {

@@ -21,7 +21,7 @@ use super::{
     access::{self, Grant},
     cdn,
     downloads::{DownloadError, DownloadName},
-    hot::NotHeld,
+    hot::{Moment, NotHeld},
     signing::Scope,
 };
 use crate::{
@@ -165,11 +165,11 @@ async fn find(state: &AppState, parts: &mut Parts) -> Result<Representation, Res
     // The raw path, not the decoded one.
     let address: MediaAddress = parts.uri.path().parse().map_err(|_| nothing())?;
     let id = address.target.video();
-    if let Some(video) = state.hot.video(id).await
+    if let Some((video, moment)) = state.hot.video(id).await
         && let Some(grant) = access::grant(state, parts, &address, &video).await?
         && let Ok(found) = open(state, parts, &video, address.target.clone(), grant).await
     {
-        return Ok(found);
+        return Ok(repeatable(found, grant, moment));
     }
     // Whoever is to be refused, or finds nothing, has what is true now looked up.
     let moment = state.hot.moment();
@@ -181,10 +181,15 @@ async fn find(state: &AppState, parts: &mut Parts) -> Result<Representation, Res
     let grant = access::grant(state, parts, &address, &video).await?.ok_or_else(nothing)?;
     state.hot.remember(moment, &video).await;
     match open(state, parts, &video, address.target, grant).await {
-        Ok(found) => Ok(found),
+        Ok(found) => Ok(repeatable(found, grant, moment)),
         Err(error) if error.is_nothing() => Err(nothing()),
         Err(error) => Err(internal(&error)),
     }
+}
+
+/// What is for everybody is for whoever asks next.
+fn repeatable(found: Representation, grant: Grant, moment: Moment) -> Representation {
+    if grant == Grant::Everybody { found.repeatable(moment) } else { found }
 }
 
 fn nothing() -> Response {

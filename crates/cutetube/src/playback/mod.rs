@@ -8,6 +8,7 @@ mod choice;
 mod downloads;
 mod hot;
 pub(crate) mod media;
+mod microcache;
 mod signing;
 mod urls;
 
@@ -15,6 +16,7 @@ use address::{FlatName, MediaAddress, Target};
 
 pub(crate) use cdn::CdnSigner;
 pub(crate) use downloads::{Downloads, Offer, offers};
-pub(crate) use hot::{HeldObject, Hot, note_changes};
+pub(crate) use hot::{HeldObject, Hot, Moment, note_changes};
+pub(crate) use microcache::{Microcached, Repeatable};
 pub(crate) use signing::PathSigner;
 pub(crate) use urls::{BaseUrl, MediaUrls, Original, PlaybackUrls};

@@ -102,6 +102,44 @@ async fn ranges_and_conditions_are_answered_as_http_says() {
     insta::assert_snapshot!(said.join("\n\n"));
 }
 
+/// Whatever an answer says the first time it says again, but for the names of the request and of the moment; and it is
+/// given up with what it stands on.
+#[tokio::test]
+async fn what_is_answered_from_memory_is_what_the_handlers_say() {
+    let app = TestApp::start(Database::sqlite()).await;
+    let token = app.sign_up("ada").await;
+    let id = publish(&app, &token).await;
+    let paths = ["mp4/manifest.mpd", "audio/1.m4s"].map(|object| format!("/vod-media/{id}/1/{object}"));
+    let ask = async |path: &str, encoding: &str| {
+        let answer = app.get(path).header("accept-encoding", encoding).send().await.unwrap();
+        let (status, mut headers) = (answer.status(), answer.headers().clone());
+        headers.remove("date");
+        let is_named = headers.remove("x-request-id").is_some();
+        (status, format!("{headers:?}"), answer.bytes().await.unwrap(), is_named)
+    };
+    for path in &paths {
+        for encoding in ["identity", "gzip"] {
+            let (first, again) = (ask(path, encoding).await, ask(path, encoding).await);
+            assert!(first.3 && !again.3, "only what the handlers have answered has an id of its own");
+            assert_eq!((first.0, first.1, first.2), (again.0, again.1, again.2), "{path} {encoding}");
+        }
+        let part = app.get(path).header("range", "bytes=0-3").send().await.unwrap();
+        assert_eq!(part.status(), StatusCode::PARTIAL_CONTENT);
+        let head = app.client.head(format!("{}{path}", app.url)).send().await.unwrap();
+        assert_eq!(head.bytes().await.unwrap().len(), 0);
+    }
+    let change = |visibility: &str| {
+        let request = app.client.patch(format!("{}/api/v5/videos/{id}", app.url)).bearer_auth(&token);
+        request.json(&serde_json::json!({ "visibility": visibility })).header("if-match", "*").send()
+    };
+    assert_eq!(change("private").await.unwrap().status(), StatusCode::OK);
+    for path in &paths {
+        assert_eq!(ask(path, "gzip").await.0, StatusCode::NOT_FOUND);
+    }
+    assert_eq!(change("public").await.unwrap().status(), StatusCode::OK);
+    assert_eq!(ask(&paths[1], "gzip").await.0, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn each_kind_of_object_has_its_type_and_its_caching() {
     let app = TestApp::start(Database::sqlite()).await;
