@@ -2,9 +2,11 @@
 
 import shaka from "shaka-player/dist/shaka-player.ui-es2021.js";
 import { licencesOf, refusal, unlock } from "./licences.js";
+import { measure, type Meter } from "./quality.js";
 
 /** What `templates/stage.html` writes on the player's element. URLs may be relative to the page. */
 interface Sources {
+  readonly video: string;
   readonly dash: string;
   readonly hls: string;
   readonly storyboard: string | undefined;
@@ -15,17 +17,18 @@ export async function play(frame: HTMLElement): Promise<void> {
   const video = frame.querySelector("video");
   const sources = sourcesOf(frame);
   if (video === null || sources === undefined) return;
+  const meter = measure(video, sources.video);
 
   shaka.polyfill.installAll();
   if (!shaka.Player.isBrowserSupported()) {
     video.src = sources.hls;
-    video.addEventListener("error", () => report(frame, "This browser cannot play this video."));
+    video.addEventListener("error", () => report(frame, meter, "This browser cannot play this video."));
     return;
   }
 
   const player = new shaka.Player();
   player.configure({ streaming: { retryParameters: { maxAttempts: 5 } } });
-  player.addEventListener("error", (event) => fail(frame, (event as Event & { detail: unknown }).detail));
+  player.addEventListener("error", (event) => fail(frame, meter, (event as Event & { detail: unknown }).detail));
   const licences = licencesOf(frame);
   if (licences !== undefined) unlock(shaka, player, video, licences);
   await player.attach(video);
@@ -44,7 +47,7 @@ export async function play(frame: HTMLElement): Promise<void> {
       await player.addThumbnailsTrack(absolute(sources.storyboard), "text/vtt").catch(() => undefined);
     }
   } catch (error) {
-    fail(frame, error);
+    fail(frame, meter, error);
   }
 }
 
@@ -87,8 +90,9 @@ function removeEmptyElements(frame: HTMLElement): void {
 }
 
 function sourcesOf(frame: HTMLElement): Sources | undefined {
-  const { dash, hls, storyboard } = frame.dataset;
-  return dash === undefined || hls === undefined ? undefined : { dash, hls, storyboard };
+  const { video, dash, hls, storyboard } = frame.dataset;
+  if (video === undefined || dash === undefined || hls === undefined) return undefined;
+  return { video, dash, hls, storyboard };
 }
 
 /** `?manifest=hls` plays HLS, for people who look into a difference between the two. */
@@ -100,9 +104,9 @@ function absolute(url: string): string {
   return new URL(url, document.baseURI).href;
 }
 
-function fail(frame: HTMLElement, error: unknown): void {
+function fail(frame: HTMLElement, meter: Meter, error: unknown): void {
   if (!(error instanceof shaka.util.Error)) {
-    report(frame, "The player stopped. Reload the page to try again.");
+    report(frame, meter, "The player stopped. Reload the page to try again.");
     return;
   }
   const { Category, Severity, Code } = shaka.util.Error;
@@ -111,10 +115,11 @@ function fail(frame: HTMLElement, error: unknown): void {
     error.category === Category.NETWORK
       ? "The video could not be loaded. Check your connection and reload the page."
       : `This browser could not play the video (Shaka Player ${error.code}).`;
-  report(frame, refusal(shaka, error) ?? otherwise);
+  report(frame, meter, refusal(shaka, error) ?? otherwise);
 }
 
-function report(frame: HTMLElement, sentence: string): void {
+function report(frame: HTMLElement, meter: Meter, sentence: string): void {
+  meter.failed();
   const message = document.createElement("p");
   message.className = "notice notice-error";
   message.setAttribute("role", "alert");

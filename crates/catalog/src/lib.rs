@@ -35,6 +35,7 @@ pub mod licences;
 pub mod names;
 pub mod outputs;
 pub mod processes;
+pub mod quality;
 pub mod quotas;
 pub mod rates;
 pub mod remaking;
@@ -79,6 +80,7 @@ pub const MIGRATIONS: &[db::Migration] = &[
     db::Migration { name: "catalog/0041_licences", sql: include_str!("../migrations/0041_licences.sql") },
     db::Migration { name: "catalog/0050_remaking", sql: include_str!("../migrations/0050_remaking.sql") },
     db::Migration { name: "catalog/0051_downloads", sql: include_str!("../migrations/0051_downloads.sql") },
+    db::Migration { name: "catalog/0061_quality", sql: include_str!("../migrations/0061_quality.sql") },
 ];
 
 #[cfg(test)]

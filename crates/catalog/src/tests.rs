@@ -13,6 +13,7 @@ mod licences;
 mod outbox;
 mod pipeline;
 mod processes;
+mod quality;
 mod quotas;
 mod rates;
 mod remaking;
@@ -297,6 +298,7 @@ async fn every_statement_can_be_prepared(database: Database) {
         crate::accounts::STATEMENTS,
         crate::accounts::STANDING_STATEMENTS,
         crate::invites::STATEMENTS,
+        crate::quality::STATEMENTS,
         crate::leaving::STATEMENTS,
         crate::keys::STATEMENTS,
         crate::letters::STATEMENTS,

@@ -261,7 +261,7 @@ pub fn group(video: VideoId) -> String {
 }
 
 /// The video that a [`group`] is of.
-pub(crate) fn video_of_group(group: &str) -> Option<VideoId> {
+pub fn video_of_group(group: &str) -> Option<VideoId> {
     group.strip_prefix("video:")?.parse().ok()
 }
 

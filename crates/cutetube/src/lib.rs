@@ -30,6 +30,7 @@ mod pipeline;
 mod playback;
 mod processes;
 mod progress;
+mod quality;
 mod scrubbing;
 mod state;
 mod sweeping;

@@ -258,7 +258,7 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// Browsers say where a request comes from: `Sec-Fetch-Site`, older ones `Origin` only. A request with neither is not
 /// a browser's form.
-fn is_foreign(headers: &HeaderMap) -> bool {
+pub(crate) fn is_foreign(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match (text("sec-fetch-site"), text("origin"), text("host")) {
         (Some(site), _, _) => !matches!(site, "same-origin" | "none"),

@@ -14,7 +14,7 @@ mod source;
 mod token;
 
 pub(crate) use caller::{
-    Admin, Caller, Manager, Reader, SignedInCaller, Unauthenticated, Uploader, Visitor, bearer,
+    Admin, Caller, Manager, Reader, SignedInCaller, Unauthenticated, Uploader, Visitor, bearer, is_foreign,
     refuse_foreign_forms, session_cookie,
 };
 pub(crate) use code::Code;

@@ -17,6 +17,8 @@ pub struct Delivery {
     pub signed_path_hours: NonZeroU32,
     /// What viewers may take home of videos whose owners have not said anything else.
     pub downloads: Downloads,
+    /// How long it is kept what players tell of how well they play; 0 keeps nothing.
+    pub quality_days: u32,
     /// What a process keeps in memory of segments and manifests that many ask for, in bytes. As much again may be on its
     /// way to slow clients.
     pub cache_bytes: u64,
@@ -95,6 +97,7 @@ impl Default for Delivery {
             cdn_base_url: None,
             signed_path_hours: NonZeroU32::new(12).expect("12 is not 0"),
             downloads: Downloads::None,
+            quality_days: 90,
             cache_bytes: 64 << 20,
             signing: CdnSigning::default(),
             origin_secret: None,

@@ -36,7 +36,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     AppState, accounts, admin, assets, events, licences, limits, metrics, pages, people, playback, processes,
-    uploads, videos,
+    quality, uploads, videos,
 };
 
 pub(crate) use body::Body;
@@ -94,6 +94,7 @@ fn quick_api() -> OpenApiRouter<AppState> {
         .merge(events::api::routes())
         .merge(admin::api::routes())
         .merge(people::api::routes())
+        .merge(quality::api::routes())
         .merge(licences::api::routes())
         .merge(licences::rules::routes())
 }

@@ -19,7 +19,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use catalog::licences::Denial;
+use catalog::{licences::Denial, quality::Report};
 
 use self::requests::Requests;
 use crate::AppState;
@@ -35,6 +35,8 @@ pub(crate) struct Metrics {
     requests: Requests,
     hot: Family<OfHot, Counter>,
     encoding_speed: Histogram,
+    startup: Histogram,
+    rebuffering: Histogram,
 }
 
 /// Where an object came from that was asked for.
@@ -84,6 +86,9 @@ const SPEEDS: [f64; 10] = [0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0]
 const BUCKETS: [f64; 14] =
     [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0];
 
+/// From what nobody notices to what nobody waits for.
+const SECONDS_OF_VIEWERS: [f64; 11] = [0.0, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 30.0];
+
 impl Metrics {
     pub(crate) fn new() -> Self {
         Self {
@@ -92,6 +97,8 @@ impl Metrics {
             deaths: Family::default(),
             reaped: Counter::default(),
             licences: Family::default(),
+            startup: Histogram::new(SECONDS_OF_VIEWERS),
+            rebuffering: Histogram::new(SECONDS_OF_VIEWERS),
             requests: Requests::default(),
             hot: Family::default(),
             encoding_speed: Histogram::new(SPEEDS),
@@ -144,6 +151,14 @@ impl Metrics {
         }
     }
 
+    /// Counts what a player has told of a playback for the first time.
+    pub(crate) fn played(&self, report: &Report) {
+        if let Some(startup) = report.startup {
+            self.startup.observe(startup.as_secs_f64());
+        }
+        self.rebuffering.observe(report.rebuffering.as_secs_f64());
+    }
+
     fn register(&self, registry: &mut Registry) {
         self.requests.register(registry);
         registry.register(
@@ -161,6 +176,16 @@ impl Metrics {
             "How long attempts at jobs took in this process, however they ended",
             Unit::Seconds,
             self.run_time.clone(),
+        );
+        registry.register(
+            "cutetube_playback_startup_seconds",
+            "From the wish to play to the first picture, of playbacks that this process was told of",
+            self.startup.clone(),
+        );
+        registry.register(
+            "cutetube_playback_rebuffering_seconds",
+            "Waiting for media within one playback, of those that this process was told of",
+            self.rebuffering.clone(),
         );
         registry.register(
             "cutetube_licences",

@@ -65,6 +65,8 @@ enum Stage {
 
 /// Paths that the player fetches.
 struct Media {
+    /// Its id.
+    video: String,
     dash: String,
     hls: String,
     poster: String,
@@ -181,6 +183,7 @@ impl Media {
         let media = MediaUrls::preferred(state, &base.relative(), video)?.for_holder_of(pass);
         let pictures = MediaUrls::origin(state, &BaseUrl::RELATIVE, video)?;
         Some(Self {
+            video: video.id.to_string(),
             dash: media.object(MediaObject::Mpd(Flavour::Mp4)),
             hls: media.object(MediaObject::Master(Flavour::Mp4)),
             poster: pictures.object(MediaObject::Poster),
@@ -247,6 +250,7 @@ mod tests {
         snapshot(
             "ready",
             Stage::Ready(Media {
+                video: "1".to_owned(),
                 dash: "/vod-media/1/1/mp4/manifest.mpd".to_owned(),
                 hls: "/vod-media/1/1/master.m3u8".to_owned(),
                 poster: "/vod-media/1/1/poster.jpg".to_owned(),
@@ -261,6 +265,7 @@ mod tests {
         snapshot(
             "protected",
             Stage::Ready(Media {
+                video: "1".to_owned(),
                 dash: "/vod-media/1/1/mp4/manifest.mpd?token=a.b.c".to_owned(),
                 hls: "/vod-media/1/1/master.m3u8?token=a.b.c".to_owned(),
                 poster: "/vod-media/1/1/poster.jpg".to_owned(),

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use catalog::work::{Class, PIPELINE_QUEUE, UPKEEP_QUEUE};
-use catalog::{events, invites, letters, licences, sessions, throttle, tokens};
+use catalog::{events, invites, letters, licences, quality, sessions, throttle, tokens};
 use db::Db;
 use jobs::{Claim, Job, NewJob, Retention, WorkerId};
 use serde_json::Value;
@@ -336,6 +336,10 @@ async fn look_after_others(state: &AppState, presence: Option<&Presence>, stop: 
                 let keep = Duration::from_secs(state.config.drm.log_days.saturating_mul(24 * 3600));
                 if let Err(error) = licences::prune(&state.db, keep).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "old licences were not forgotten");
+                }
+                let keep = Duration::from_secs(u64::from(state.config.delivery.quality_days) * 24 * 3600);
+                if let Err(error) = quality::prune(&state.db, keep).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "old playbacks were not forgotten");
                 }
                 if let Err(error) = jobs::workers::forget_silent(&state.db, FORGET_SILENT).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "silent workers were not forgotten");

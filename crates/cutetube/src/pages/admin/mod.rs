@@ -3,6 +3,7 @@
 mod people;
 mod picture;
 mod plot;
+mod quality;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -46,6 +47,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/queues/{queue}/pause", post(pause))
         .route("/admin/queues/{queue}/resume", post(resume))
         .merge(people::routes())
+        .merge(quality::routes())
 }
 
 pub(super) const DASHBOARD: &str = "/admin/jobs";
