@@ -26,6 +26,7 @@ use crate::{
     metrics::Metrics,
     playback::{CdnSigner, Downloads, Hot, PathSigner},
     processes::actions::{self as processes, LiveProcesses},
+    telemetry::Traces,
 };
 
 /// Shared by all handlers and workers of a process. Cheap to clone.
@@ -66,6 +67,8 @@ pub struct AppState {
     pub(crate) overview: Live<(), Overview>,
     /// What this process counts.
     pub(crate) metrics: Metrics,
+    /// Whom it tells what becomes of uploads.
+    pub(crate) traces: Traces,
     /// ffmpeg and ffprobe, or the one that is missing: a process that serves only does without.
     pub(crate) toolchain: Result<Arc<Toolchain>, MissingProgram>,
 }
@@ -89,6 +92,7 @@ impl AppState {
             cdn: CdnSigner::new(&config.delivery.signing)?,
             overview: admin::actions::live(db.clone()),
             metrics: Metrics::new(),
+            traces: Traces::open(&config.traces)?,
             limiter: Limiter::new(&config, &db),
             db,
             keys: Keys::open(&config)?,

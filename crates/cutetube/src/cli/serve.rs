@@ -73,6 +73,7 @@ async fn run_until(state: &AppState, stop: &CancellationToken) -> anyhow::Result
     let web = async { if role == Role::Worker { Ok(()) } else { serve(state.clone(), stop.clone()).await } };
     let metrics = metrics::server::serve(state.clone(), stop.clone());
     tokio::try_join!(web, workers::run(state.clone(), stop.clone()), metrics)?;
+    state.traces.flush().await;
     state.db.close().await;
     Ok(())
 }

@@ -66,6 +66,8 @@ pub struct Config {
     pub amqp: Amqp,
     /// Who may read how much there is to do.
     pub metrics: Metrics,
+    /// Where it is told what becomes of each upload.
+    pub traces: Traces,
     /// What is logged, and how.
     pub log: Log,
 }
@@ -240,6 +242,18 @@ pub struct Metrics {
     pub token: Option<Secret>,
 }
 
+/// `traces.*`
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Traces {
+    /// Where a collector takes OTLP over HTTP, e.g. `http://127.0.0.1:4318/v1/traces`. Without it, nothing is told.
+    pub otlp_url: Option<String>,
+    /// What is sent as `Authorization: Bearer …`.
+    pub token: Option<Secret>,
+    /// What the collector knows this installation by (`service.name`).
+    pub service_name: String,
+}
+
 /// `log.*`
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -308,6 +322,7 @@ impl Default for Config {
             smtp: Smtp::default(),
             amqp: Amqp::default(),
             metrics: Metrics { listen: None, token: None },
+            traces: Traces { otlp_url: None, token: None, service_name: "cutetube".to_owned() },
             log: Log { format: LogFormat::Human, filter: "info".to_owned() },
         }
     }

@@ -1,6 +1,6 @@
 //! Whether the process lives, and whether it can do its work.
 
-use std::time::Duration;
+use std::{io, path::Path, time::Duration};
 
 use axum::{
     Json,
@@ -21,7 +21,8 @@ pub(super) async fn alive() -> &'static str {
 /// Anybody. 200 when everything that requests need answers, else 503; what failed is in the log and named here.
 pub(super) async fn ready(State(state): State<AppState>) -> Response {
     let (database, blobs) = tokio::join!(soon(state.db.ping()), soon(state.blobs.probe()));
-    let mut checks = vec![("database", database), ("blobs", blobs)];
+    let disk = free_space(&state.config.data);
+    let mut checks = vec![("database", database), ("blobs", blobs), ("disk", disk)];
     if state.config.role != Role::Web {
         checks.push(("ffmpeg", state.toolchain.as_ref().map(drop).map_err(|error| error.clone().into())));
     }
@@ -35,6 +36,22 @@ pub(super) async fn ready(State(state): State<AppState>) -> Response {
     }
     let status = if answer.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(answer)).into_response()
+}
+
+/// Whether there is room for what every process writes into its data folder, and the embedded database first of all.
+fn free_space(data: &Path) -> anyhow::Result<()> {
+    const LEAST: u64 = 64 << 20;
+    match rustix::fs::statvfs(data) {
+        Ok(disk) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            let (mb, path) = (free >> 20, data.display());
+            anyhow::ensure!(free >= LEAST, "{mb} MB are free in `{path}`, and {} MB are needed", LEAST >> 20);
+            Ok(())
+        }
+        // A process that keeps nothing on this machine has no folder.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Who asks wants to know now: what does not answer at once is not ready.

@@ -79,6 +79,7 @@ pub(crate) async fn receive(
     creation: Creation,
 ) -> Result<Video, Rejection> {
     let id = ambient::id(VideoId::new);
+    let began = ambient::unix_time();
     let limits = &state.config.limits;
     let longest = admission.quota.bytes_left().unwrap_or(u64::MAX).min(limits.upload_bytes);
     let receiving = form::receive(parts, Reception::of(state), |extension| {
@@ -94,7 +95,7 @@ pub(crate) async fn receive(
     };
     let key = StorageKey::Source { video: id, extension: form.file.extension };
     // Whoever hangs up from here on still gets what they uploaded, or nothing: never a file without its row.
-    let keep = keep(state.clone(), id, admission, key, form, creation);
+    let keep = keep(state.clone(), id, admission, key, form, creation, began);
     tokio::spawn(keep).await.expect("recording an upload does not panic and is not cancelled")
 }
 
@@ -106,6 +107,7 @@ async fn keep(
     key: StorageKey,
     form: Form,
     creation: Creation,
+    began: Duration,
 ) -> Result<Video, Rejection> {
     let owner = &admission.owner;
     let Form { said, file } = form;
@@ -137,9 +139,12 @@ async fn keep(
     };
     let recorded = recorded.await;
     match &recorded {
-        Ok(video) => tracing::info!(
-            video.id = %video.id, user.id = %owner.id, bytes = stored.len, "video `{}` was uploaded", video.id
-        ),
+        Ok(video) => {
+            tracing::info!(
+                video.id = %video.id, user.id = %owner.id, bytes = stored.len, "video `{}` was uploaded", video.id
+            );
+            state.traces.uploaded(video, began);
+        }
         Err(rejection) => {
             tracing::info!(user.id = %owner.id, bytes = stored.len, "an upload was refused: {rejection}");
             // A database that went away in the middle may have recorded it.

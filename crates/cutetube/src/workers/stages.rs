@@ -115,7 +115,11 @@ impl Stages {
             Err(error) => self.end(job, error, hand).await,
         };
         match ended {
-            Ok(attempt) => self.state.metrics.attempted(&job.kind, began.elapsed(), attempt),
+            Ok(attempt) => {
+                let took = began.elapsed();
+                self.state.metrics.attempted(&job.kind, took, attempt);
+                self.state.traces.attempted(job, took, attempt);
+            }
             // A database that cannot be reached leaves the job to its lease.
             Err(error) => {
                 tracing::error!(job.id = %job.lease.id, error = &error as &dyn std::error::Error, "job `{}` could not be ended", job.lease.id);

@@ -19,3 +19,5 @@ mod protected;
 mod scrubs;
 mod soak;
 mod stops;
+mod tls;
+mod traces;

@@ -1,10 +1,14 @@
-//! Logs: to standard error, for people or for machines.
+//! Logs, to standard error, for people or for machines; and traces, to a collector.
+
+mod traces;
 
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config::{Log, LogFormat};
+
+pub(crate) use traces::Traces;
 
 /// `log.filter` holds no valid directives.
 #[derive(Debug, thiserror::Error)]
