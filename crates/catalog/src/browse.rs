@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use db::{ColumnError, Db, Timestamp};
+use db::{ColumnError, Db, Query, Timestamp};
 use uuid::Uuid;
 
 use crate::{
@@ -72,27 +72,30 @@ pub async fn browse(
         Order::Longest => LONGEST,
         Order::Shortest => SHORTEST,
     };
-    let found = db
-        .read(statement)
-        .bind(place.key)
-        .bind(place.id)
-        .bind(limit.saturating_add(1))
-        .bind(viewer.user())
-        .bind(viewer.sees_all())
-        .bind(filter.owner)
-        .bind(filter.state)
-        .bind(filter.visibility)
-        .bind(filter.created_from)
-        .bind(filter.created_before)
-        .bind(filter.shortest)
-        .bind(filter.longest)
-        .bind(filter.terms.as_ref().map(|terms| terms.for_database(db)));
+    let place_of = db.read(statement).bind(place.key).bind(place.id).bind(limit.saturating_add(1));
+    let found = filter.bind(place_of, viewer).bind(filter.terms.as_ref().map(|terms| terms.for_database(db)));
     let mut videos: Vec<Video> = found.all().await?;
     let length = usize::try_from(limit).unwrap_or(usize::MAX);
     let goes_on = videos.len() > length;
     videos.truncate(length);
     let next = videos.last().filter(|_| goes_on).map(|last| Place::after(place.order, last));
     Ok((videos, next))
+}
+
+impl Filter {
+    /// From `$4` on: who looks, and everything that is asked for but words.
+    pub(crate) fn bind<'a>(&self, query: Query<'a>, viewer: Viewer) -> Query<'a> {
+        query
+            .bind(viewer.user())
+            .bind(viewer.sees_all())
+            .bind(self.owner)
+            .bind(self.state)
+            .bind(self.visibility)
+            .bind(self.created_from)
+            .bind(self.created_before)
+            .bind(self.shortest)
+            .bind(self.longest)
+    }
 }
 
 impl Place {
@@ -144,7 +147,7 @@ impl FromStr for Place {
     }
 }
 
-/// What is seen, and what is asked for. The casts say to PostgreSQL what a NULL would be.
+/// What is seen, and what is asked for but words. The casts say to PostgreSQL what a NULL would be.
 macro_rules! narrowed {
     () => {
         "videos.state <> 'deleting'
@@ -155,16 +158,17 @@ macro_rules! narrowed {
          AND (CAST($9 AS BIGINT) IS NULL OR created_at >= $9)
          AND (CAST($10 AS BIGINT) IS NULL OR created_at < $10)
          AND (CAST($11 AS BIGINT) IS NULL OR coalesce(measured_duration, claimed_duration, 0) >= $11)
-         AND (CAST($12 AS BIGINT) IS NULL OR coalesce(measured_duration, claimed_duration, 0) <= $12)
-         AND (CAST($13 AS TEXT) IS NULL OR id IN "
+         AND (CAST($12 AS BIGINT) IS NULL OR coalesce(measured_duration, claimed_duration, 0) <= $12)"
     };
 }
+pub(crate) use narrowed;
 
 macro_rules! narrowed_on_sqlite {
     () => {
         concat!(
             narrowed!(),
-            "(SELECT video_id FROM search_documents JOIN search_words ON search_words.rowid = search_documents.id
+            " AND (CAST($13 AS TEXT) IS NULL OR id IN
+             (SELECT video_id FROM search_documents JOIN search_words ON search_words.rowid = search_documents.id
               WHERE search_words MATCH coalesce($13, '')))"
         )
     };
@@ -174,7 +178,8 @@ macro_rules! narrowed_on_postgres {
     () => {
         concat!(
             narrowed!(),
-            "(SELECT video_id FROM search_documents WHERE words @@ to_tsquery('simple', $13)))"
+            " AND (CAST($13 AS TEXT) IS NULL OR id IN
+             (SELECT video_id FROM search_documents WHERE words @@ to_tsquery('simple', $13)))"
         )
     };
 }

@@ -22,6 +22,7 @@
 pub mod accounts;
 pub mod administration;
 pub mod browse;
+pub mod chapters;
 pub mod endings;
 mod error;
 pub mod events;
@@ -48,6 +49,7 @@ pub mod storage;
 pub mod throttle;
 pub mod tokens;
 pub mod videos;
+pub mod views;
 pub mod work;
 
 pub use error::{Error, Result};
@@ -81,6 +83,7 @@ pub const MIGRATIONS: &[db::Migration] = &[
     db::Migration { name: "catalog/0050_remaking", sql: include_str!("../migrations/0050_remaking.sql") },
     db::Migration { name: "catalog/0051_downloads", sql: include_str!("../migrations/0051_downloads.sql") },
     db::Migration { name: "catalog/0061_quality", sql: include_str!("../migrations/0061_quality.sql") },
+    db::Migration { name: "catalog/0062_views", sql: include_str!("../migrations/0062_views.sql") },
 ];
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use db::{Db, Tx};
 
 use crate::{
     Result,
+    browse::{Filter, narrowed},
     ids::{UserId, VideoId},
     videos::Video,
 };
@@ -92,19 +93,20 @@ impl Viewer {
 }
 
 /// Videos that match, the best first: a hit in the title counts more than one in the tags, and that more than one in the
-/// description; of equals the newest is first. `skip` of them are left out.
+/// description; of equals the newest is first. `skip` of them are left out. Of `filter` everything counts but its terms.
 ///
 /// # Errors
 /// Those of the database; never for what `terms` are.
-pub async fn search(db: &Db, viewer: Viewer, terms: &Terms, limit: u32, skip: u32) -> Result<Vec<Video>> {
-    let found = db
-        .read(SEARCH)
-        .bind(terms.for_database(db))
-        .bind(viewer.user())
-        .bind(viewer.sees_all())
-        .bind(limit)
-        .bind(skip);
-    Ok(found.all().await?)
+pub async fn search(
+    db: &Db,
+    viewer: Viewer,
+    terms: &Terms,
+    filter: &Filter,
+    limit: u32,
+    skip: u32,
+) -> Result<Vec<Video>> {
+    let found = db.read(SEARCH).bind(terms.for_database(db)).bind(limit).bind(skip);
+    Ok(filter.bind(found, viewer).all().await?)
 }
 
 /// Makes a video found by what is written about it now.
@@ -147,14 +149,12 @@ db::statements! {
             sqlite "JOIN search_words ON search_words.rowid = search_documents.id WHERE search_words MATCH $1"
             postgres "WHERE search_documents.words @@ to_tsquery('simple', $1)"
         ]
-        " AND videos.state <> 'deleting'
-          AND ($3 OR videos.owner_id = $2 OR (videos.state = 'ready' AND videos.visibility = 'public'))
-         ORDER BY "
+        " AND " [sqlite narrowed postgres narrowed] " ORDER BY "
         [
             sqlite "bm25(search_words, 8.0, 4.0, 1.0)"
             postgres "ts_rank('{0.1, 0.1, 0.4, 1.0}', search_documents.words, to_tsquery('simple', $1)) DESC"
         ]
-        ", videos.created_at DESC, videos.id DESC LIMIT $4 OFFSET $5"
+        ", videos.created_at DESC, videos.id DESC LIMIT $2 OFFSET $3"
     }
     INDEX {
         "INSERT INTO search_documents (video_id, title, tags, description) VALUES ($1, $2, $3, $4)

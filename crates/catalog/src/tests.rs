@@ -24,6 +24,7 @@ mod storage;
 mod throttle;
 mod tokens;
 mod videos;
+mod views;
 
 use std::{ops::Range, time::Duration};
 
@@ -320,6 +321,7 @@ async fn every_statement_can_be_prepared(database: Database) {
         crate::stages::STATEMENTS,
         crate::storage::STATEMENTS,
         crate::videos::STATEMENTS,
+        crate::views::STATEMENTS,
         STATEMENTS,
     ];
     for (name, statement) in modules.into_iter().chain(crate::outputs::STATEMENTS).flatten() {

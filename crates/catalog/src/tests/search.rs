@@ -1,10 +1,14 @@
 //! Finding videos, and what is found of them.
 
+use std::time::Duration;
+
 use testbed::Database;
 
 use super::{ann, new_user, new_video, open, work_off};
 use crate::{
+    VideoState,
     accounts::{User, create_user},
+    browse::Filter,
     endings::request_delete,
     ids::VideoId,
     names::{Description, Tags, Title},
@@ -36,7 +40,7 @@ async fn publish(
 
 async fn found(db: &db::Db, viewer: Viewer, typed: &str) -> Vec<String> {
     let Some(terms) = Terms::parse(typed) else { return Vec::new() };
-    let videos = search(db, viewer, &terms, 100, 0).await.unwrap();
+    let videos = search(db, viewer, &terms, &Filter::default(), 100, 0).await.unwrap();
     videos.into_iter().map(|video| video.title.to_string()).collect()
 }
 
@@ -106,6 +110,32 @@ async fn what_is_changed_is_found_anew(database: Database) {
     assert_eq!(db.read(COUNT).value::<u64>().await.unwrap(), 0, "the index goes with the video");
 }
 
+async fn what_is_found_is_narrowed_down(database: Database) {
+    let db = open(&database).await;
+    let ann = ann(&db).await;
+    let bob = create_user(&db, &new_user(2, "bob", "bob@example.org")).await.unwrap();
+    publish(&db, &ann, 1, "Bunny of Ann", "", "").await;
+    publish(&db, &bob, 2, "Bunny of Bob", "", "").await;
+    let found = |viewer, filter: Filter, skip| {
+        let db = &db;
+        async move {
+            let terms = Terms::parse("bunny").unwrap();
+            let videos = search(db, viewer, &terms, &filter, 10, skip).await.unwrap();
+            videos.into_iter().map(|video| video.title.to_string()).collect::<Vec<_>>()
+        }
+    };
+    let of_bob = Filter { owner: Some(bob.id), ..Filter::default() };
+    assert_eq!(found(Viewer::Anybody, of_bob.clone(), 0).await, ["Bunny of Bob"]);
+    assert!(found(Viewer::Anybody, of_bob, 1).await.is_empty());
+    // Their plan says they take 20 seconds.
+    let long = Filter { shortest: Some(Duration::from_secs(60)), ..Filter::default() };
+    assert!(found(Viewer::Anybody, long, 0).await.is_empty());
+    let short = Filter { longest: Some(Duration::from_secs(60)), ..Filter::default() };
+    assert_eq!(found(Viewer::Anybody, short, 0).await.len(), 2);
+    let failed = Filter { state: Some(VideoState::Failed), ..Filter::default() };
+    assert!(found(Viewer::Admin, failed, 0).await.is_empty());
+}
+
 async fn whatever_is_typed_is_no_error(database: Database) {
     let db = open(&database).await;
     publish(&db, &ann(&db).await, 1, "It's \"quoted\": a-b AND (c) NOT d*", "", "").await;
@@ -162,5 +192,6 @@ testbed::on_both_databases!(
     words_find_videos_and_the_title_counts_most,
     everybody_finds_what_they_may_see,
     what_is_changed_is_found_anew,
+    what_is_found_is_narrowed_down,
     whatever_is_typed_is_no_error
 );
