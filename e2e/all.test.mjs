@@ -11,6 +11,7 @@ import "./suites/protected.mjs";
 import "./suites/licences.mjs";
 import "./suites/administering.mjs";
 import "./suites/accounts.mjs";
+import "./suites/browsing.mjs";
 import "./suites/original.mjs";
 import "./suites/manual.mjs";
 

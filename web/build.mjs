@@ -1,4 +1,4 @@
-// Bundles src/ into dist/: stable names, each with a .br and a .gz beside it where that saves something.
+// Bundles src/ into dist/: stable names but for what two scripts share, each with a .br and a .gz beside it where that saves something.
 // The program embeds dist/ and adds a hash of its content to the URLs.
 
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -24,7 +24,7 @@ const withoutForeignFonts = {
 
 const { outputFiles } = await build({
   absWorkingDir: fileURLToPath(new URL(".", import.meta.url)),
-  entryPoints: ["site.css", "player.css", "watch.ts", "player.ts", "upload.ts", "code.ts", "admin.css", "admin.ts", "icon.svg"].map((name) => `src/${name}`),
+  entryPoints: ["site.css", "player.css", "watch.ts", "player.ts", "upload.ts", "code.ts", "admin.css", "admin.ts", "studio.ts", "icon.svg"].map((name) => `src/${name}`),
   outdir: "dist",
   bundle: true,
   splitting: true,

@@ -12,8 +12,8 @@ interface Sources {
   readonly storyboard: string | undefined;
 }
 
-/** Starts the player inside `frame`, which holds a `<video>` already. */
-export async function play(frame: HTMLElement): Promise<void> {
+/** Starts the player inside `frame`, which holds a `<video>` already, at `start` seconds if that is a number. */
+export async function play(frame: HTMLElement, start: number | null): Promise<void> {
   const video = frame.querySelector("video");
   const sources = sourcesOf(frame);
   if (video === null || sources === undefined) return;
@@ -21,7 +21,7 @@ export async function play(frame: HTMLElement): Promise<void> {
 
   shaka.polyfill.installAll();
   if (!shaka.Player.isBrowserSupported()) {
-    video.src = sources.hls;
+    video.src = start === null ? sources.hls : `${sources.hls}#t=${start}`;
     video.addEventListener("error", () => report(frame, meter, "This browser cannot play this video."));
     return;
   }
@@ -39,7 +39,7 @@ export async function play(frame: HTMLElement): Promise<void> {
 
   const early = earlyClick(frame);
   try {
-    await player.load(absolute(preferred(sources)));
+    await player.load(absolute(preferred(sources)), start);
     // A browser may still refuse to start sound by itself; the button is there then.
     if (early()) await video.play().catch(() => undefined);
     if (sources.storyboard !== undefined) {

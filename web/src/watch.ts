@@ -1,5 +1,8 @@
 // The stage of a video: shows how far processing is, and puts what the server renders next in its place.
 
+import { share, wantedStart } from "./share.js";
+import { countView } from "./views.js";
+
 // The stream comes back by itself after it broke off; this is for when the server refused it.
 const COME_BACK_MS = 5000;
 
@@ -20,8 +23,10 @@ async function start(stage: HTMLElement): Promise<void> {
   }
   const player = stage.querySelector<HTMLElement>("[data-dash]");
   if (player === null) return;
+  countView(player);
+  share(player);
   const { play } = await import("./player.js");
-  await play(player);
+  await play(player, wantedStart());
 }
 
 /** Resolves once the video is ready, has failed or is gone; keeps the bar and its texts up to date until then. */

@@ -10,6 +10,12 @@ pub(crate) fn rfc3339(at: Timestamp) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{:03}Z", millis % 1000)
 }
 
+/// `2026-03-07`: a day counted from 1970-01-01.
+pub(crate) fn date(days: i64) -> String {
+    let (year, month, day) = civil(days);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
 /// Milliseconds.
 pub(crate) const DAY: i64 = 86_400_000;
 
@@ -41,5 +47,6 @@ mod tests {
         check(-1, "1969-12-31T23:59:59.999Z");
         check(1_709_251_199_999_999, "2024-02-29T23:59:59.999Z");
         check(4_107_542_400_000_000, "2100-03-01T00:00:00.000Z");
+        assert_eq!((date(0), date(-1)), ("1970-01-01".to_owned(), "1969-12-31".to_owned()));
     }
 }

@@ -38,6 +38,7 @@ mod telemetry;
 mod tls;
 mod uploads;
 mod videos;
+mod views;
 mod workers;
 
 pub use state::AppState;

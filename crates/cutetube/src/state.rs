@@ -27,6 +27,7 @@ use crate::{
     playback::{CdnSigner, Downloads, Hot, PathSigner},
     processes::actions::{self as processes, LiveProcesses},
     telemetry::Traces,
+    views::ViewerHasher,
 };
 
 /// Shared by all handlers and workers of a process. Cheap to clone.
@@ -49,6 +50,8 @@ pub struct AppState {
     pub(crate) vendors: Arc<Vendors>,
     /// Opens media that are not for everybody.
     pub(crate) paths: PathSigner,
+    /// Tells viewers apart.
+    pub(crate) viewers: ViewerHasher,
     /// Makes addresses that a CDN checks.
     pub(crate) cdn: Option<CdnSigner>,
     /// Files that are put together of segments.
@@ -102,6 +105,7 @@ impl AppState {
             vendors: Arc::new(Vendors::new(config.drm.vendors())?),
             playback_tokens: PlaybackTokens::new(&secret, &config.drm),
             paths: PathSigner::new(&secret, &config.delivery),
+            viewers: ViewerHasher::new(&secret),
             downloads: Downloads::default(),
             cut_off: CancellationToken::new(),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),

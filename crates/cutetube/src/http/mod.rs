@@ -36,7 +36,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     AppState, accounts, admin, assets, events, licences, limits, metrics, pages, people, playback, processes,
-    quality, uploads, videos,
+    quality, uploads, videos, views,
 };
 
 pub(crate) use body::Body;
@@ -89,6 +89,7 @@ fn quick_api() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(docs::ApiDoc::openapi())
         .merge(accounts::api::routes())
         .merge(videos::api::routes())
+        .merge(views::api::routes())
         .merge(playback::api::routes())
         .merge(processes::api::routes())
         .merge(events::api::routes())

@@ -20,6 +20,8 @@ pub(super) struct Frame {
     pub(super) user: Option<String>,
     /// Whether they manage everything.
     pub(super) is_admin: bool,
+    /// What is looked for.
+    pub(super) sought: String,
     /// Whether there are styles and scripts.
     pub(super) has_assets: bool,
 }
@@ -28,7 +30,7 @@ impl Frame {
     pub(super) fn new(visitor: &Visitor) -> Self {
         let user = visitor.0.as_ref().map(|caller| caller.user.username.to_string());
         let is_admin = visitor.0.as_ref().is_some_and(Caller::is_admin);
-        Self { user, is_admin, has_assets: assets::are_built() }
+        Self { user, is_admin, sought: String::new(), has_assets: assets::are_built() }
     }
 
     /// For answers where nobody was asked who they are.

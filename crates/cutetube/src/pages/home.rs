@@ -13,18 +13,20 @@ use catalog::{
 use serde::Deserialize;
 
 use super::{
+    cards::{Card, cards},
     failure::Failure,
     frame::{Frame, page},
-    text,
 };
 use crate::{
     AppState,
     accounts::Visitor,
-    blobs::MediaObject,
-    playback::{BaseUrl, MediaUrls},
+    playback::BaseUrl,
+    videos::{actions, lookup},
 };
 
 const VIDEOS: u32 = 24;
+/// One row of a wide window.
+const MOST_WATCHED: u32 = 4;
 const OWN_VIDEOS: u32 = 20;
 
 #[derive(Template)]
@@ -32,17 +34,16 @@ const OWN_VIDEOS: u32 = 20;
 struct HomePage {
     frame: Frame,
     own: Vec<OwnVideo>,
-    is_first: bool,
-    cards: Vec<Card>,
+    /// None of them is empty.
+    sections: Vec<Section>,
     next: Option<String>,
 }
 
-struct Card {
-    path: String,
-    title: String,
-    poster: String,
-    duration: Option<String>,
-    date: String,
+/// Cards below a heading.
+struct Section {
+    id: &'static str,
+    title: &'static str,
+    cards: Vec<Card>,
 }
 
 struct OwnVideo {
@@ -71,11 +72,22 @@ pub(super) async fn home(
         }
         _ => Vec::new(),
     };
+    let found = actions::owned(&state, found).await?;
+    let title = if cursor.is_none() { "Newest videos" } else { "Older videos" };
+    let newest = Section { id: "newest", title, cards: cards(&state, &found).await? };
+    let most_watched = match cursor {
+        None => lookup::most_watched(&state, MOST_WATCHED).await?,
+        Some(_) => Vec::new(),
+    };
+    let most_watched = Section {
+        id: "most-watched",
+        title: "Most watched of the last 30 days",
+        cards: cards(&state, &most_watched).await?,
+    };
     let home = HomePage {
         frame: Frame::new(&visitor),
         own: own.iter().filter_map(OwnVideo::new).collect(),
-        is_first: cursor.is_none(),
-        cards: found.iter().filter_map(|video| Card::new(&state, video)).collect(),
+        sections: [most_watched, newest].into_iter().filter(|section| !section.cards.is_empty()).collect(),
         next: next.map(|cursor| cursor.to_string()),
     };
     Ok(page(&state, StatusCode::OK, &home))
@@ -85,18 +97,6 @@ impl Place {
     /// A place that is none begins at the newest, like an address without one.
     pub(super) fn cursor(&self) -> Option<Cursor> {
         self.after.as_deref().and_then(|after| after.parse().ok())
-    }
-}
-
-impl Card {
-    fn new(state: &AppState, video: &Video) -> Option<Self> {
-        Some(Self {
-            path: BaseUrl::RELATIVE.watch(video.id),
-            title: video.title.to_string(),
-            poster: MediaUrls::origin(state, &BaseUrl::RELATIVE, video)?.object(MediaObject::Poster),
-            duration: video.measured_duration.map(text::length),
-            date: text::date(video.ready_at.unwrap_or(video.created_at)),
-        })
     }
 }
 
@@ -118,19 +118,12 @@ mod tests {
 
     #[test]
     fn markup_in_a_title_is_text() {
-        let card = Card {
-            path: "/watch/1".to_owned(),
-            title: "<script>alert(1)</script>".to_owned(),
-            poster: "/poster.jpg".to_owned(),
-            duration: Some("0:05".to_owned()),
-            date: "1 January 1970".to_owned(),
-        };
         let own = OwnVideo { path: "/watch/2".to_owned(), title: "<b>".to_owned(), state: "waiting" };
+        let cards = vec![Card::sample("<script>alert(1)</script>")];
         let home = HomePage {
             frame: Frame::anonymous(),
             own: vec![own],
-            is_first: true,
-            cards: vec![card],
+            sections: vec![Section { id: "newest", title: "Newest videos", cards }],
             next: Some("1-2".to_owned()),
         };
         let html = home.render().unwrap();

@@ -5,13 +5,21 @@
 
 mod account;
 mod admin;
+mod cards;
+mod channel;
+mod embedding;
 mod failure;
 mod frame;
 mod home;
+mod machines;
+mod metadata;
 mod person;
 mod recovery;
+mod search;
 mod streams;
+mod studio;
 mod text;
+mod typed;
 mod upload;
 mod watch;
 
@@ -26,6 +34,8 @@ pub(crate) fn routes() -> Router<AppState> {
     Router::new()
         .route("/", get(home::home))
         .route("/app/stream/", get(streams::streams))
+        .route("/search", get(search::search))
+        .route("/u/{name}", get(channel::channel))
         .route("/watch/{id}", get(watch::watch))
         .route("/embed/{id}", get(watch::embed))
         .route("/upload", get(upload::form))
@@ -37,6 +47,8 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/verify", get(recovery::verify_form).post(recovery::verify))
         .route("/account", get(person::page))
         .route("/account/{deed}", post(person::act))
+        .merge(studio::routes())
+        .merge(machines::routes())
         .merge(admin::routes())
 }
 

@@ -54,6 +54,29 @@ pub(super) fn clock(at: Timestamp) -> String {
     format!("{:02}:{:02}", minutes / 60, minutes % 60)
 }
 
+/// `no views`, `1 view`, `12 345 views`, with spaces that do not break.
+pub(super) fn views(views: u64) -> String {
+    match views {
+        0 => "no views".to_owned(),
+        1 => "1 view".to_owned(),
+        _ => format!("{} views", grouped(views)),
+    }
+}
+
+/// Digits in threes (ISO 80000-1 §7.3.1).
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let first = digits.len() % 3;
+    let mut text = String::new();
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && position % 3 == first {
+            text.push('\u{a0}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// A span of time in its greatest unit: `0 s`, `90 s`, `5 min`, `2 h`, `3 d`.
 pub(super) fn span(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -106,6 +129,15 @@ mod tests {
         assert_eq!((day(at).as_str(), clock(at).as_str()), ("29 Feb", "14:05"));
         let said = [0, 119, 120, 7199, 7200, 172_800].map(|seconds| span(Duration::from_secs(seconds)));
         assert_eq!(said, ["0 s", "119 s", "2 min", "119 min", "2 h", "2 d"]);
+    }
+
+    #[test]
+    fn views_are_counted_in_threes() {
+        let said = [0, 1, 2, 999, 1000, 12_345, 1_000_000].map(views).join(", ");
+        assert_eq!(
+            said.replace('\u{a0}', "_"),
+            "no views, 1 view, 2 views, 999 views, 1_000 views, 12_345 views, 1_000_000 views"
+        );
     }
 
     #[test]

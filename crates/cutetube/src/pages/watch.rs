@@ -7,26 +7,37 @@ use axum::{
     response::Response,
 };
 use catalog::{
-    VideoState,
+    VideoState, accounts,
+    chapters::{Chapter, chapters},
     videos::{Video, Visibility},
+    views,
 };
 
 use serde::Serialize;
 
 use super::{
+    cards::{Card, ChannelLink, cards},
+    embedding::{USUAL_SIZE, embed_code},
     failure::Failure,
     frame::{Frame, embeddable, page},
-    text,
+    metadata, studio, text,
+    typed::address,
 };
 use crate::{
     AppState,
     accounts::Visitor,
     blobs::{Flavour, MediaObject},
     licences::{self, LicenceUrls, Pass},
-    playback::{BaseUrl, MediaUrls},
+    playback::{BaseUrl, MediaUrls, Offer},
     processes,
-    videos::actions::{self, VideoDetails},
+    videos::{
+        actions::{self, VideoDetails},
+        lookup,
+    },
 };
+
+/// Videos to watch afterwards.
+const UP_NEXT: u32 = 8;
 
 #[derive(Template)]
 #[template(path = "watch.html")]
@@ -36,12 +47,38 @@ struct WatchPage {
     is_listed: bool,
     stage: Stage,
     urls: PublicUrls,
+    /// For search engines: JSON that is safe inside of a `<script>`.
+    json_ld: Option<String>,
     title: String,
     description: String,
     date: String,
     duration: Option<String>,
+    views: String,
+    channel: Option<ChannelLink>,
+    tags: Vec<Link>,
+    chapters: Vec<ChapterLink>,
+    downloads: Vec<Link>,
+    embed_code: String,
+    /// What to watch afterwards.
+    cards: Vec<Card>,
     /// For those who may manage the video.
     warnings: Vec<String>,
+    /// The same.
+    edit: Option<String>,
+}
+
+/// A text that leads somewhere.
+struct Link {
+    text: String,
+    path: String,
+}
+
+/// A part of the video that has a name.
+struct ChapterLink {
+    seconds: u64,
+    time: String,
+    title: String,
+    path: String,
 }
 
 #[derive(Template)]
@@ -71,6 +108,8 @@ struct Media {
     hls: String,
     poster: String,
     storyboard: String,
+    /// Where it says that somebody watches.
+    views: String,
     /// What the player of a protected video needs: JSON, as `web/src/licences.ts` reads it.
     licences: Option<String>,
 }
@@ -95,6 +134,8 @@ struct PublicUrls {
     watch: String,
     embed: String,
     poster: Option<String>,
+    /// What tells other sites how to embed it.
+    oembed: String,
 }
 
 /// Anybody for public and unlisted videos; for private ones their owner and administrators.
@@ -107,20 +148,40 @@ pub(super) async fn watch(
     let details = find(&state, &visitor, &id).await?;
     let video = details.video();
     let pass = licences::pass(&state, &visitor, video).await?;
+    let owner = accounts::user(&state.db, video.owner).await?;
+    let watched = views::totals(&state.db, &[video.id]).await?;
+    let may_manage = visitor.may_manage(video.owner);
+    let views = watched.first().map_or(0, |watched| watched.views);
+    let poster = MediaUrls::origin(&state, &base, video).map(|urls| urls.object(MediaObject::Poster));
+    let is_listed = video.visibility == Visibility::Public;
+    let json_ld = poster.as_deref().filter(|_| is_listed && video.state == VideoState::Ready);
     let watch = WatchPage {
         frame: Frame::new(&visitor),
-        is_listed: video.visibility == Visibility::Public,
+        is_listed,
         stage: Stage::new(&state, &base, &details, pass.as_ref())?,
+        json_ld: json_ld.map(|poster| metadata::json_ld(&base, video, poster, views)),
         urls: PublicUrls {
             watch: base.watch(video.id),
             embed: base.embed(video.id),
-            poster: MediaUrls::origin(&state, &base, video).map(|urls| urls.object(MediaObject::Poster)),
+            oembed: address(&format!("{base}/oembed"), &[("url", &base.watch(video.id)), ("format", "json")]),
+            poster,
         },
         title: video.title.to_string(),
         description: video.description.to_string(),
         date: text::date(video.ready_at.unwrap_or(video.created_at)),
         duration: video.measured_duration.map(text::length),
-        warnings: if visitor.may_manage(video.owner) { video.warnings.clone() } else { Vec::new() },
+        views: text::views(views),
+        channel: owner.as_ref().map(ChannelLink::new),
+        tags: video.tags.iter().map(Link::to_tag).collect(),
+        chapters: chapters(video.description.as_str())
+            .into_iter()
+            .map(|chapter| ChapterLink::new(video, chapter))
+            .collect(),
+        downloads: downloads(&state, &details),
+        embed_code: embed_code(&base, video, USUAL_SIZE),
+        cards: cards(&state, &lookup::up_next(&state, video, UP_NEXT).await?).await?,
+        warnings: if may_manage { video.warnings.clone() } else { Vec::new() },
+        edit: may_manage.then(|| studio::studio_path(video.id)),
     };
     Ok(page(&state, StatusCode::OK, &watch))
 }
@@ -146,6 +207,39 @@ pub(super) async fn embed(
 async fn find(state: &AppState, visitor: &Visitor, id: &str) -> Result<VideoDetails, Failure> {
     let id = id.parse().map_err(|_| Failure::not_found())?;
     actions::details(state, visitor, id).await?.ok_or_else(Failure::not_found)
+}
+
+/// The files that the visitor may have.
+fn downloads(state: &AppState, details: &VideoDetails) -> Vec<Link> {
+    let urls = MediaUrls::origin(state, &BaseUrl::RELATIVE, details.video());
+    let link = |urls: &MediaUrls, offer: &Offer| {
+        let name = match offer.name.is_original() {
+            true => "As it was uploaded",
+            false => offer.name.subject(),
+        };
+        let (kind, size) = (offer.name.container().to_uppercase(), text::size(offer.bytes));
+        Link { text: format!("{name}, {kind}, {size}"), path: urls.download(offer) }
+    };
+    urls.iter().flat_map(|urls| details.downloads.iter().map(|offer| link(urls, offer))).collect()
+}
+
+impl Link {
+    /// To other videos that are filed under this.
+    fn to_tag(tag: &str) -> Self {
+        Self { text: tag.to_owned(), path: address("/search", &[("q", tag)]) }
+    }
+}
+
+impl ChapterLink {
+    fn new(video: &Video, chapter: Chapter) -> Self {
+        let seconds = chapter.begins.as_secs();
+        Self {
+            seconds,
+            time: text::length(chapter.begins),
+            title: chapter.title,
+            path: BaseUrl::RELATIVE.watch_at(video.id, seconds),
+        }
+    }
 }
 
 impl Stage {
@@ -188,6 +282,7 @@ impl Media {
             hls: media.object(MediaObject::Master(Flavour::Mp4)),
             poster: pictures.object(MediaObject::Poster),
             storyboard: pictures.object(MediaObject::Storyboard),
+            views: BaseUrl::RELATIVE.views(video.id),
             licences: pass.map(|pass| LicenceSettings::new(state, video, pass).to_json()),
         })
     }
@@ -220,19 +315,42 @@ mod tests {
 
     fn check(stage: Stage) -> String {
         let page = WatchPage {
-            frame: Frame { user: Some("ada".to_owned()), is_admin: false, has_assets: true },
+            frame: Frame {
+                user: Some("ada".to_owned()),
+                is_admin: false,
+                sought: String::new(),
+                has_assets: true,
+            },
             is_listed: !matches!(stage, Stage::Waiting { .. }),
             stage,
             urls: PublicUrls {
                 watch: "https://videos.example.org/watch/1".to_owned(),
                 embed: "https://videos.example.org/embed/1".to_owned(),
+                oembed: "https://videos.example.org/oembed?url=x&format=json".to_owned(),
                 poster: Some("https://videos.example.org/poster.jpg".to_owned()),
             },
+            json_ld: Some(r#"{"name":"\u003ctitle"}"#.to_owned()),
             title: "A \"quoted\" <title>".to_owned(),
             description: "First line\nSecond line".to_owned(),
             date: "1 January 1970".to_owned(),
             duration: Some("0:05".to_owned()),
+            views: text::views(1234),
+            channel: Some(ChannelLink { name: "ada".to_owned(), path: "/u/ada".to_owned() }),
+            tags: vec![Link::to_tag("sea & <sand>")],
+            chapters: vec![ChapterLink {
+                seconds: 90,
+                time: "1:30".to_owned(),
+                title: "The <sea>".to_owned(),
+                path: "/watch/1?t=90".to_owned(),
+            }],
+            downloads: vec![Link {
+                text: "720p, MP4, 12 MB".to_owned(),
+                path: "/download/1/1/720p.mp4".to_owned(),
+            }],
+            embed_code: "<iframe src=\"https://videos.example.org/embed/1\"></iframe>".to_owned(),
+            cards: vec![Card::sample("<b>")],
             warnings: Vec::new(),
+            edit: Some("/studio/1".to_owned()),
         };
         let html = page.render().unwrap();
         html.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n")
@@ -255,6 +373,7 @@ mod tests {
                 hls: "/vod-media/1/1/master.m3u8".to_owned(),
                 poster: "/vod-media/1/1/poster.jpg".to_owned(),
                 storyboard: "/vod-media/1/1/storyboard.vtt".to_owned(),
+                views: "/api/v5/videos/1/views".to_owned(),
                 licences: None,
             }),
         );
@@ -270,6 +389,7 @@ mod tests {
                 hls: "/vod-media/1/1/master.m3u8?token=a.b.c".to_owned(),
                 poster: "/vod-media/1/1/poster.jpg".to_owned(),
                 storyboard: "/vod-media/1/1/storyboard.vtt".to_owned(),
+                views: "/api/v5/videos/1/views".to_owned(),
                 licences: Some(r#"{"token":"a.b.c"}"#.to_owned()),
             }),
         );

@@ -351,6 +351,11 @@ impl DownloadName {
         }
     }
 
+    /// Whether it is the file as it was uploaded.
+    pub(crate) fn is_original(&self) -> bool {
+        matches!(self, Self::Original(_))
+    }
+
     /// Its container: `mp4` or `mov`.
     pub(crate) fn container(&self) -> &'static str {
         match self {

@@ -13,7 +13,7 @@ use std::{
 };
 
 use axum::{
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     middleware::Next,
     response::Response,
 };
@@ -28,6 +28,8 @@ use crate::{
     blobs::{BlobError, BlobInfo, BlobStore, Caching, StorageKey},
     config::Delivery,
     metrics::Source,
+    quality::api::REPORTS,
+    views::api::VIEWS,
 };
 
 /// The memory of a process for what it serves. Cheap to clone.
@@ -153,11 +155,12 @@ impl Hot {
 }
 
 /// Around every handler: whatever is not only a question may change who may see what, and whoever asked for the change
-/// sees it in the next answer of this process.
+/// sees it in the next answer of this process. That somebody watches changes nothing of that, and is said all the time.
 pub(crate) async fn note_changes(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let is_question = request.method().is_safe();
+    let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let is_change = !request.method().is_safe() && !matches!(path, Some(VIEWS | REPORTS));
     let response = next.run(request).await;
-    if !is_question {
+    if is_change {
         state.hot.changed();
     }
     response

@@ -8,6 +8,7 @@ use axum::{
 };
 use catalog::{
     ids::{ProcessId, Revision, VideoId},
+    names::Username,
     videos::{Video, Visibility},
 };
 use serde::Serialize;
@@ -135,14 +136,29 @@ impl BaseUrl {
         format!("{self}/watch/{video}")
     }
 
+    /// The same from a moment on, in whole seconds.
+    pub(crate) fn watch_at(&self, video: VideoId, seconds: u64) -> String {
+        format!("{}?t={seconds}", self.watch(video))
+    }
+
     /// The page that plays a video inside a page of another site.
     pub(crate) fn embed(&self, video: VideoId) -> String {
         format!("{self}/embed/{video}")
     }
 
+    /// The page of what one person has published. User names have no characters that mean something in a path.
+    pub(crate) fn channel(&self, name: &Username) -> String {
+        format!("{self}/u/{name}")
+    }
+
     /// What `/api/v5` says about a video.
     pub(crate) fn status(&self, video: VideoId) -> String {
         format!("{self}/api/v5/videos/{video}")
+    }
+
+    /// Where players say that a video is watched.
+    pub(crate) fn views(&self, video: VideoId) -> String {
+        format!("{}/views", self.status(video))
     }
 
     /// What `/api/v5` says about the processing of an upload.

@@ -26,6 +26,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     reports.merge(OpenApiRouter::new().routes(routes!(overview)))
 }
 
+/// The route that players call when their page is left. It changes nothing that anybody may see or not see.
+pub(crate) const REPORTS: &str = "/api/v5/quality";
+
 /// In bytes; players tell some 300.
 const LONGEST_REPORT: usize = 2048;
 /// Days that are told of when nobody says how many.

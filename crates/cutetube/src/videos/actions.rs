@@ -3,7 +3,7 @@
 use catalog::{
     Refused, VideoState,
     accounts::{self, User},
-    browse::{self, Place},
+    browse::{self, Filter, Place},
     endings,
     ids::{UserId, VideoId},
     outputs::{self, Rendition},
@@ -118,7 +118,7 @@ pub(super) async fn delete(
 }
 
 /// Changes what people edit, if the video is still what the caller has `seen`.
-pub(super) async fn edit(
+pub(crate) async fn edit(
     state: &AppState,
     caller: &Caller,
     id: VideoId,
@@ -134,6 +134,44 @@ pub(super) async fn edit(
     videos::edit(&state.db, id, change, seen).await?;
     tracing::info!(video.id = %id, user.id = %caller.user.id, "video `{id}` is changed");
     Ok(())
+}
+
+/// Lets others see several videos, and answers how many. Those that are gone, or somebody else's, are left as they are;
+/// it is refused when that is all of them.
+pub(crate) async fn set_visibility(
+    state: &AppState,
+    caller: &Caller,
+    ids: &[VideoId],
+    visibility: Visibility,
+) -> Result<usize, ManageError> {
+    let change = Edit { visibility: Some(visibility), ..Edit::default() };
+    let mut changed = 0;
+    for id in ids {
+        changed += usize::from(was_done(edit(state, caller, *id, &change, &IfMatch::Any).await)?);
+    }
+    if changed == 0 { Err(ManageError::NoVideo) } else { Ok(changed) }
+}
+
+/// The same for deleting them.
+pub(crate) async fn delete_all(
+    state: &AppState,
+    caller: &Caller,
+    ids: &[VideoId],
+) -> Result<usize, ManageError> {
+    let mut deleted = 0;
+    for id in ids {
+        deleted += usize::from(was_done(delete(state, caller, *id, &IfMatch::Any).await)?);
+    }
+    if deleted == 0 { Err(ManageError::NoVideo) } else { Ok(deleted) }
+}
+
+/// Whether something was done about a video that may not be the caller's.
+fn was_done(done: Result<(), ManageError>) -> Result<bool, ManageError> {
+    match done {
+        Ok(()) => Ok(true),
+        Err(ManageError::NoVideo | ManageError::NotYours) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Processes a failed video again.
@@ -164,7 +202,7 @@ impl From<catalog::Error> for ManageError {
 }
 
 /// Videos, each with its owner, as far as the account is still there.
-pub(super) type Owned = Vec<(Video, Option<User>)>;
+pub(crate) type Owned = Vec<(Video, Option<User>)>;
 
 /// The next videos of a list, and where it goes on.
 pub(super) async fn browse(
@@ -191,7 +229,9 @@ pub(super) async fn search(
     sought: &Sought,
 ) -> Result<Owned, catalog::Error> {
     let Some(terms) = &sought.terms else { return Ok(Vec::new()) };
-    let found = search::search(&state.db, viewer(visitor), terms, sought.limit, sought.skip).await?;
+    let everything = Filter::default();
+    let found =
+        search::search(&state.db, viewer(visitor), terms, &everything, sought.limit, sought.skip).await?;
     owned(state, found).await
 }
 
@@ -227,7 +267,8 @@ async fn owner_id(
     }
 }
 
-async fn owned(state: &AppState, videos: Vec<Video>) -> Result<Owned, catalog::Error> {
+/// These videos with their owners.
+pub(crate) async fn owned(state: &AppState, videos: Vec<Video>) -> Result<Owned, catalog::Error> {
     let mut ids: Vec<UserId> = videos.iter().map(|video| video.owner).collect();
     ids.sort_unstable();
     ids.dedup();

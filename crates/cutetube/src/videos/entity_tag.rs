@@ -17,7 +17,7 @@ pub(super) struct EntityTag {
 
 /// What `If-Match` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum IfMatch {
+pub(crate) enum IfMatch {
     /// There is no such header, or it takes any version.
     Any,
     /// One of these versions; tags that are none of ours match nothing.

@@ -4,10 +4,12 @@ pub(crate) mod actions;
 pub(crate) mod api;
 mod entity_tag;
 mod listing;
+pub(crate) mod lookup;
 mod original;
 mod shown;
 mod v3;
 mod v5;
 
+pub(crate) use entity_tag::IfMatch;
 pub(crate) use shown::Shown;
 pub(crate) use v5::VideoResource;

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use catalog::work::{Class, PIPELINE_QUEUE, UPKEEP_QUEUE};
-use catalog::{events, invites, letters, licences, quality, sessions, throttle, tokens};
+use catalog::{events, invites, letters, licences, quality, sessions, throttle, tokens, views};
 use db::Db;
 use jobs::{Claim, Job, NewJob, Retention, WorkerId};
 use serde_json::Value;
@@ -332,6 +332,9 @@ async fn look_after_others(state: &AppState, presence: Option<&Presence>, stop: 
                 }
                 if let Err(error) = forget_sign_ins(&state.db).await {
                     tracing::warn!(error = &error as &dyn std::error::Error, "old sign-ins were not forgotten");
+                }
+                if let Err(error) = views::forget_viewers(&state.db).await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "viewers were not forgotten");
                 }
                 let keep = Duration::from_secs(state.config.drm.log_days.saturating_mul(24 * 3600));
                 if let Err(error) = licences::prune(&state.db, keep).await {

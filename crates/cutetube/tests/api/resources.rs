@@ -223,7 +223,17 @@ async fn texts_of_people_stay_texts() {
     let id = created["id"].as_str().unwrap();
     let change = json!({"description": script, "tags": [script.get(..25)]});
     assert_eq!(send(patch(&app, &token, id, &change)).await.status, StatusCode::OK);
-    for path in ["/", &format!("/watch/{id}"), &format!("/embed/{id}"), "/doc/"] {
+    for path in [
+        "/",
+        &format!("/watch/{id}"),
+        &format!("/embed/{id}"),
+        "/search?q=%3Cscript%3Ealert(1)%3C/script%3E&channel=%22%3E%3Cimg%20src=x",
+        "/u/ada",
+        "/studio?q=script",
+        &format!("/studio/{id}"),
+        &format!("/studio/delete?id={id}"),
+        "/doc/",
+    ] {
         let page = app.get(path).bearer_auth(&token).send().await.unwrap().text().await.unwrap();
         assert!(!page.contains("<script>alert") && !page.contains("<img src=x"), "{path}: {page}");
     }

@@ -1,0 +1,96 @@
+//! Videos as cards of a list.
+
+use catalog::{
+    accounts::User,
+    ids::VideoId,
+    videos::{Video, Visibility},
+    views,
+};
+
+use super::text;
+use crate::{
+    AppState,
+    blobs::MediaObject,
+    playback::{BaseUrl, MediaUrls},
+    videos::actions::Owned,
+};
+
+/// A video that plays, as `templates/card.html` shows it.
+#[derive(Debug)]
+pub(super) struct Card {
+    pub(super) path: String,
+    pub(super) title: String,
+    pub(super) poster: String,
+    pub(super) duration: Option<String>,
+    pub(super) channel: Option<ChannelLink>,
+    pub(super) date: String,
+    /// Absent before the first.
+    pub(super) views: Option<String>,
+    /// What a video is marked with that not everybody finds.
+    pub(super) mark: Option<&'static str>,
+}
+
+/// Where more of the same person is.
+#[derive(Debug)]
+pub(super) struct ChannelLink {
+    pub(super) name: String,
+    pub(super) path: String,
+}
+
+/// Those of these videos that play.
+pub(super) async fn cards(state: &AppState, videos: &Owned) -> Result<Vec<Card>, catalog::Error> {
+    let ids: Vec<VideoId> = videos.iter().map(|(video, _)| video.id).collect();
+    let watched = views::totals(&state.db, &ids).await?;
+    let views = |id| watched.iter().find(|watched| watched.video_id == id).map_or(0, |watched| watched.views);
+    let card =
+        |(video, owner): &(Video, Option<User>)| Card::new(state, video, owner.as_ref(), views(video.id));
+    Ok(videos.iter().filter_map(card).collect())
+}
+
+impl Card {
+    fn new(state: &AppState, video: &Video, owner: Option<&User>, views: u64) -> Option<Self> {
+        Some(Self {
+            path: BaseUrl::RELATIVE.watch(video.id),
+            title: video.title.to_string(),
+            poster: MediaUrls::origin(state, &BaseUrl::RELATIVE, video)?.object(MediaObject::Poster),
+            duration: video.measured_duration.map(text::length),
+            channel: owner.map(ChannelLink::new),
+            date: text::date(video.ready_at.unwrap_or(video.created_at)),
+            views: (views > 0).then(|| text::views(views)),
+            mark: mark(video.visibility),
+        })
+    }
+}
+
+impl ChannelLink {
+    pub(super) fn new(owner: &User) -> Self {
+        Self { name: owner.username.to_string(), path: BaseUrl::RELATIVE.channel(&owner.username) }
+    }
+}
+
+/// What a video is marked with that not everybody finds.
+fn mark(visibility: Visibility) -> Option<&'static str> {
+    match visibility {
+        Visibility::Public => None,
+        Visibility::Unlisted => Some("unlisted"),
+        Visibility::Private => Some("private"),
+    }
+}
+
+#[cfg(test)]
+impl Card {
+    /// One whose texts are all `title`.
+    pub(super) fn sample(title: &str) -> Self {
+        let channel = ChannelLink { name: title.to_owned(), path: "/u/ada".to_owned() };
+        Self {
+            path: "/watch/1".to_owned(),
+            title: title.to_owned(),
+            poster: "/poster.jpg".to_owned(),
+            duration: Some("0:05".to_owned()),
+            channel: Some(channel),
+            date: "1 January 1970".to_owned(),
+            views: Some(text::views(1)),
+            mark: mark(Visibility::Unlisted),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! `/search`: videos that are looked for.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::{extract::State, http::StatusCode, response::Response};
+use catalog::{
+    browse::{Filter, Order},
+    search::Terms,
+};
+use db::Timestamp;
+
+use super::{
+    cards::{Card, cards},
+    failure::Failure,
+    frame::{Frame, page},
+    typed::{Typed, address},
+};
+use crate::{
+    AppState,
+    accounts::Visitor,
+    videos::lookup::{Lookup, look_up},
+};
+
+const FOUND: u32 = 24;
+
+#[derive(Template)]
+#[template(path = "search.html")]
+struct SearchPage {
+    frame: Frame,
+    /// Whether there is anything to look for.
+    is_asked: bool,
+    /// Whether it is narrowed down by more than words.
+    is_narrow: bool,
+    lengths: Vec<Choice>,
+    ages: Vec<Choice>,
+    orders: Vec<Choice>,
+    channel: String,
+    cards: Vec<Card>,
+    /// Where it goes on.
+    next: Option<String>,
+    /// The same without what narrows it down.
+    wider: String,
+}
+
+/// An entry of a menu.
+pub(super) struct Choice {
+    pub(super) value: &'static str,
+    pub(super) label: &'static str,
+    pub(super) is_chosen: bool,
+}
+
+db::text_enum! {
+    /// How long videos are.
+    enum Length {
+        Short = "short",
+        Medium = "medium",
+        Long = "long",
+    }
+}
+
+db::text_enum! {
+    /// How old they are at most.
+    enum Age {
+        Day = "day",
+        Week = "week",
+        Month = "month",
+        Year = "year",
+    }
+}
+
+const SHORT: Duration = Duration::from_secs(4 * 60);
+const MEDIUM: Duration = Duration::from_secs(20 * 60);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Anybody.
+pub(super) async fn search(
+    State(state): State<AppState>,
+    visitor: Visitor,
+    typed: Typed,
+) -> Result<Response, Failure> {
+    let (length, age): (Option<Length>, Option<Age>) = (typed.choice("length"), typed.choice("date"));
+    let order: Option<Order> = typed.choice("order");
+    let channel = typed.get("channel").trim();
+    let now = Duration::from_secs(state.clock.seconds());
+    let sought = Lookup {
+        terms: Terms::parse(typed.get("q")),
+        channel: (!channel.is_empty()).then(|| channel.to_owned()),
+        filter: filter(length, age, now),
+        order,
+        after: typed.get("after").to_owned(),
+    };
+    let is_narrow = length.is_some() || age.is_some() || sought.channel.is_some();
+    let is_asked = sought.terms.is_some() || is_narrow;
+    let (found, next) = match is_asked {
+        true => look_up(&state, &visitor, &sought, FOUND).await?,
+        false => (Vec::new(), None),
+    };
+    let after = |next: String| {
+        let narrowed = [
+            ("q", typed.get("q")),
+            ("length", length.map_or("", Length::as_str)),
+            ("date", age.map_or("", Age::as_str)),
+            ("channel", channel),
+            ("order", order.map_or("", Order::as_str)),
+            ("after", &next),
+        ];
+        address("/search", &narrowed)
+    };
+    let page_of = SearchPage {
+        frame: Frame { sought: typed.get("q").to_owned(), ..Frame::new(&visitor) },
+        is_asked,
+        is_narrow,
+        lengths: choices(Length::ALL, length, Length::as_str, length_label),
+        ages: choices(Age::ALL, age, Age::as_str, age_label),
+        orders: choices(Order::ALL, order, Order::as_str, order_label),
+        channel: channel.to_owned(),
+        cards: cards(&state, &found).await?,
+        next: next.map(after),
+        wider: address("/search", &[("q", typed.get("q"))]),
+    };
+    Ok(page(&state, StatusCode::OK, &page_of))
+}
+
+fn filter(length: Option<Length>, age: Option<Age>, now: Duration) -> Filter {
+    let (shortest, longest) = match length {
+        None => (None, None),
+        Some(Length::Short) => (None, Some(SHORT)),
+        Some(Length::Medium) => (Some(SHORT), Some(MEDIUM)),
+        Some(Length::Long) => (Some(MEDIUM), None),
+    };
+    let days = age.map(|age| match age {
+        Age::Day => 1,
+        Age::Week => 7,
+        Age::Month => 30,
+        Age::Year => 365,
+    });
+    let created_from = days.map(|days| {
+        let then = now.saturating_sub(DAY.saturating_mul(days)).as_micros();
+        Timestamp::from_unix_micros(i64::try_from(then).unwrap_or(i64::MAX))
+    });
+    Filter { shortest, longest, created_from, ..Filter::default() }
+}
+
+/// The entries of a menu, with the one that is chosen.
+pub(super) fn choices<T: Copy + PartialEq>(
+    all: &[T],
+    chosen: Option<T>,
+    value: fn(T) -> &'static str,
+    label: fn(T) -> &'static str,
+) -> Vec<Choice> {
+    let choice = |one: &T| Choice { value: value(*one), label: label(*one), is_chosen: chosen == Some(*one) };
+    all.iter().map(choice).collect()
+}
+
+fn length_label(length: Length) -> &'static str {
+    match length {
+        Length::Short => "Under 4 minutes",
+        Length::Medium => "4 to 20 minutes",
+        Length::Long => "Over 20 minutes",
+    }
+}
+
+fn age_label(age: Age) -> &'static str {
+    match age {
+        Age::Day => "Past day",
+        Age::Week => "Past week",
+        Age::Month => "Past month",
+        Age::Year => "Past year",
+    }
+}
+
+fn order_label(order: Order) -> &'static str {
+    match order {
+        Order::Newest => "Newest first",
+        Order::Oldest => "Oldest first",
+        Order::Longest => "Longest first",
+        Order::Shortest => "Shortest first",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn menus_become_bounds() {
+        let now = Duration::from_secs(100 * 24 * 3600);
+        let medium = filter(Some(Length::Medium), Some(Age::Week), now);
+        assert_eq!((medium.shortest, medium.longest), (Some(SHORT), Some(MEDIUM)));
+        assert_eq!(medium.created_from, Some(Timestamp::from_unix_micros(93 * 24 * 3_600_000_000)));
+        let ancient = filter(None, Some(Age::Year), now);
+        assert_eq!(ancient.created_from, Some(Timestamp::from_unix_micros(0)));
+        assert_eq!((ancient.shortest, ancient.longest), (None, None));
+    }
+}

@@ -1,0 +1,284 @@
+//! `/studio/{id}`: what is said about one video, who may see it, and what became of it.
+
+use askama::Template;
+use axum::{
+    extract::{Path, State},
+    http::StatusCode,
+    response::{IntoResponse, Redirect, Response},
+};
+use catalog::{
+    ids::VideoId,
+    names::{Description, FieldErrors, Tags, Title},
+    videos::{DownloadRule, Edit, Protection, Video, Visibility},
+    views::DayOfViews,
+};
+use db::Timestamp;
+
+use super::{Condition, Creator, studio_path, visibility_label};
+use crate::{
+    AppState,
+    accounts::{Caller, Visitor},
+    blobs::MediaObject,
+    calendar::DAY,
+    pages::{
+        cards::ChannelLink,
+        failure::Failure,
+        frame::{Frame, page},
+        search::{Choice, choices},
+        text,
+        typed::Typed,
+    },
+    playback::{BaseUrl, MediaUrls},
+    videos::{
+        IfMatch,
+        actions::{self, ManageError},
+    },
+    views::actions as views,
+};
+
+#[derive(Template)]
+#[template(path = "studio_video.html")]
+struct VideoPage {
+    frame: Frame,
+    id: VideoId,
+    title: String,
+    watch: String,
+    poster: Option<String>,
+    facts: Vec<(&'static str, String)>,
+    /// Absent before the first.
+    views: Option<String>,
+    /// Those of the last 30 on which somebody watched, the latest first.
+    days: Vec<ViewDay>,
+    condition: Condition,
+    has_failed: bool,
+    warnings: Vec<String>,
+    /// Absent for one's own.
+    owner: Option<ChannelLink>,
+    form: EditForm,
+    /// What was done last.
+    done: Option<&'static str>,
+}
+
+/// How often it was watched on a day.
+struct ViewDay {
+    date: String,
+    views: u64,
+}
+
+/// The form as it was filled in, and what is wrong with it.
+struct EditForm {
+    title: String,
+    description: String,
+    tags: String,
+    visibilities: Vec<Choice>,
+    downloads: Vec<Choice>,
+    is_protected: bool,
+    /// What it was filled in from.
+    version: u64,
+    errors: FieldErrors,
+    /// Why nothing was changed, when it is not about a field.
+    refusal: Option<&'static str>,
+}
+
+db::text_enum! {
+    /// What was done last.
+    enum Done {
+        Saved = "saved",
+        Retried = "retried",
+    }
+}
+
+/// The owner and administrators.
+pub(super) async fn form(
+    State(state): State<AppState>,
+    Creator(caller): Creator,
+    Path(id): Path<String>,
+    typed: Typed,
+) -> Result<Response, Failure> {
+    let id = parse(&id)?;
+    let done = typed.choice("done").map(|done| match done {
+        Done::Saved => "Your changes are saved.",
+        Done::Retried => "It is tried again from the uploaded file.",
+    });
+    show(&state, &caller, id, StatusCode::OK, EditForm::of, done).await
+}
+
+/// The owner and administrators.
+pub(super) async fn save(
+    State(state): State<AppState>,
+    Creator(caller): Creator,
+    Path(id): Path<String>,
+    typed: Typed,
+) -> Result<Response, Failure> {
+    let id = parse(&id)?;
+    // Before anything is said about what was typed.
+    actions::managed(&state, &caller, id).await?;
+    let edit = match read(&typed) {
+        Ok(edit) => edit,
+        Err(errors) => {
+            let filled_in = |video: &Video| EditForm { errors, ..EditForm::typed(video, &typed) };
+            return show(&state, &caller, id, StatusCode::UNPROCESSABLE_ENTITY, filled_in, None).await;
+        }
+    };
+    let seen = typed.choice("version").map_or(IfMatch::Any, |version| IfMatch::Versions(vec![version]));
+    match actions::edit(&state, &caller, id, &edit, &seen).await {
+        Ok(()) => Ok(Redirect::to(&format!("{}?done={}", studio_path(id), Done::Saved)).into_response()),
+        Err(ManageError::Changed) => {
+            let refusal = Some(
+                "Somebody has changed this video since you opened it. Save again to put yours in place of theirs.",
+            );
+            let filled_in = |video: &Video| {
+                // Whoever saves again has been told.
+                EditForm { refusal, version: video.version, ..EditForm::typed(video, &typed) }
+            };
+            show(&state, &caller, id, StatusCode::CONFLICT, filled_in, None).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The owner and administrators.
+pub(super) async fn retry(
+    State(state): State<AppState>,
+    Creator(caller): Creator,
+    Path(id): Path<String>,
+) -> Result<Response, Failure> {
+    let id = parse(&id)?;
+    match actions::retry(&state, &caller, id).await {
+        Ok(()) => Ok(Redirect::to(&format!("{}?done={}", studio_path(id), Done::Retried)).into_response()),
+        Err(ManageError::Refused(_)) => {
+            let refusal = Some("It has not failed, or is being tried again already.");
+            let form = |video: &Video| EditForm { refusal, ..EditForm::of(video) };
+            show(&state, &caller, id, StatusCode::CONFLICT, form, None).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn parse(id: &str) -> Result<VideoId, Failure> {
+    id.parse().map_err(|_| Failure::not_found())
+}
+
+/// Everything that is wrong is said at once.
+fn read(typed: &Typed) -> Result<Edit, FieldErrors> {
+    let mut errors = FieldErrors::default();
+    let edit = Edit {
+        title: errors.keep("title", Title::parse(typed.get("title"))),
+        description: errors.keep("description", Description::parse(typed.get("description"))),
+        tags: errors.keep("tags", Tags::parse_line(typed.get("tags"))),
+        visibility: errors.keep("visibility", Visibility::parse(typed.get("visibility"))),
+        downloads: errors.keep("downloads", DownloadRule::parse(typed.get("downloads"))),
+    };
+    if errors.is_empty() { Ok(edit) } else { Err(errors) }
+}
+
+async fn show(
+    state: &AppState,
+    caller: &Caller,
+    id: VideoId,
+    status: StatusCode,
+    form: impl FnOnce(&Video) -> EditForm,
+    done: Option<&'static str>,
+) -> Result<Response, Failure> {
+    let visitor = Visitor(Some(caller.clone()));
+    let details = actions::details(state, &visitor, id).await?;
+    let details = details.filter(|details| caller.may_manage(details.video().owner));
+    let details = details.ok_or_else(Failure::not_found)?;
+    let video = details.video();
+    let statistics = views::statistics(state, caller, id).await?;
+    let owner = match video.owner == caller.user.id {
+        true => None,
+        false => catalog::accounts::user(&state.db, video.owner).await?,
+    };
+    let urls = MediaUrls::origin(state, &BaseUrl::RELATIVE, video).filter(|_| details.has_poster);
+    let shown = VideoPage {
+        frame: Frame::new(&visitor),
+        id,
+        title: video.title.to_string(),
+        watch: BaseUrl::RELATIVE.watch(id),
+        poster: urls.map(|urls| urls.object(MediaObject::Poster)),
+        facts: facts(video),
+        views: (statistics.total > 0).then(|| text::views(statistics.total)),
+        days: statistics.days.iter().rev().map(ViewDay::new).collect(),
+        condition: Condition::new(&details.process),
+        has_failed: video.error.is_some(),
+        warnings: video.warnings.clone(),
+        owner: owner.as_ref().map(ChannelLink::new),
+        form: form(video),
+        done,
+    };
+    Ok(page(state, status, &shown))
+}
+
+fn facts(video: &Video) -> Vec<(&'static str, String)> {
+    let protection = match video.protection {
+        Protection::None => "none",
+        Protection::Cenc => "encrypted, cenc",
+        Protection::Cbcs => "encrypted, cbcs",
+    };
+    let duration = video.duration().map(|duration| ("Length", text::length(duration)));
+    let file =
+        format!("{}.{}, {}", video.source.name, video.source.extension, text::size(video.source.bytes));
+    let uploaded = text::date(video.created_at);
+    duration
+        .into_iter()
+        .chain([("Uploaded", uploaded), ("File", file), ("Protection", protection.to_owned())])
+        .collect()
+}
+
+impl ViewDay {
+    fn new(day: &DayOfViews) -> Self {
+        let begins = Timestamp::from_unix_micros(day.day.saturating_mul(DAY).saturating_mul(1000));
+        Self { date: text::date(begins), views: day.views }
+    }
+}
+
+impl EditForm {
+    /// As the video is.
+    fn of(video: &Video) -> Self {
+        Self {
+            title: video.title.to_string(),
+            description: video.description.to_string(),
+            tags: video.tags.iter().collect::<Vec<_>>().join(", "),
+            visibilities: visibilities(Some(video.visibility)),
+            downloads: downloads(Some(video.downloads)),
+            is_protected: video.protection != Protection::None,
+            version: video.version,
+            errors: FieldErrors::default(),
+            refusal: None,
+        }
+    }
+
+    /// As it was filled in.
+    fn typed(video: &Video, typed: &Typed) -> Self {
+        let text = |name| typed.get(name).to_owned();
+        Self {
+            title: text("title"),
+            description: text("description"),
+            tags: text("tags"),
+            visibilities: visibilities(typed.choice("visibility")),
+            downloads: downloads(typed.choice("downloads")),
+            version: typed.choice("version").unwrap_or(video.version),
+            ..Self::of(video)
+        }
+    }
+
+    /// What is wrong with a field.
+    fn error(&self, field: &str) -> Option<String> {
+        let sentences = self.errors.get(field);
+        (!sentences.is_empty()).then(|| sentences.join(" "))
+    }
+}
+
+fn visibilities(chosen: Option<Visibility>) -> Vec<Choice> {
+    choices(Visibility::ALL, chosen, Visibility::as_str, visibility_label)
+}
+
+fn downloads(chosen: Option<DownloadRule>) -> Vec<Choice> {
+    choices(DownloadRule::ALL, chosen, DownloadRule::as_str, |rule| match rule {
+        DownloadRule::Default => "As this site has it for every video",
+        DownloadRule::None => "Nothing",
+        DownloadRule::Renditions => "The versions made of it",
+        DownloadRule::OriginalToo => "Also the file as it was uploaded",
+    })
+}
