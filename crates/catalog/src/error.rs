@@ -6,6 +6,7 @@ use crate::{
     ids::{EventId, RenditionId, VideoId, WebhookId},
     names::FieldErrors,
     quotas::Exceeded,
+    resumable,
 };
 
 /// The result of an operation on the catalogue.
@@ -29,6 +30,9 @@ pub enum Error {
     /// Somebody has as much as they may have.
     #[error(transparent)]
     Exceeded(#[from] Exceeded),
+    /// Nothing was added to an upload that comes in pieces.
+    #[error(transparent)]
+    Upload(#[from] resumable::Refusal),
     /// There is no such webhook.
     #[error("there is no webhook `{0}`")]
     NoWebhook(WebhookId),

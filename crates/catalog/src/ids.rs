@@ -79,6 +79,8 @@ id! {
     StreamId,
     /// A licence that somebody asked for.
     LicenceId,
+    /// A file that is sent in pieces, until it is a video.
+    UploadId,
 }
 
 impl EventId {

@@ -40,6 +40,7 @@ pub mod quality;
 pub mod quotas;
 pub mod rates;
 pub mod remaking;
+pub mod resumable;
 pub mod scrubs;
 pub mod search;
 pub mod sessions;
@@ -82,6 +83,10 @@ pub const MIGRATIONS: &[db::Migration] = &[
     db::Migration { name: "catalog/0041_licences", sql: include_str!("../migrations/0041_licences.sql") },
     db::Migration { name: "catalog/0050_remaking", sql: include_str!("../migrations/0050_remaking.sql") },
     db::Migration { name: "catalog/0051_downloads", sql: include_str!("../migrations/0051_downloads.sql") },
+    db::Migration {
+        name: "catalog/0060_resumable_uploads",
+        sql: include_str!("../migrations/0060_resumable_uploads.sql"),
+    },
     db::Migration { name: "catalog/0061_quality", sql: include_str!("../migrations/0061_quality.sql") },
     db::Migration { name: "catalog/0062_views", sql: include_str!("../migrations/0062_views.sql") },
 ];

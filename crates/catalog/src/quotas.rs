@@ -148,9 +148,29 @@ pub(crate) async fn admit(
     bytes: u64,
     everybody: Limits,
 ) -> Result<()> {
-    let exception: Exception = tx.query(EXCEPTION).bind(owner).one().await?;
+    let exception = exception_of(tx, owner).await?;
     let used = tx.query(USED_BY_OTHERS).bind(owner).bind(video).one().await?;
     Ok(Quota { used, limits: exception.over(everybody) }.admit(bytes)?)
+}
+
+/// Refuses another `bytes` of files that are sent in pieces. Those that are not whole yet count like those that are.
+pub(crate) async fn admit_unfinished(
+    tx: &mut Tx,
+    owner: UserId,
+    bytes: u64,
+    everybody: Limits,
+) -> Result<()> {
+    let limits = exception_of(tx, owner).await?.over(everybody);
+    let used: Used = tx.query(USED).bind(owner).one().await?;
+    let unfinished: u64 = tx.query(UNFINISHED).bind(owner).value().await?;
+    let all = used.bytes.saturating_add(unfinished).saturating_add(bytes);
+    match limits.bytes.filter(|limit| all > *limit) {
+        Some(limit) => {
+            let left = limit.saturating_sub(used.bytes.saturating_add(unfinished));
+            Err(Exceeded::Bytes { limit, left }.into())
+        }
+        None => Ok(Quota { used, limits: Limits { bytes: None, ..limits } }.admit(bytes)?),
+    }
 }
 
 impl Quota {
@@ -193,7 +213,12 @@ impl Exception {
     }
 }
 
-async fn lock(tx: &mut Tx, owner: UserId) -> Result<Exception> {
+async fn exception_of(tx: &mut Tx, owner: UserId) -> Result<Exception> {
+    Ok(tx.query(EXCEPTION).bind(owner).one().await?)
+}
+
+/// Locks the row of a person, and tells what was decided for them.
+pub(crate) async fn lock(tx: &mut Tx, owner: UserId) -> Result<Exception> {
     tx.query(LOCK).bind(owner).first().await?.ok_or(Error::NoUser)
 }
 
@@ -215,6 +240,10 @@ db::statements! {
         "SELECT CAST(COALESCE(sum(source_bytes), 0) AS BIGINT) AS bytes, count(*) AS videos,
                 CAST(COALESCE(sum(measured_duration), 0) AS BIGINT) AS duration
          FROM videos WHERE owner_id = $1 AND id <> $2 AND state <> 'deleting'"
+    }
+    UNFINISHED {
+        "SELECT CAST(COALESCE(sum(received), 0) AS BIGINT) FROM resumable_uploads
+         WHERE owner_id = $1 AND state = 'receiving'"
     }
     MEASURED { "UPDATE videos SET measured_duration = $2 WHERE id = $1" }
 }

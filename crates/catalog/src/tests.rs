@@ -18,6 +18,7 @@ mod quotas;
 mod rates;
 mod remaking;
 mod repair;
+mod resumable;
 mod search;
 mod standing;
 mod storage;
@@ -315,6 +316,7 @@ async fn every_statement_can_be_prepared(database: Database) {
         webhooks::STATEMENTS,
         crate::rates::STATEMENTS,
         crate::remaking::STATEMENTS,
+        crate::resumable::STATEMENTS,
         crate::scrubs::STATEMENTS,
         crate::search::STATEMENTS,
         crate::sessions::STATEMENTS,

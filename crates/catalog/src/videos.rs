@@ -243,7 +243,8 @@ pub async fn create_once(
     Ok(video)
 }
 
-async fn create_in(tx: &mut Tx, new: &NewVideo, everybody: Limits) -> Result<Video> {
+/// Records an uploaded video, if it fits, and enqueues its inspection.
+pub(crate) async fn create_in(tx: &mut Tx, new: &NewVideo, everybody: Limits) -> Result<Video> {
     let standing: Option<Standing> = tx.query(LOCK_OWNER).bind(new.owner).first_value().await?;
     match standing.ok_or(Error::NoUser)? {
         Standing::Active => {}
