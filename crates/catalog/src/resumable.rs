@@ -67,6 +67,8 @@ db::row! {
         pub error: Option<String>,
         /// What became of it.
         pub video_id: Option<VideoId>,
+        /// When it was begun.
+        pub created_at: Timestamp,
         /// When it is removed unless something more comes.
         pub expires_at: Timestamp,
     }

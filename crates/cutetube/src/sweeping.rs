@@ -4,11 +4,13 @@
 //! and a revision is recorded there before the first of its objects is written, so whatever a job may be writing is
 //! found to be needed; numbers of revisions and ids of videos are never used twice, so what is not needed stays so. An
 //! upload is recorded only after its file is complete: therefore nothing younger than a safe age is touched, by the
-//! clock of the store itself. And a multipart upload gives a sign of life with its parts.
+//! clock of the store itself. And a multipart upload gives a sign of life with its parts. A piece of an upload that comes
+//! in pieces is recorded soon after it is written, and is named by nobody any more once it is not needed.
 
 use std::time::{Duration, SystemTime};
 
 use catalog::{
+    resumable,
     storage::{self, Needed},
     videos::SourceState,
 };
@@ -40,7 +42,7 @@ pub(crate) struct Swept {
     pub(crate) bytes: u64,
     /// Files of objects that never appeared.
     pub(crate) staged: u64,
-    /// Multipart uploads that nobody went on with.
+    /// Uploads that nobody went on with: multipart uploads to the store, and those that clients send in pieces.
     pub(crate) uploads: u64,
     /// Folders with names that this program does not give; they are left alone.
     pub(crate) foreign: u64,
@@ -89,6 +91,8 @@ pub(crate) async fn sweep(db: &Db, blobs: &BlobStore, ages: Ages, mode: Mode) ->
     }
     sweep.sources().await?;
     sweep.media().await?;
+    sweep.expired().await?;
+    sweep.pieces().await?;
     sweep.remove(&KeyPrefix::Probes).await?;
     sweep.staged().await?;
     sweep.uploads(ages.unneeded).await?;
@@ -154,6 +158,41 @@ impl Sweep<'_> {
                         self.remove(unneeded).await?;
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Uploads in pieces that were not gone on with for as long as they are kept. Objects of one that this process does
+    /// not come to remove are needed by nobody any more.
+    async fn expired(&mut self) -> Result<(), SweepError> {
+        if self.mode == Mode::OnlyTell {
+            self.swept.uploads += resumable::expired(self.db).await?;
+            return Ok(());
+        }
+        while let Some(pieces) = resumable::expire(self.db).await? {
+            self.swept.uploads += 1;
+            for piece in pieces {
+                if let Ok(key) = piece.object_key.parse() {
+                    self.blobs.delete(&key).await?;
+                    self.swept.bytes += piece.bytes;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Pieces that no upload is made of.
+    async fn pieces(&mut self) -> Result<(), SweepError> {
+        /// Bounds one question to the database.
+        const AT_ONCE: usize = 1000;
+        for folder in self.folders(&KeyPrefix::Uploads).await? {
+            let objects = self.blobs.objects(&folder).await?;
+            for some in objects.chunks(AT_ONCE) {
+                let names: Vec<String> = some.iter().map(|object| object.name.clone()).collect();
+                let needed = resumable::needed(self.db, &names).await?;
+                let unneeded = some.iter().filter(|object| !needed.contains(&object.name)).cloned();
+                self.remove_old(&folder, unneeded.collect()).await?;
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use catalog::{
-    ids::{Revision, VideoId},
+    ids::{Revision, UploadId, VideoId},
     names::SourceExtension,
 };
 use packager::{Flavour, layout};
@@ -43,6 +43,13 @@ pub enum StorageKey {
     Export(MediaObject),
     /// `rewritten.mp4`: the source of a static export while that is made, rewritten so that it can be read.
     Rewritten,
+    /// `uploads/{upload}/{name}`: some bytes of a file that is sent in pieces, until all of them are there.
+    Piece {
+        /// What they were sent for; they may have become part of another upload since.
+        upload: UploadId,
+        /// Unlike that of any other piece of it.
+        name: u64,
+    },
     /// `probe/{name}`: written, read and deleted by `doctor` and `/readyz`.
     Probe {
         /// Unlike that of any probe running now.
@@ -69,10 +76,14 @@ pub enum KeyPrefix {
     Sources,
     /// `vod-media`: everything that was made of it.
     AllMedia,
+    /// `uploads`: everything that is sent in pieces.
+    Uploads,
     /// `probe`
     Probes,
     /// `sources/{video}`
     Source(VideoId),
+    /// `uploads/{upload}`
+    Upload(UploadId),
     /// `vod-media/{video}`: every revision.
     Video(VideoId),
     /// `vod-media/{video}/{revision}`
@@ -131,7 +142,7 @@ impl StorageKey {
             Self::Source { extension: SourceExtension::Mov, .. } => "video/quicktime",
             Self::Media { object, .. } | Self::Export(object) => object.content_type(),
             Self::RewrittenSource { .. } | Self::Rewritten => "video/mp4",
-            Self::Sealed { .. } | Self::Probe { .. } => "application/octet-stream",
+            Self::Sealed { .. } | Self::Piece { .. } | Self::Probe { .. } => "application/octet-stream",
         }
     }
 
@@ -142,6 +153,7 @@ impl StorageKey {
             | Self::RewrittenSource { .. }
             | Self::Sealed { .. }
             | Self::Rewritten
+            | Self::Piece { .. }
             | Self::Probe { .. } => Caching::Private,
             Self::Media { object, .. } | Self::Export(object) => object.caching(),
         }
@@ -163,8 +175,9 @@ impl KeyPrefix {
         let child = match self {
             Self::Sources => Self::Source(name.parse().ok()?),
             Self::AllMedia => Self::Video(name.parse().ok()?),
+            Self::Uploads => Self::Upload(name.parse().ok()?),
             Self::Video(video) => Self::Revision(*video, name.parse().ok().and_then(Revision::new)?),
-            Self::Probes | Self::Source(_) | Self::Revision(..) => return None,
+            Self::Probes | Self::Source(_) | Self::Upload(_) | Self::Revision(..) => return None,
         };
         (child.to_string() == format!("{self}/{name}")).then_some(child)
     }
@@ -270,6 +283,7 @@ impl fmt::Display for StorageKey {
             Self::RewrittenSource { video } => write!(f, "{}/rewritten.mp4", KeyPrefix::Source(*video)),
             Self::Sealed { video, file } => write!(f, "{}/{}", KeyPrefix::Source(*video), file.name()),
             Self::Rewritten => f.write_str("rewritten.mp4"),
+            Self::Piece { upload, name } => write!(f, "{}/{name:016x}", KeyPrefix::Upload(*upload)),
             Self::Probe { name } => write!(f, "probe/{name:016x}"),
         }
     }
@@ -280,8 +294,10 @@ impl fmt::Display for KeyPrefix {
         match self {
             Self::Sources => f.write_str("sources"),
             Self::AllMedia => f.write_str("vod-media"),
+            Self::Uploads => f.write_str("uploads"),
             Self::Probes => f.write_str("probe"),
             Self::Source(video) => write!(f, "sources/{video}"),
+            Self::Upload(upload) => write!(f, "uploads/{upload}"),
             Self::Video(video) => write!(f, "vod-media/{video}"),
             Self::Revision(video, revision) => write!(f, "vod-media/{video}/{revision}"),
         }
@@ -356,6 +372,9 @@ fn parse_key(text: &str) -> Option<StorageKey> {
                 revision: revision.parse().ok().and_then(Revision::new)?,
                 object: object.parse().ok()?,
             })
+        }
+        "uploads" => {
+            Some(StorageKey::Piece { upload: name.parse().ok()?, name: u64::from_str_radix(rest, 16).ok()? })
         }
         "probe" => Some(StorageKey::Probe { name: u64::from_str_radix(name, 16).ok()? }),
         _ => None,

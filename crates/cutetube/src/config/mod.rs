@@ -177,6 +177,8 @@ pub struct Limits {
     pub upload_bytes: u64,
     /// Uploads that are received at once; more are asked to come back.
     pub concurrent_uploads: usize,
+    /// How many hours an upload that comes in pieces is kept after the last of them, before it is removed unfinished.
+    pub resumable_hours: u64,
     /// Event streams that are open at once; more are asked to come back.
     pub event_streams: usize,
     /// How long an upload may go without a byte.
@@ -299,6 +301,7 @@ impl Default for Config {
                 rate: RateLimits::On,
                 upload_bytes: 20 << 30,
                 concurrent_uploads: 64,
+                resumable_hours: 24,
                 event_streams: 1000,
                 upload_stall_seconds: 60,
                 answer_stall_seconds: 60,

@@ -15,6 +15,8 @@ pub struct Rates {
     pub upload: Rate,
     /// Uploads to `/api/v5` and from the upload page.
     pub send: Rate,
+    /// Requests that go on with one.
+    pub piece: Rate,
     /// Everything else that is only read, pages included; media is not counted.
     pub read: Rate,
     /// Everything else that changes something.
@@ -41,6 +43,8 @@ impl Default for Rates {
             upload: Rate { burst: 1, refill_ms: 20 * 60_000 },
             // A folder of videos at once, and then one each ten seconds.
             send: Rate { burst: 60, refill_ms: 10_000 },
+            // Some GB in the shortest requests that make sense, one after the other.
+            piece: Rate { burst: 1000, refill_ms: 50 },
             read: Rate { burst: 600, refill_ms: 20 },
             write: Rate { burst: 120, refill_ms: 500 },
             sign_in: Rate { burst: 30, refill_ms: 2_000 },

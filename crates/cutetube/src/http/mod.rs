@@ -117,6 +117,7 @@ pub async fn serve(state: AppState, listener: TcpListener, transport: Transport,
     let (streams, cut_off) = (state.streams.clone(), state.cut_off.clone());
     let patience = Patience::of(&state.config.limits);
     tokio::spawn(transport.clone().keep_fresh(stop.clone()));
+    tokio::spawn(uploads::finish_left_over(state.clone(), stop.clone()));
     let app = playback::Microcached::new(router(state.clone()), state.hot);
     let serving = serve_connections(app, listener, transport, patience, stop.clone());
     let deadline = async {

@@ -165,7 +165,7 @@ impl ProblemType {
             StatusCode::NOT_FOUND => Self::NotFound,
             StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
             StatusCode::REQUEST_TIMEOUT => Self::Timeout,
-            StatusCode::CONFLICT => Self::Conflict,
+            StatusCode::CONFLICT | StatusCode::LOCKED => Self::Conflict,
             StatusCode::PRECONDITION_FAILED => Self::Changed,
             StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,

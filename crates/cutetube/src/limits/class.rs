@@ -11,6 +11,7 @@ pub(crate) enum Class {
     Metadata,
     Upload,
     Send,
+    Piece,
     Read,
     Write,
     SignIn,
@@ -34,7 +35,8 @@ impl Class {
                     headers.contains_key(header::AUTHORIZATION) || headers.contains_key(header::COOKIE);
                 Some(if may_be_somebody { Self::Upload } else { Self::Write })
             }
-            ("POST", "/upload" | "/api/v5/videos") => Some(Self::Send),
+            ("POST", "/upload" | "/api/v5/videos" | "/api/v5/uploads") => Some(Self::Send),
+            ("PATCH" | "POST", "/api/v5/uploads/{id}") => Some(Self::Piece),
             (_, route) if !is_read && SIGN_IN.iter().any(|prefix| route.starts_with(prefix)) => {
                 Some(Self::SignIn)
             }
@@ -49,6 +51,7 @@ impl Class {
             Self::Metadata => "metadata",
             Self::Upload => "upload",
             Self::Send => "send",
+            Self::Piece => "piece",
             Self::Read => "read",
             Self::Write => "write",
             Self::SignIn => "sign-in",
@@ -61,6 +64,7 @@ impl Class {
             Self::Metadata => rates.metadata,
             Self::Upload => rates.upload,
             Self::Send => rates.send,
+            Self::Piece => rates.piece,
             Self::Read => rates.read,
             Self::Write => rates.write,
             Self::SignIn => rates.sign_in,
@@ -109,6 +113,11 @@ mod tests {
             check(&Method::PATCH, "/api/v5/videos/{id}"),
             check(&Method::POST, "/api/v5/auth/refresh"),
             check(&Method::POST, "/upload"),
+            check(&Method::POST, "/api/v5/uploads"),
+            check(&Method::PATCH, "/api/v5/uploads/{id}"),
+            check(&Method::POST, "/api/v5/uploads/{id}"),
+            check(&Method::HEAD, "/api/v5/uploads/{id}"),
+            check(&Method::DELETE, "/api/v5/uploads/{id}"),
             check(&Method::POST, "/login"),
             check(&Method::GET, "/login"),
             check(&Method::HEAD, "/watch/{id}"),
@@ -131,6 +140,11 @@ mod tests {
         PATCH /api/v5/videos/{id}: write
         POST /api/v5/auth/refresh: sign-in
         POST /upload: send
+        POST /api/v5/uploads: send
+        PATCH /api/v5/uploads/{id}: piece
+        POST /api/v5/uploads/{id}: piece
+        HEAD /api/v5/uploads/{id}: read
+        DELETE /api/v5/uploads/{id}: write
         POST /login: sign-in
         GET /login: read
         HEAD /watch/{id}: read

@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, header, request::Parts, uri::Authority},
 };
 use catalog::{
-    ids::{ProcessId, Revision, VideoId},
+    ids::{ProcessId, Revision, UploadId, VideoId},
     names::Username,
     videos::{Video, Visibility},
 };
@@ -159,6 +159,11 @@ impl BaseUrl {
     /// Where players say that a video is watched.
     pub(crate) fn views(&self, video: VideoId) -> String {
         format!("{}/views", self.status(video))
+    }
+
+    /// Where a file goes that is sent in pieces.
+    pub(crate) fn upload(&self, upload: UploadId) -> String {
+        format!("{self}/api/v5/uploads/{upload}")
     }
 
     /// What `/api/v5` says about the processing of an upload.

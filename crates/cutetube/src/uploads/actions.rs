@@ -6,8 +6,10 @@ use axum::{extract::Multipart, http::StatusCode};
 use catalog::{
     accounts::{Role, User},
     idempotency::Hold,
-    ids::{ProcessId, VideoId},
+    ids::{ProcessId, UserId, VideoId},
+    names::{SourceExtension, SourceName},
     quotas::{self, Exceeded, Quota},
+    resumable::{self, Turn},
     videos::{self, NewVideo, Source, Video},
 };
 use db::Db;
@@ -16,12 +18,15 @@ use transcode::source::index;
 
 use super::{
     Rejection,
-    form::{self, Form, Reception},
+    form::{self, Form, Reception, Said},
     sink::Sink,
     sniff,
 };
 use crate::{
-    AppState, ambient, blobs::StorageKey, config::Verification, http::log_internal,
+    AppState, ambient,
+    blobs::{StorageKey, Stored},
+    config::Verification,
+    http::log_internal,
     pipeline::blob_source::BlobSource,
 };
 
@@ -42,6 +47,15 @@ pub(crate) enum Creation {
     Once(Hold),
 }
 
+/// How a file that is whole is recorded.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Recording<'a> {
+    Plain,
+    Once(&'a Hold, [u8; 32]),
+    /// By whoever has the turn to make a video of its pieces.
+    Joined(Turn),
+}
+
 /// Whether `owner` may upload another file, before any of it is read. A request of `declared` bytes that cannot fit is
 /// refused here; one that does not say how long it is, or says it wrongly, when it has become too long.
 pub(crate) async fn admit(
@@ -49,6 +63,17 @@ pub(crate) async fn admit(
     owner: &User,
     declared: Option<u64>,
 ) -> Result<Admission, Rejection> {
+    may_upload(state, owner)?;
+    let accounts = &state.config.accounts;
+    let quota = quotas::of(&state.db, owner.id, accounts.quota.limits()).await.map_err(not_recorded)?;
+    let at_least = declared.unwrap_or_default().saturating_sub(form::LONGEST_BESIDES);
+    quota.admit(at_least)?;
+    let permit = slot(state)?;
+    Ok(Admission { owner: owner.clone(), quota, _permit: permit })
+}
+
+/// Whether `owner` may upload files at all.
+pub(super) fn may_upload(state: &AppState, owner: &User) -> Result<(), Rejection> {
     let forbidden = |sentence: &'static str| Err(Rejection::new(StatusCode::FORBIDDEN, sentence));
     let accounts = &state.config.accounts;
     if owner.role < Role::Creator {
@@ -59,16 +84,17 @@ pub(crate) async fn admit(
             "Confirm your e-mail address before you upload: a letter with a link was sent to it.",
         );
     }
-    let quota = quotas::of(&state.db, owner.id, accounts.quota.limits()).await.map_err(not_recorded)?;
-    let at_least = declared.unwrap_or_default().saturating_sub(form::LONGEST_BESIDES);
-    quota.admit(at_least)?;
-    let permit = state.upload_slots.clone().try_acquire_owned().map_err(|_| {
+    Ok(())
+}
+
+/// A place among the uploads that are received at once.
+pub(super) fn slot(state: &AppState) -> Result<OwnedSemaphorePermit, Rejection> {
+    state.upload_slots.clone().try_acquire_owned().map_err(|_| {
         Rejection::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "Too many uploads are being received. Try again in a minute.",
         )
-    })?;
-    Ok(Admission { owner: owner.clone(), quota, _permit: permit })
+    })
 }
 
 /// Receives a video and records it with its first job. On any failure nothing is left of it.
@@ -109,17 +135,46 @@ async fn keep(
     creation: Creation,
     began: Duration,
 ) -> Result<Video, Rejection> {
-    let owner = &admission.owner;
     let Form { said, file } = form;
     let stored = file.sink.finish().await?;
     let fingerprint = said.fingerprint(&file.name, &stored);
+    let recording = match &creation {
+        Creation::Plain => Recording::Plain,
+        Creation::Once(hold) => Recording::Once(hold, fingerprint),
+    };
+    let arrived = Arrived { id, key, name: file.name, extension: file.extension, stored, began };
+    settle(&state, admission.owner.id, arrived, said, recording).await
+}
+
+/// A file that is in the store.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    /// What it is to be.
+    pub(super) id: VideoId,
+    pub(super) key: StorageKey,
+    pub(super) name: SourceName,
+    pub(super) extension: SourceExtension,
+    pub(super) stored: Stored,
+    /// Since 1970, when the first of it came.
+    pub(super) began: Duration,
+}
+
+/// Looks at a file, and records it; the file goes again when one of these fails for certain.
+pub(super) async fn settle(
+    state: &AppState,
+    owner: UserId,
+    arrived: Arrived,
+    said: Said,
+    recording: Recording<'_>,
+) -> Result<Video, Rejection> {
+    let Arrived { id, key, name, extension, stored, began } = arrived;
     let recorded = async {
         let source = BlobSource::open(state.blobs.clone(), key.clone()).await?;
         sniff::index_outcome(index(&source, sniff::limits()).await)?;
         let new = NewVideo {
             id,
             process: ambient::id(ProcessId::new),
-            owner: owner.id,
+            owner,
             title: said.title,
             description: said.description,
             tags: said.tags,
@@ -127,26 +182,26 @@ async fn keep(
             visibility: said.visibility,
             protection: said.protection,
             source: Source {
-                name: file.name,
-                extension: file.extension,
+                name,
+                extension,
                 key: key.to_string(),
                 bytes: stored.len,
                 sha256: Some(stored.sha256),
             },
         };
         let everybody = state.config.accounts.quota.limits();
-        record(&state.db, &new, everybody, &creation, fingerprint).await.map_err(not_recorded)
+        record(&state.db, &new, everybody, recording).await.map_err(not_recorded)
     };
     let recorded = recorded.await;
     match &recorded {
         Ok(video) => {
             tracing::info!(
-                video.id = %video.id, user.id = %owner.id, bytes = stored.len, "video `{}` was uploaded", video.id
+                video.id = %video.id, user.id = %owner, bytes = stored.len, "video `{}` was uploaded", video.id
             );
             state.traces.uploaded(video, began);
         }
         Err(rejection) => {
-            tracing::info!(user.id = %owner.id, bytes = stored.len, "an upload was refused: {rejection}");
+            tracing::info!(user.id = %owner, bytes = stored.len, "an upload was refused: {rejection}");
             // A database that went away in the middle may have recorded it.
             let may_be_recorded = rejection.status == StatusCode::SERVICE_UNAVAILABLE;
             if may_be_recorded {
@@ -192,6 +247,9 @@ fn not_recorded(error: catalog::Error) -> Rejection {
         catalog::Error::NoUser | catalog::Error::Standing(_) => {
             Rejection::new(StatusCode::FORBIDDEN, "This account may not be used any more.")
         }
+        catalog::Error::Upload(_) => {
+            Rejection::new(StatusCode::CONFLICT, "Another request has taken over this upload.")
+        }
         catalog::Error::KeyLost => {
             let sentence =
                 "Another request came with the same Idempotency-Key. Nothing of this one was kept.";
@@ -206,16 +264,18 @@ async fn record(
     db: &Db,
     new: &NewVideo,
     everybody: quotas::Limits,
-    creation: &Creation,
-    fingerprint: [u8; 32],
+    recording: Recording<'_>,
 ) -> catalog::Result<Video> {
     const PATIENCE: Duration = Duration::from_secs(30);
     const PAUSE: Duration = Duration::from_millis(500);
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let recorded = match creation {
-            Creation::Plain => videos::create_within(db, new, everybody).await,
-            Creation::Once(hold) => videos::create_once(db, new, everybody, hold, fingerprint).await,
+        let recorded = match recording {
+            Recording::Plain => videos::create_within(db, new, everybody).await,
+            Recording::Once(hold, fingerprint) => {
+                videos::create_once(db, new, everybody, hold, fingerprint).await
+            }
+            Recording::Joined(turn) => resumable::become_video(db, new, everybody, turn).await,
         };
         match recorded {
             Err(error) if error.is_transient() && Instant::now() < deadline => {

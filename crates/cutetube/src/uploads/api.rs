@@ -18,7 +18,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Rejection,
     actions::{self, Admission, Creation},
-    v5,
+    tus, v5,
 };
 use crate::{
     AppState,
@@ -33,6 +33,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(v4_upload))
         .layer(DefaultBodyLimit::disable())
         .merge(v5::routes())
+        .merge(tus::routes())
 }
 
 /// Upload a video.

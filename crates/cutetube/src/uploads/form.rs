@@ -154,7 +154,7 @@ impl Reception {
     }
 
     /// How the media are to be protected; nothing typed is as usual here.
-    fn protection(&self, typed: &str) -> Result<Protection, Rejection> {
+    pub(super) fn protection(&self, typed: &str) -> Result<Protection, Rejection> {
         let typed = typed.trim();
         if typed.is_empty() {
             return Ok(self.protection);

@@ -1,4 +1,5 @@
-//! Receiving a file: multipart straight into the blob store, refused as soon as anything is wrong.
+//! Receiving a file, straight into the blob store: as a multipart form, refused as soon as anything is wrong, or in pieces,
+//! of which none is lost.
 
 pub(crate) mod actions;
 pub(crate) mod api;
@@ -7,6 +8,8 @@ mod form;
 mod once;
 mod sink;
 mod sniff;
+mod tus;
 mod v5;
 
 pub(crate) use form::Rejection;
+pub(crate) use tus::finish_left_over;

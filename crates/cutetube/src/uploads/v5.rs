@@ -98,7 +98,8 @@ fn hold(headers: &HeaderMap, user: UserId) -> Result<Option<Hold>, Rejection> {
     Ok(Some(Hold { user, key: key.to_owned(), holder }))
 }
 
-fn problem(rejection: Rejection) -> Problem {
+/// In the shape of `/api/v5`.
+pub(super) fn problem(rejection: Rejection) -> Problem {
     rejection.log_fault();
     match (rejection.status, rejection.field) {
         (StatusCode::BAD_REQUEST, Some(field)) => {

@@ -26,6 +26,7 @@ mod sign_in;
 mod site;
 mod studio;
 mod tokens;
+mod tus;
 mod uploads;
 mod videos;
 mod views;

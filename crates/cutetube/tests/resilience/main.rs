@@ -16,6 +16,7 @@ mod object_storage;
 mod outages;
 mod platform;
 mod protected;
+mod resumable;
 mod scrubs;
 mod soak;
 mod stops;
