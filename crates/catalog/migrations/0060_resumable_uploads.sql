@@ -15,7 +15,8 @@ CREATE TABLE resumable_uploads (
     concat TEXT,
     -- What a final one was put together of: JSON.
     parts TEXT NOT NULL,
-    joined_into UUID REFERENCES resumable_uploads (id) ON DELETE SET NULL,
+    -- What a part has become part of. It refers to nothing: rows are restored from a backup in any order.
+    joined_into UUID,
     -- Who adds to it, and until when they may be believed to.
     writer UUID,
     writer_until BIGINT NOT NULL,
@@ -30,7 +31,6 @@ CREATE TABLE resumable_uploads (
 CREATE INDEX resumable_uploads_owner ON resumable_uploads (owner_id, state);
 CREATE INDEX resumable_uploads_age ON resumable_uploads (expires_at);
 CREATE INDEX resumable_uploads_video ON resumable_uploads (video_id);
-CREATE INDEX resumable_uploads_parts ON resumable_uploads (joined_into);
 -- What is whole and is no video yet.
 CREATE INDEX resumable_uploads_complete ON resumable_uploads (writer_until)
     WHERE state = 'receiving' AND received = length;
