@@ -51,15 +51,20 @@ export async function shutDown() {
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function start() {
-  mkdirSync(artifacts, { recursive: true });
-  const server = await startServer({
+/** Starts a server on a data folder of this name; a test that starts one ends it. */
+export function serve(name, listen = "127.0.0.1:0") {
+  return startServer({
     program,
-    data: join(folder, "data"),
-    listen: "127.0.0.1:0",
+    data: join(folder, name),
+    listen,
     log: join(artifacts, "server.log"),
     environment: { CUTETUBE_LIMITS__RATE: "off" },
   });
+}
+
+async function start() {
+  mkdirSync(artifacts, { recursive: true });
+  const server = await serve("data");
   const browser = await chromium.launch({
     executablePath: BROWSERS.find((path) => existsSync(path)),
     args: BROWSER_WORDS,

@@ -5,8 +5,8 @@ import { createWriteStream } from "node:fs";
 import { createInterface } from "node:readline";
 
 /**
- * Resolves to `{ url, stopped, stop }` once the server listens: its address, a promise of its exit code, and a function
- * that asks it to end and resolves with `stopped`. What it says goes to the file `log`.
+ * Resolves to `{ url, stopped, stop, kill }` once the server listens: its address, a promise of its exit code, and
+ * functions that ask it to end, or end it, and resolve with `stopped`. What it says goes to the file `log`.
  */
 export async function startServer({ program, data, listen, log, environment = {} }) {
   const child = spawn(program, ["serve", "--data", data, "--listen", listen], {
@@ -21,6 +21,10 @@ export async function startServer({ program, data, listen, log, environment = {}
     child.kill("SIGTERM");
     return stopped;
   };
+  const kill = () => {
+    child.kill("SIGKILL");
+    return stopped;
+  };
   child.stderr.pipe(createWriteStream(log, { flags: "a" }));
   const url = await new Promise((resolve, reject) => {
     createInterface({ input: child.stderr }).on("line", (line) => {
@@ -29,5 +33,5 @@ export async function startServer({ program, data, listen, log, environment = {}
     });
     stopped.then((code) => reject(new Error(`the server ended (${code}); its log is ${log}`)), reject);
   });
-  return { url, stopped, stop };
+  return { url, stopped, stop, kill };
 }

@@ -1,23 +1,53 @@
-// The upload form with progress. Without this script the form does the same, silently.
+// The upload page: files are sent in pieces and go on where they were after whatever broke off. Without this script the
+// form sends one file at once.
+
+import { UploadItem, unfinished } from "./upload-item.js";
 
 interface Parts {
   readonly form: HTMLFormElement;
   readonly file: HTMLInputElement;
-  readonly title: HTMLInputElement;
   readonly button: HTMLButtonElement;
-  readonly progress: HTMLElement;
-  readonly bar: HTMLProgressElement;
-  readonly text: HTMLElement;
-  readonly cancel: HTMLButtonElement;
+  readonly list: HTMLElement;
   readonly errors: HTMLElement;
+  readonly limit: number;
 }
 
-function enhance(parts: Parts): void {
-  const { form, file, title } = parts;
-  file.addEventListener("change", () => suggestTitle(file, title));
+function enhance({ form, file, button, list, errors, limit }: Parts): void {
+  // Each file has its own.
+  for (const field of form.querySelectorAll("[data-single]")) field.remove();
+  file.multiple = true;
+  file.required = false;
+  button.disabled = true;
+  const items: UploadItem[] = [];
+  const update = (): void => {
+    button.disabled = !items.some((item) => item.isNew);
+  };
+  const add = (files: Iterable<File>): void => {
+    errors.replaceChildren();
+    document.getElementById("unfinished")?.remove();
+    for (const one of files) {
+      const problem = fault(one, limit);
+      if (problem === undefined) {
+        const item = new UploadItem(one, () => {
+          items.splice(items.indexOf(item), 1);
+          update();
+          file.focus();
+        });
+        items.push(item);
+        list.append(item.element);
+      } else {
+        errors.append(notice(`${one.name}: ${problem}`));
+      }
+    }
+    if (errors.childElementCount > 0) errors.focus();
+    file.value = "";
+    update();
+  };
+  file.addEventListener("change", () => add([...(file.files ?? [])]));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    send(parts);
+    for (const item of items) if (item.isNew) item.start();
+    update();
   });
   for (const kind of ["dragenter", "dragover"]) {
     form.addEventListener(kind, (event) => {
@@ -28,91 +58,45 @@ function enhance(parts: Parts): void {
   for (const kind of ["dragleave", "drop"]) form.addEventListener(kind, () => form.classList.remove("dragging"));
   form.addEventListener("drop", (event) => {
     event.preventDefault();
-    const dropped = event.dataTransfer?.files;
-    if (dropped === undefined || dropped.length === 0) return;
-    file.files = dropped;
-    suggestTitle(file, title);
+    add(event.dataTransfer?.files ?? []);
   });
+  void hint(form);
 }
 
-function suggestTitle(file: HTMLInputElement, title: HTMLInputElement): void {
-  const name = file.files?.[0]?.name;
-  if (name === undefined || title.value !== "") return;
-  title.value = name.replace(/\.[^.]+$/, "").replaceAll(/[_-]+/g, " ");
+/** What the server would say as well, but only after the file was chosen and sent. */
+function fault(file: File, limit: number): string | undefined {
+  if (!/\.(mp4|mov)$/i.test(file.name)) return "Only .mp4 and .mov files are accepted.";
+  if (file.size === 0) return "The file is empty.";
+  return file.size > limit ? "The file is larger than is allowed here." : undefined;
 }
 
-function send(parts: Parts): void {
-  const request = new XMLHttpRequest();
-  const started = performance.now();
-  const body = new FormData(parts.form);
-  request.upload.addEventListener("progress", ({ loaded, total }) => show(parts, loaded, total, performance.now() - started));
-  request.addEventListener("load", () => {
-    // The form's answer is a redirect to the video's page, which the request has followed.
-    if (request.status < 400) location.assign(request.responseURL);
-    else fail(parts, errorsOf(request.responseText));
-  });
-  request.addEventListener("error", () => fail(parts, ["The connection broke off. Please try again."]));
-  request.addEventListener("abort", () => fail(parts, ["The upload was cancelled."]));
-  parts.cancel.onclick = () => request.abort();
-
-  busy(parts, true);
-  show(parts, 0, 1, 0);
-  request.open("POST", parts.form.action);
-  request.send(body);
+/** Names what was begun in this browser and not finished. */
+async function hint(form: HTMLElement): Promise<void> {
+  const names = await unfinished();
+  if (names.length === 0) return;
+  const line = document.createElement("p");
+  line.id = "unfinished";
+  line.className = "notice";
+  line.textContent = `Not finished: ${names.join(", ")}. Choose the same file again, and it goes on where it was.`;
+  form.before(line);
 }
 
-function show({ bar, text }: Parts, loaded: number, total: number, milliseconds: number): void {
-  const percent = total > 0 ? Math.floor((loaded / total) * 100) : 0;
-  bar.value = percent;
-  const seconds = loaded > 0 ? Math.ceil(((milliseconds / loaded) * (total - loaded)) / 1000) : 0;
-  text.textContent = loaded === total && loaded > 1 ? "Almost done …" : `${percent} %${remaining(seconds)}`;
-}
-
-function remaining(seconds: number): string {
-  if (seconds < 2) return "";
-  return seconds < 90 ? `, ${seconds} s left` : `, ${Math.round(seconds / 60)} min left`;
-}
-
-function busy({ form, button, progress, errors }: Parts, sending: boolean): void {
-  button.disabled = sending;
-  progress.hidden = !sending;
-  form.setAttribute("aria-busy", String(sending));
-  if (sending) errors.replaceChildren();
-}
-
-/** The sentences of the form that the server rendered in answer. */
-function errorsOf(html: string): string[] {
-  const page = new DOMParser().parseFromString(html, "text/html");
-  const sentences = [...page.querySelectorAll("[data-error]")].map((element) => element.textContent?.trim() ?? "");
-  return sentences.length > 0 ? sentences : ["The upload was refused. Please try again."];
-}
-
-function fail(parts: Parts, sentences: readonly string[]): void {
-  busy(parts, false);
-  parts.errors.replaceChildren(
-    ...sentences.map((sentence) => {
-      const line = document.createElement("p");
-      line.className = "notice notice-error";
-      line.textContent = sentence;
-      return line;
-    }),
-  );
-  parts.errors.focus();
+function notice(sentence: string): HTMLElement {
+  const line = document.createElement("p");
+  line.className = "notice notice-error";
+  line.textContent = sentence;
+  return line;
 }
 
 /** The elements of `templates/upload.html`, or undefined on a page that has no such form. */
 function find(): Parts | undefined {
   const form = document.querySelector<HTMLFormElement>("form#upload");
   const file = form?.querySelector<HTMLInputElement>("input[type=file]");
-  const title = form?.querySelector<HTMLInputElement>("input[name=title]");
   const button = form?.querySelector<HTMLButtonElement>("button[type=submit]");
-  const progress = document.getElementById("upload-progress");
-  const bar = progress?.querySelector("progress");
-  const text = progress?.querySelector<HTMLElement>("[data-percent]");
-  const cancel = progress?.querySelector("button");
+  const list = document.getElementById("uploads");
   const errors = document.getElementById("upload-errors");
-  if (!form || !file || !title || !button || !progress || !bar || !text || !cancel || !errors) return undefined;
-  return { form, file, title, button, progress, bar, text, cancel, errors };
+  if (!form || !file || !button || !list || !errors) return undefined;
+  return { form, file, button, list, errors, limit: Number(form.dataset["limit"] ?? Number.MAX_SAFE_INTEGER) };
 }
 
 const parts = find();

@@ -34,6 +34,7 @@ struct UploadPage {
     frame: Frame,
     error: Option<String>,
     limit: String,
+    limit_bytes: u64,
 }
 
 /// Whoever is signed in; others are sent to log in.
@@ -78,6 +79,7 @@ async fn keep(state: &AppState, caller: &Caller, parts: Parts, body: Body) -> Re
 }
 
 fn upload_page(state: &AppState, status: StatusCode, visitor: &Visitor, error: Option<String>) -> Response {
-    let limit = text::size(state.config.limits.upload_bytes);
-    plain(status, &UploadPage { frame: Frame::new(visitor), error, limit })
+    let limit_bytes = state.config.limits.upload_bytes;
+    let limit = text::size(limit_bytes);
+    plain(status, &UploadPage { frame: Frame::new(visitor), error, limit, limit_bytes })
 }
