@@ -54,6 +54,15 @@ enum Target {
     One(String),
 }
 
+impl Target {
+    fn methods(&self) -> &'static str {
+        match self {
+            Self::All => "OPTIONS, POST",
+            Self::One(_) => "DELETE, GET, HEAD, OPTIONS, PATCH",
+        }
+    }
+}
+
 /// Begin a resumable upload.
 ///
 /// tus 1.0.0: the core and `creation`, `creation-with-upload`, `creation-defer-length`, `expiration`, `checksum`,
@@ -249,10 +258,16 @@ async fn answer(state: &AppState, target: &Target, request: Request) -> Response
             refused
         }
     };
-    let needs_other_version = response.status() == StatusCode::PRECONDITION_FAILED;
+    let status = response.status();
     let headers = response.headers_mut();
-    if needs_other_version {
-        headers.insert(headers::TUS_VERSION, HeaderValue::from_static(headers::VERSION));
+    match status {
+        StatusCode::PRECONDITION_FAILED => {
+            headers.insert(headers::TUS_VERSION, HeaderValue::from_static(headers::VERSION));
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            headers.insert(header::ALLOW, HeaderValue::from_static(target.methods()));
+        }
+        _ => {}
     }
     headers.insert(headers::TUS_RESUMABLE, HeaderValue::from_static(headers::VERSION));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -278,8 +293,7 @@ async fn act(state: &AppState, target: &Target, mut parts: Parts, body: Body) ->
         (Target::One(id), "GET" | "HEAD") => about.show(id, &base).await,
         (Target::One(id), "PATCH") => about.add(id, body).await,
         (Target::One(id), "DELETE") => about.end(id).await,
-        (Target::All, _) => Err(no_such_method()),
-        (Target::One(_), _) => Err(no_such_method()),
+        _ => Err(no_such_method()),
     };
     answer.map_err(refused)
 }

@@ -170,7 +170,7 @@ impl Checksum {
         self.so_far.update(bytes);
     }
 
-    pub(super) fn is_right(self) -> bool {
+    pub(super) fn agrees(self) -> bool {
         self.so_far.finish().as_ref() == self.expected
     }
 }
@@ -307,9 +307,9 @@ mod tests {
         for bytes in [&b"hello "[..], b"world"] {
             right.add(bytes);
         }
-        assert!(right.clone().is_right());
+        assert!(right.clone().agrees());
         right.add(b"!");
-        assert!(!right.is_right());
+        assert!(!right.agrees());
         for refused in
             ["sha1", "md5 Kq5sNclPz7QV2+lfQIuc6R7oRu0=", "sha1 ?", "SHA1 Kq5sNclPz7QV2+lfQIuc6R7oRu0="]
         {

@@ -110,7 +110,7 @@ impl Reception<'_> {
             }
         }
         if let Some(checksum) = self.checksum.take() {
-            if !checksum.is_right() {
+            if !checksum.agrees() {
                 return Err(mismatch());
             }
             self.record().await?;
