@@ -1,5 +1,7 @@
 //! Resumable uploads: each thing that tus 1.0.0 says a server MUST do, and what this one does with the bytes.
 
+mod client;
+
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -10,12 +12,13 @@ use catalog::{
 };
 use cutetube::blobs::StorageKey;
 use futures_util::stream;
-use reqwest::{Body, Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Body, Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use testbed::Database;
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::mpsc};
 
+use self::client::{BYTES, Tus, UPLOADS, metadata, said};
 use crate::{
     app::{Answer, TestApp},
     backstage,
@@ -27,80 +30,6 @@ testbed::on_both_databases!(
     parts_become_a_video_in_the_order_of_the_list,
     what_a_killed_server_has_left_becomes_a_video,
 );
-
-const UPLOADS: &str = "/api/v5/uploads";
-const BYTES: &str = "application/offset+octet-stream";
-
-/// Somebody with an account, and a client that speaks tus.
-struct Tus {
-    app: TestApp,
-    token: String,
-}
-
-impl Tus {
-    async fn start() -> Self {
-        Self::with(TestApp::start(Database::sqlite()).await).await
-    }
-
-    async fn with(app: TestApp) -> Self {
-        let token = app.sign_up("ada").await;
-        Self { app, token }
-    }
-
-    fn bare(&self, method: Method, url: &str) -> RequestBuilder {
-        let url = if url.starts_with("http") { url.to_owned() } else { format!("{}{url}", self.app.url) };
-        self.app.client.request(method, url).bearer_auth(&self.token)
-    }
-
-    fn request(&self, method: Method, url: &str) -> RequestBuilder {
-        self.bare(method, url).header("tus-resumable", "1.0.0")
-    }
-
-    fn post(&self) -> RequestBuilder {
-        self.request(Method::POST, UPLOADS)
-            .header("upload-metadata", metadata(&[("filename", "holiday.mp4")]))
-    }
-
-    fn patch(&self, url: &str, offset: usize, bytes: impl Into<Body>) -> RequestBuilder {
-        let request = self.request(Method::PATCH, url).header("upload-offset", offset);
-        request.header("content-type", BYTES).body(bytes)
-    }
-
-    /// Begins an upload of so many bytes, and answers where it goes.
-    async fn begin(&self, length: usize) -> String {
-        let answer = self.post().header("upload-length", length).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::CREATED, "{answer:?}");
-        said(&answer, "location").unwrap()
-    }
-
-    async fn head(&self, url: &str) -> Response {
-        self.request(Method::HEAD, url).send().await.unwrap()
-    }
-
-    /// How many bytes there are; `None` when there is no such upload.
-    async fn offset(&self, url: &str) -> Option<usize> {
-        said(&self.head(url).await, "upload-offset").map(|offset| offset.parse().unwrap())
-    }
-
-    async fn until_offset(&self, url: &str, offset: usize) {
-        let waiting = async { while self.offset(url).await != Some(offset) {} };
-        tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("it never gets there");
-    }
-
-    async fn get(&self, url: &str) -> Value {
-        Answer::of(self.bare(Method::GET, url).send().await.unwrap()).await.json
-    }
-}
-
-fn said(response: &Response, header: &str) -> Option<String> {
-    response.headers().get(header).map(|value| value.to_str().unwrap().to_owned())
-}
-
-fn metadata(pairs: &[(&str, &str)]) -> String {
-    let pairs: Vec<_> =
-        pairs.iter().map(|(key, value)| format!("{key} {}", STANDARD.encode(value))).collect();
-    pairs.join(",")
-}
 
 fn file() -> Vec<u8> {
     clip(CLIP)
