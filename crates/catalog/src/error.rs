@@ -3,6 +3,7 @@
 use crate::{
     Refused,
     accounts::Standing,
+    comments,
     ids::{EventId, RenditionId, VideoId, WebhookId},
     names::FieldErrors,
     quotas::Exceeded,
@@ -33,6 +34,9 @@ pub enum Error {
     /// Nothing was added to an upload that comes in pieces.
     #[error(transparent)]
     Upload(#[from] resumable::Refusal),
+    /// Nothing was said about a video.
+    #[error(transparent)]
+    Comment(#[from] comments::Refusal),
     /// There is no such webhook.
     #[error("there is no webhook `{0}`")]
     NoWebhook(WebhookId),

@@ -81,6 +81,10 @@ id! {
     LicenceId,
     /// A file that is sent in pieces, until it is a video.
     UploadId,
+    /// Something that somebody says about a video.
+    CommentId,
+    /// Something that was decided about a comment.
+    ModerationId,
 }
 
 impl EventId {
@@ -92,7 +96,12 @@ impl EventId {
 
 /// Videos as a statement's `[uuids …]` is bound.
 pub(crate) fn list(videos: &[VideoId]) -> Json<Vec<String>> {
-    Json(videos.iter().map(|video| video.uuid().simple().to_string()).collect())
+    simple(videos.iter().map(|video| video.uuid()))
+}
+
+/// The same of other ids.
+pub(crate) fn simple(ids: impl Iterator<Item = Uuid>) -> Json<Vec<String>> {
+    Json(ids.map(|id| id.simple().to_string()).collect())
 }
 
 /// Which output of a video: every plan gets a new one, counted from 1, and nothing of an older one is overwritten.

@@ -23,6 +23,7 @@ pub mod accounts;
 pub mod administration;
 pub mod browse;
 pub mod chapters;
+pub mod comments;
 pub mod endings;
 mod error;
 pub mod events;
@@ -33,6 +34,7 @@ pub mod keys;
 pub mod leaving;
 pub mod letters;
 pub mod licences;
+pub mod likes;
 pub mod names;
 pub mod outputs;
 pub mod processes;
@@ -89,6 +91,7 @@ pub const MIGRATIONS: &[db::Migration] = &[
     },
     db::Migration { name: "catalog/0061_quality", sql: include_str!("../migrations/0061_quality.sql") },
     db::Migration { name: "catalog/0062_views", sql: include_str!("../migrations/0062_views.sql") },
+    db::Migration { name: "catalog/0063_comments", sql: include_str!("../migrations/0063_comments.sql") },
 ];
 
 #[cfg(test)]

@@ -68,6 +68,8 @@ text! {
     Title,
     /// What a video is about: at most 5000 characters, on as many lines as it takes.
     Description,
+    /// What somebody says about a video: 1 to 2000 characters, on as many lines as it takes.
+    CommentText,
     /// The name of an uploaded file without its folders and its extension, at most 200 characters. For people only:
     /// it is never part of a path.
     SourceName,
@@ -167,12 +169,20 @@ impl Description {
     /// # Errors
     /// A sentence that says which rule is broken.
     pub fn parse(typed: &str) -> Result<Self, Refusal> {
-        let text = typed.trim().replace("\r\n", "\n");
-        at_most(&text, 5000)?;
-        if text.chars().any(|c| is_invisible(c) && c != '\n' && c != '\t') {
-            return refuse("Control characters are not allowed.");
+        lines(typed, 5000).map(Self)
+    }
+}
+
+impl CommentText {
+    /// Parses what was typed; surrounding white space does not count.
+    ///
+    /// # Errors
+    /// A sentence that says which rule is broken.
+    pub fn parse(typed: &str) -> Result<Self, Refusal> {
+        match lines(typed, 2000)? {
+            text if text.is_empty() => refuse("This field may not be blank."),
+            text => Ok(Self(text)),
         }
-        Ok(Self(text))
     }
 }
 
@@ -323,6 +333,16 @@ fn one_line(typed: &str, longest: usize) -> Result<String, Refusal> {
     Ok(text.to_owned())
 }
 
+/// Text on any number of lines, which may be nothing.
+fn lines(typed: &str, longest: usize) -> Result<String, Refusal> {
+    let text = typed.trim().replace("\r\n", "\n");
+    at_most(&text, longest)?;
+    if text.chars().any(|c| is_invisible(c) && c != '\n' && c != '\t') {
+        return refuse("Control characters are not allowed.");
+    }
+    Ok(text)
+}
+
 fn at_most(text: &str, longest: usize) -> Result<(), Refusal> {
     if text.chars().count() > longest {
         return refuse(&format!("Ensure this field has no more than {longest} characters."));
@@ -452,6 +472,13 @@ mod tests {
         check(Description::parse, "", Ok(""));
         check(Description::parse, "two\r\nlines\tand a tab", Ok("two\nlines\tand a tab"));
         check(Description::parse, "nul \0", Err(CONTROL));
+        check(CommentText::parse, " two\r\nlines ", Ok("two\nlines"));
+        check(CommentText::parse, " \n ", Err("This field may not be blank."));
+        check(
+            CommentText::parse,
+            &"x".repeat(2001),
+            Err("Ensure this field has no more than 2000 characters."),
+        );
     }
 
     #[test]

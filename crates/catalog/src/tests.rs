@@ -3,6 +3,7 @@
 mod accounts;
 mod administration;
 mod browse;
+mod comments;
 mod endings;
 mod history;
 mod idempotency;
@@ -299,7 +300,9 @@ async fn every_statement_can_be_prepared(database: Database) {
     let modules = [
         crate::accounts::STATEMENTS,
         crate::accounts::STANDING_STATEMENTS,
+        crate::comments::STATEMENTS,
         crate::invites::STATEMENTS,
+        crate::likes::STATEMENTS,
         crate::quality::STATEMENTS,
         crate::leaving::STATEMENTS,
         crate::keys::STATEMENTS,

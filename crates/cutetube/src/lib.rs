@@ -12,6 +12,7 @@ mod backup;
 pub mod blobs;
 mod calendar;
 pub mod cli;
+mod comments;
 pub mod config;
 mod events;
 pub mod http;

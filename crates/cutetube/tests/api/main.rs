@@ -9,6 +9,7 @@ mod app;
 mod backstage;
 mod clips;
 mod cloudfront;
+mod comments;
 mod delivery;
 mod documentation;
 mod downloads;
