@@ -181,6 +181,17 @@ pub(crate) async fn set_liked(
     Ok(())
 }
 
+/// A comment with its video, for whoever may see both.
+pub(crate) async fn find(
+    state: &AppState,
+    visitor: &Visitor,
+    id: CommentId,
+) -> Result<(Comment, Video), CommentError> {
+    let comment = comments::find(&state.db, id).await?;
+    let video = videos::find(state, visitor, comment.video_id).await?;
+    Ok((comment, video.ok_or(CommentError::NoComment)?))
+}
+
 async fn seen(state: &AppState, visitor: &Visitor, video: VideoId) -> Result<Video, CommentError> {
     videos::find(state, visitor, video).await?.ok_or(CommentError::NoVideo)
 }
@@ -190,11 +201,8 @@ async fn playing(state: &AppState, caller: &Caller, video: VideoId) -> Result<Vi
     if video.state == VideoState::Ready { Ok(video) } else { Err(CommentError::NotReady) }
 }
 
-/// A comment with its video, if the caller may see both.
 async fn found(state: &AppState, caller: &Caller, id: CommentId) -> Result<(Comment, Video), CommentError> {
-    let comment = comments::find(&state.db, id).await?;
-    let video = videos::find(state, &Visitor(Some(caller.clone())), comment.video_id).await?;
-    Ok((comment, video.ok_or(CommentError::NoComment)?))
+    find(state, &Visitor(Some(caller.clone())), id).await
 }
 
 impl From<catalog::Error> for CommentError {

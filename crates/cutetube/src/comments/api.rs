@@ -296,7 +296,7 @@ struct NewCommentBody {
     #[schema(min_length = 1, max_length = 2000, example = "Where is that beach?")]
     text: String,
     /// The comment that this answers. An answer cannot be answered.
-    #[schema(format = "uuid", example = json!(null))]
+    #[schema(format = "uuid", example = "0190a0b0-5b7e-7c3a-9d2f-3f6a1c2b4d5e")]
     reply_to: Option<String>,
 }
 

@@ -7,6 +7,7 @@ mod account;
 mod admin;
 mod cards;
 mod channel;
+mod discussion;
 mod embedding;
 mod failure;
 mod frame;
@@ -47,6 +48,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/verify", get(recovery::verify_form).post(recovery::verify))
         .route("/account", get(person::page))
         .route("/account/{deed}", post(person::act))
+        .merge(discussion::routes())
         .merge(studio::routes())
         .merge(machines::routes())
         .merge(admin::routes())

@@ -17,11 +17,12 @@ use serde::Serialize;
 
 use super::{
     cards::{Card, ChannelLink, cards},
+    discussion::Discussion,
     embedding::{USUAL_SIZE, embed_code},
     failure::Failure,
     frame::{Frame, embeddable, page},
     metadata, studio, text,
-    typed::address,
+    typed::{Typed, address},
 };
 use crate::{
     AppState,
@@ -59,6 +60,8 @@ struct WatchPage {
     chapters: Vec<ChapterLink>,
     downloads: Vec<Link>,
     embed_code: String,
+    /// What is said about it. Absent as long as it does not play.
+    discussion: Option<Discussion>,
     /// What to watch afterwards.
     cards: Vec<Card>,
     /// For those who may manage the video.
@@ -144,6 +147,7 @@ pub(super) async fn watch(
     visitor: Visitor,
     base: BaseUrl,
     Path(id): Path<String>,
+    typed: Typed,
 ) -> Result<Response, Failure> {
     let details = find(&state, &visitor, &id).await?;
     let video = details.video();
@@ -179,6 +183,7 @@ pub(super) async fn watch(
             .collect(),
         downloads: downloads(&state, &details),
         embed_code: embed_code(&base, video, USUAL_SIZE),
+        discussion: Discussion::of(&state, &visitor, video, &typed).await?,
         cards: cards(&state, &lookup::up_next(&state, video, UP_NEXT).await?).await?,
         warnings: if may_manage { video.warnings.clone() } else { Vec::new() },
         edit: may_manage.then(|| studio::studio_path(video.id)),
@@ -347,6 +352,7 @@ mod tests {
                 text: "720p, MP4, 12 MB".to_owned(),
                 path: "/download/1/1/720p.mp4".to_owned(),
             }],
+            discussion: Some(Discussion::sample()),
             embed_code: "<iframe src=\"https://videos.example.org/embed/1\"></iframe>".to_owned(),
             cards: vec![Card::sample("<b>")],
             warnings: Vec::new(),

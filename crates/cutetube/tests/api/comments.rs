@@ -105,4 +105,61 @@ async fn people_like_a_video(database: Database) {
     assert_eq!(app.get_json(&path).await.json, json!({ "count": 1, "liked": false }));
 }
 
+/// Sends a form like a browser, and follows where it leads.
+async fn send(app: &TestApp, path: &str, token: &str, fields: &[(&str, &str)]) -> (u16, String, String) {
+    let request = app.client.post(format!("{}{path}", app.url)).bearer_auth(token);
+    let request = request.header("content-type", "application/x-www-form-urlencoded");
+    let answer = request.body(serde_urlencoded::to_string(fields).unwrap()).send().await.unwrap();
+    let (status, at) = (answer.status().as_u16(), answer.url().clone());
+    let at = at.as_str().trim_start_matches(&app.url).to_owned();
+    (status, at, answer.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn the_pages_need_no_scripts() {
+    let app = TestApp::start(Database::sqlite()).await;
+    let (ada, bob, edith) = (app.sign_up("ada").await, app.sign_up("bob").await, app.sign_up("edith").await);
+    backstage::promote(&app, "edith").await;
+    let owner = backstage::user(&app, "ada").await;
+    let video = backstage::video(&app, owner, Visibility::Public, Situation::Ready).await;
+    let watch = format!("/watch/{video}");
+    let post = format!("{watch}/comments");
+
+    let (status, at, page) = send(&app, &post, &bob, &[("text", "<i>Where</i> is that?")]).await;
+    assert_eq!((status, &at), (200, &watch));
+    assert!(page.contains("&#60;i&#62;Where&#60;/i&#62; is that?") && page.contains("1 comment"), "{page}");
+    let comment = page.split_once("id=\"comment-").unwrap().1.split('"').next().unwrap().to_owned();
+    let path = format!("/comments/{comment}");
+    let (_, _, page) = send(&app, &post, &ada, &[("text", "In Rimini."), ("reply_to", &comment)]).await;
+    assert!(page.contains("2 comments") && page.contains("In Rimini."), "{page}");
+    // Nothing that somebody typed is lost.
+    let long = "x".repeat(2001);
+    let (status, _, page) = send(&app, &post, &bob, &[("text", &long), ("reply_to", &comment)]).await;
+    assert_eq!((status, page.contains(&long), page.contains(&comment)), (422, true, true));
+
+    let (status, _, page) = send(&app, &format!("{watch}/like"), &bob, &[("liked", "yes")]).await;
+    assert_eq!((status, page.contains("1 like")), (200, true));
+    let (_, _, page) = send(&app, &path, &bob, &[("deed", "edit"), ("text", "Where is it?")]).await;
+    assert!(page.contains("Where is it?") && page.contains("edited"), "{page}");
+    assert_eq!(send(&app, &path, &ada, &[("deed", "edit"), ("text", "Forged")]).await.0, 403);
+    assert_eq!(send(&app, &path, &ada, &[("deed", "edit"), ("text", "")]).await.0, 422);
+    let (_, at, page) = send(&app, &path, &ada, &[("deed", "report"), ("text", "An advertisement")]).await;
+    assert_eq!((at, page.contains("Thank you")), (format!("{path}?done=report"), true));
+
+    let seen = app.get("/admin/comments").bearer_auth(&edith).send().await.unwrap().text().await.unwrap();
+    assert!(seen.contains("An advertisement") && seen.contains("Our holiday"), "{seen}");
+    let decide = format!("/admin/comments/{comment}");
+    let (_, _, page) = send(&app, &decide, &edith, &[("decision", "removed")]).await;
+    assert!(page.contains("Nobody has reported anything.") && page.contains("Where is it?"), "{page}");
+    assert_eq!(app.get(&path).send().await.unwrap().status(), StatusCode::NOT_FOUND);
+
+    let close = format!("/studio/{video}/comments");
+    let (_, _, page) = send(&app, &close, &ada, &[("comments", "closed")]).await;
+    assert!(page.contains("Open the comments"), "{page}");
+    let (status, _, page) = send(&app, &post, &bob, &[("text", "Too late")]).await;
+    assert_eq!((status, page.contains("Too late") && page.contains("are closed.")), (409, true), "{page}");
+    let seen = app.get(&watch).send().await.unwrap().text().await.unwrap();
+    assert!(seen.contains("The comments are closed."), "{seen}");
+}
+
 testbed::on_both_databases!(people_talk_below_a_video, people_like_a_video);

@@ -1,5 +1,6 @@
 //! `/admin/jobs`: what the queue is doing, for administrators. Others are told that there is nothing here.
 
+mod moderation;
 mod people;
 mod picture;
 mod plot;
@@ -46,6 +47,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/admin/jobs/videos/{id}", get(video))
         .route("/admin/queues/{queue}/pause", post(pause))
         .route("/admin/queues/{queue}/resume", post(resume))
+        .merge(moderation::routes())
         .merge(people::routes())
         .merge(quality::routes())
 }

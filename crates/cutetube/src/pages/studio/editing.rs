@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use catalog::{
+    comments,
     ids::VideoId,
     names::{Description, FieldErrors, Tags, Title},
     videos::{DownloadRule, Edit, Protection, Video, Visibility},
@@ -20,6 +21,7 @@ use crate::{
     accounts::{Caller, Visitor},
     blobs::MediaObject,
     calendar::DAY,
+    comments::actions as discussion,
     pages::{
         cards::ChannelLink,
         failure::Failure,
@@ -51,6 +53,8 @@ struct VideoPage {
     days: Vec<ViewDay>,
     condition: Condition,
     has_failed: bool,
+    /// Whether anything may be said about it.
+    comments_open: bool,
     warnings: Vec<String>,
     /// Absent for one's own.
     owner: Option<ChannelLink>,
@@ -85,6 +89,8 @@ db::text_enum! {
     enum Done {
         Saved = "saved",
         Retried = "retried",
+        Opened = "opened",
+        Closed = "closed",
     }
 }
 
@@ -99,6 +105,8 @@ pub(super) async fn form(
     let done = typed.choice("done").map(|done| match done {
         Done::Saved => "Your changes are saved.",
         Done::Retried => "It is tried again from the uploaded file.",
+        Done::Opened => "Whoever has signed in may comment on it.",
+        Done::Closed => "Nobody may comment on it any more. What was said stays.",
     });
     show(&state, &caller, id, StatusCode::OK, EditForm::of, done).await
 }
@@ -155,6 +163,19 @@ pub(super) async fn retry(
     }
 }
 
+/// The owner and administrators.
+pub(super) async fn open_or_close(
+    State(state): State<AppState>,
+    Creator(caller): Creator,
+    Path(id): Path<String>,
+    typed: Typed,
+) -> Result<Response, Failure> {
+    let id = parse(&id)?;
+    let done: Done = typed.choice("comments").ok_or_else(Failure::not_found)?;
+    discussion::set_open(&state, &caller, id, done == Done::Opened).await?;
+    Ok(Redirect::to(&format!("{}?done={done}", studio_path(id))).into_response())
+}
+
 fn parse(id: &str) -> Result<VideoId, Failure> {
     id.parse().map_err(|_| Failure::not_found())
 }
@@ -202,6 +223,7 @@ async fn show(
         days: statistics.days.iter().rev().map(ViewDay::new).collect(),
         condition: Condition::new(&details.process),
         has_failed: video.error.is_some(),
+        comments_open: comments::are_open(&state.db, id).await?,
         warnings: video.warnings.clone(),
         owner: owner.as_ref().map(ChannelLink::new),
         form: form(video),

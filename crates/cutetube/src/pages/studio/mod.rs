@@ -43,6 +43,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/studio/delete", get(deletion::confirm).post(deletion::delete))
         .route("/studio/{id}", get(editing::form).post(editing::save))
         .route("/studio/{id}/retry", post(editing::retry))
+        .route("/studio/{id}/comments", post(editing::open_or_close))
 }
 
 const STUDIO: &str = "/studio";
