@@ -92,9 +92,12 @@ async fn in_the_body(
     let Some((kind, content)) = content.as_object().and_then(|content| content.iter().next()) else {
         return 0;
     };
-    let schema = content["schema"]["$ref"].as_str().unwrap();
-    let schema = &document["components"]["schemas"][schema.rsplit('/').next().unwrap()];
-    let properties = schema["properties"].as_object().unwrap();
+    let schema = match content["schema"]["$ref"].as_str() {
+        Some(name) => &document["components"]["schemas"][name.rsplit('/').next().unwrap()],
+        None => &content["schema"],
+    };
+    // Bytes are no texts.
+    let Some(properties) = schema["properties"].as_object() else { return 0 };
     let path = with_parameters(operation.path, "x");
     for name in properties.keys() {
         let request = match kind.as_str() {
