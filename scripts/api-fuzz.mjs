@@ -70,7 +70,11 @@ async function fuzz(token) {
   words.push("--checks", CHECKS.join(","), "--header", `Authorization: Bearer ${token}`, "--continue-on-failure");
   words.push("--suppress-health-check", "all", "--request-timeout", "20", "--no-shrink", "--warnings", "off");
   words.push("--generation-database", "none", "--exclude-path-regex", LEFT_OUT.join("|"));
-  return run("python3", [join(packages, "bin/schemathesis"), ...words], { PYTHONPATH: packages });
+  return run("python3", [join(packages, "bin/schemathesis"), ...words], {
+    PYTHONPATH: `${packages}:${join(root, "scripts")}`,
+    PYTHONDONTWRITEBYTECODE: "1",
+    SCHEMATHESIS_HOOKS: "api_fuzz_hooks",
+  });
 }
 
 /** Its exit code. */

@@ -218,7 +218,15 @@ async fn end(State(state): State<AppState>, Path(id): Path<String>, request: Req
         (status = 403, description = "Nothing can be added to it, or the token is not for `upload`", body = Problem),
         (status = 404, description = "There is no such upload, or not any more", body = Problem),
         (status = 405, description = "There is no such method here", body = Problem),
+        (status = 408, description = "Nothing came for too long", body = Problem),
+        (status = 409, description = "The upload has another number of bytes", body = Problem),
         (status = 412, description = "Another version of tus; `Tus-Version` says which there are", body = Problem),
+        (status = 413, description = "It becomes larger than it may, or than what is left of the quota", body = Problem),
+        (status = 415, description = "Bytes of another type", body = Problem),
+        (status = 422, description = "The file is no video", body = Problem),
+        (status = 423, description = "Another request adds to it", body = Problem),
+        (status = 460, description = "The body is not that of the checksum", body = Problem),
+        (status = 507, description = "The server has no space left", body = Problem),
     )
 )]
 async fn override_method(
