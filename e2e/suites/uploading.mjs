@@ -57,7 +57,7 @@ describe("uploading", () => {
   test("files that are dropped are listed, each with its own details", async () => {
     const { url, newPage } = await platform();
     const { page, close } = await newPage();
-    await signUp(page, url, "mary");
+    await signUp(page, url, "annie");
     await page.goto(`${url}/upload`);
     await page.evaluate(() => {
       const dataTransfer = new DataTransfer();
