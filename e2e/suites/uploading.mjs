@@ -17,6 +17,8 @@ describe("uploading", () => {
     const { page, close } = await newPage();
     await signUp(page, url, "grace");
     await page.getByRole("link", { name: "Upload", exact: true }).click();
+    // Resolves when the page's scripts have run: before that the form is one without them.
+    await page.waitForURL(`${url}/upload`);
     await page.getByLabel("Video", { exact: true }).setInputFiles(clip);
     assert.equal(await page.getByLabel("Title").inputValue(), "clip", "the title is suggested from the file's name");
     await page.getByLabel("Title").fill("My clip");
