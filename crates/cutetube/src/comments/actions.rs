@@ -59,10 +59,20 @@ pub(crate) async fn discussion(
     before: Option<CommentId>,
     limit: u32,
 ) -> Result<Discussion, CommentError> {
-    let video = seen(state, visitor, video).await?.id;
-    let (threads, next) = comments::threads(&state.db, video, before, limit).await?;
-    let count = comments::count(&state.db, video).await?;
-    let is_open = comments::are_open(&state.db, video).await?;
+    let video = seen(state, visitor, video).await?;
+    Ok(below(state, &video, before, limit).await?)
+}
+
+/// The same for whoever has been shown the video.
+pub(crate) async fn below(
+    state: &AppState,
+    video: &Video,
+    before: Option<CommentId>,
+    limit: u32,
+) -> Result<Discussion, catalog::Error> {
+    let (threads, next) = comments::threads(&state.db, video.id, before, limit).await?;
+    let count = comments::count(&state.db, video.id).await?;
+    let is_open = comments::are_open(&state.db, video.id).await?;
     Ok(Discussion { threads, next, count, is_open })
 }
 
@@ -161,9 +171,18 @@ pub(crate) async fn likes(
     visitor: &Visitor,
     video: VideoId,
 ) -> Result<Likes, CommentError> {
-    let video = seen(state, visitor, video).await?.id;
+    let video = seen(state, visitor, video).await?;
+    Ok(likes_of(state, visitor, &video).await?)
+}
+
+/// The same for whoever has been shown the video.
+pub(crate) async fn likes_of(
+    state: &AppState,
+    visitor: &Visitor,
+    video: &Video,
+) -> Result<Likes, catalog::Error> {
     let viewer = visitor.0.as_ref().map(|caller| caller.user.id);
-    Ok(likes::of(&state.db, video, viewer).await?)
+    likes::of(&state.db, video.id, viewer).await
 }
 
 /// From here on the caller likes a video, or does not.

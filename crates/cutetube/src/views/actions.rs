@@ -63,6 +63,11 @@ pub(crate) async fn statistics(
     id: VideoId,
 ) -> Result<ViewStatistics, ManageError> {
     videos::managed(state, caller, id).await?;
-    let total = views::totals(&state.db, &[id]).await?.first().map_or(0, |watched| watched.views);
+    Ok(statistics_of(state, id).await?)
+}
+
+/// The same for whoever is known to manage the video.
+pub(crate) async fn statistics_of(state: &AppState, id: VideoId) -> Result<ViewStatistics, catalog::Error> {
+    let total = views::of(&views::totals(&state.db, &[id]).await?, id);
     Ok(ViewStatistics { total, days: views::by_day(&state.db, id, DAYS).await? })
 }

@@ -206,7 +206,7 @@ async fn show(
     let details = details.filter(|details| caller.may_manage(details.video().owner));
     let details = details.ok_or_else(Failure::not_found)?;
     let video = details.video();
-    let statistics = views::statistics(state, caller, id).await?;
+    let statistics = views::statistics_of(state, id).await?;
     let owner = match video.owner == caller.user.id {
         true => None,
         false => catalog::accounts::user(&state.db, video.owner).await?,
