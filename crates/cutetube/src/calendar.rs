@@ -1,5 +1,7 @@
 //! Moments as dates.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use db::Timestamp;
 
 /// `2026-03-07T12:34:56.789Z`: RFC 3339, in UTC, to the millisecond.
@@ -8,6 +10,12 @@ pub(crate) fn rfc3339(at: Timestamp) -> String {
     let (year, month, day) = civil(days);
     let (hours, minutes, seconds) = (millis / 3_600_000, millis / 60_000 % 60, millis / 1000 % 60);
     format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{:03}Z", millis % 1000)
+}
+
+/// `Sat, 07 Mar 2026 12:34:56 GMT`: as HTTP writes dates (RFC 9110 §5.6.7), and RSS takes them.
+pub(crate) fn http_date(at: Timestamp) -> String {
+    let since = Duration::from_micros(u64::try_from(at.unix_micros()).unwrap_or_default());
+    httpdate::fmt_http_date(UNIX_EPOCH + since)
 }
 
 /// `2026-03-07`: a day counted from 1970-01-01.
@@ -47,6 +55,10 @@ mod tests {
         check(-1, "1969-12-31T23:59:59.999Z");
         check(1_709_251_199_999_999, "2024-02-29T23:59:59.999Z");
         check(4_107_542_400_000_000, "2100-03-01T00:00:00.000Z");
+        assert_eq!(
+            http_date(Timestamp::from_unix_micros(1_709_251_199_999_999)),
+            "Thu, 29 Feb 2024 23:59:59 GMT"
+        );
         assert_eq!((date(0), date(-1)), ("1970-01-01".to_owned(), "1969-12-31".to_owned()));
     }
 }

@@ -26,7 +26,7 @@ use crate::{
     AppState,
     accounts::Visitor,
     blobs::MediaObject,
-    calendar::rfc3339,
+    calendar::{http_date, rfc3339},
     http::Problem,
     playback::{BaseUrl, MediaUrls},
     videos::{
@@ -128,13 +128,11 @@ async fn feed(
 
 impl FeedItem {
     fn new(state: &AppState, base: &BaseUrl, video: &Video) -> Self {
-        let published = video.ready_at.unwrap_or(video.created_at).unix_millis();
-        let published = std::time::Duration::from_millis(u64::try_from(published).unwrap_or(0));
         Self {
             title: characters(video.title.as_str()),
             description: characters(video.description.as_str()),
             page: base.watch(video.id),
-            date: httpdate::fmt_http_date(std::time::UNIX_EPOCH + published),
+            date: http_date(video.ready_at.unwrap_or(video.created_at)),
             poster: MediaUrls::origin(state, base, video).map(|urls| urls.object(MediaObject::Poster)),
         }
     }

@@ -395,7 +395,7 @@ impl About<'_> {
             if upload.kind != Kind::Final {
                 answer.insert(headers::UPLOAD_OFFSET, received.into());
             }
-            say_video(video, answer);
+            headers::video(video, answer);
         }
         Ok(response)
     }
@@ -404,15 +404,16 @@ impl About<'_> {
     fn brings(&self, body: Body) -> Result<Option<Incoming>, Problem> {
         let declared = headers::content_length(self.headers);
         match headers::body(self.headers) {
-            headers::Body::Bytes => Ok(Some(Incoming {
-                body,
-                most: u64::MAX,
-                declared,
-                checksum: headers::checksum(self.headers)?,
-            })),
+            headers::Body::Bytes => self.incoming(body).map(Some),
             headers::Body::Something if declared.unwrap_or_default() == 0 => Ok(None),
             headers::Body::Something => Err(headers::wrong_type()),
         }
+    }
+
+    /// As many bytes as there are, before it is known how many the upload lacks.
+    fn incoming(&self, body: Body) -> Result<Incoming, Problem> {
+        let declared = headers::content_length(self.headers);
+        Ok(Incoming { body, most: u64::MAX, declared, checksum: headers::checksum(self.headers)? })
     }
 
     /// Adds the bytes that come with a creation. Nobody could go on with an upload whose address they are not told.
@@ -436,9 +437,7 @@ impl About<'_> {
         let id = parse(id)?;
         let offset = headers::offset(self.headers)?;
         let length = headers::length(self.headers)?;
-        let checksum = headers::checksum(self.headers)?;
-        let incoming =
-            Incoming { body, most: u64::MAX, declared: headers::content_length(self.headers), checksum };
+        let incoming = self.incoming(body)?;
         let slot = actions::slot(self.state).map_err(problem)?;
         let Added { received, video } = self.add_to(id, offset, length, incoming, slot).await?;
         let upload = self.find(id).await?;
@@ -446,7 +445,7 @@ impl About<'_> {
         let answer = response.headers_mut();
         answer.insert(headers::UPLOAD_OFFSET, received.into());
         headers::expires(upload.expires_at, answer);
-        say_video(video.or(upload.video_id), answer);
+        headers::video(video.or(upload.video_id), answer);
         Ok(response)
     }
 
@@ -542,12 +541,6 @@ async fn join(state: &AppState, held: Held) -> Result<Option<VideoId>, Problem> 
         Ok(Ok(Joined::Video(video))) => Ok(Some(video)),
         Ok(Ok(Joined::Refused(problem))) => Err(problem),
         Ok(Ok(Joined::Later) | Err(_)) | Err(_) => Ok(None),
-    }
-}
-
-fn say_video(video: Option<VideoId>, headers: &mut HeaderMap) {
-    if let Some(id) = video.and_then(|video| HeaderValue::try_from(video.to_string()).ok()) {
-        headers.insert(headers::CUTETUBE_VIDEO, id);
     }
 }
 

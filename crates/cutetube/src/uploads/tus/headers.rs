@@ -1,17 +1,15 @@
 //! What the headers of a request say (tus 1.0.0).
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use catalog::{
-    ids::UploadId,
+    ids::{UploadId, VideoId},
     resumable::{Kind, Upload},
 };
 use db::Timestamp;
 use ring::digest::{Algorithm, Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 
-use crate::http::Problem;
+use crate::{calendar::http_date, http::Problem};
 
 pub(super) const VERSION: &str = "1.0.0";
 pub(super) const EXTENSIONS: &str = "creation,creation-with-upload,creation-defer-length,expiration,checksum,\
@@ -32,7 +30,7 @@ pub(super) const UPLOAD_CONCAT: HeaderName = HeaderName::from_static("upload-con
 const UPLOAD_CHECKSUM: HeaderName = HeaderName::from_static("upload-checksum");
 const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
 /// What an upload has become; no header of tus.
-pub(super) const CUTETUBE_VIDEO: HeaderName = HeaderName::from_static("cutetube-video");
+const CUTETUBE_VIDEO: HeaderName = HeaderName::from_static("cutetube-video");
 
 const BYTES: &str = "application/offset+octet-stream";
 /// Room for a description in Base64.
@@ -190,16 +188,19 @@ pub(super) fn describe(upload: &Upload, headers: &mut HeaderMap) {
         }
     }
     expires(upload.expires_at, headers);
-    if let Some(video) = upload.video_id.and_then(|video| HeaderValue::try_from(video.to_string()).ok()) {
-        headers.insert(CUTETUBE_VIDEO, video);
+    video(upload.video_id, headers);
+}
+
+/// What an upload has become, if it has.
+pub(super) fn video(id: Option<VideoId>, headers: &mut HeaderMap) {
+    if let Some(id) = id.and_then(|id| HeaderValue::try_from(id.to_string()).ok()) {
+        headers.insert(CUTETUBE_VIDEO, id);
     }
 }
 
 /// `Upload-Expires`, as HTTP writes dates (RFC 9110 §5.6.7).
 pub(super) fn expires(at: Timestamp, headers: &mut HeaderMap) {
-    let micros = u64::try_from(at.unix_micros()).unwrap_or_default();
-    let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_micros(micros));
-    if let Ok(date) = HeaderValue::try_from(date) {
+    if let Ok(date) = HeaderValue::try_from(http_date(at)) {
         headers.insert(UPLOAD_EXPIRES, date);
     }
 }
