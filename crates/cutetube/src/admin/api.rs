@@ -101,10 +101,8 @@ async fn list(
 ) -> Result<Json<JobPage>, Problem> {
     let Query(query) = query?;
     let wanted = query.state.as_deref().map(str::parse).transpose();
-    let wanted = wanted.map_err(|_| {
-        Problem::new(StatusCode::BAD_REQUEST, "`state` is ready, running, done, dead or cancelled")
-            .field("state")
-    })?;
+    let wanted = wanted
+        .map_err(|_| Problem::parameter("state", "`state` is ready, running, done, dead or cancelled"))?;
     let filter = Filter {
         state: wanted,
         queue: query.queue.as_deref(),

@@ -351,10 +351,7 @@ fn page_query(query: Result<Query<PageQuery>, QueryRejection>) -> Result<PageQue
     let Query(query) = query?;
     match query.limit {
         1..=MOST => Ok(query),
-        _ => {
-            Err(Problem::new(StatusCode::BAD_REQUEST, "a page has 1 to 100 entries".to_owned())
-                .field("limit"))
-        }
+        _ => Err(Problem::parameter("limit", "a page has 1 to 100 entries")),
     }
 }
 

@@ -87,8 +87,7 @@ async fn overview(
 ) -> Result<Json<QualityResource>, Problem> {
     let Query(query) = query?;
     let video = query.video.as_deref().map(str::parse).transpose();
-    let video = video
-        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "`video` is the id of a video").field("video"))?;
+    let video = video.map_err(|_| Problem::parameter("video", "`video` is the id of a video"))?;
     let overview = actions::overview(&state, query.days.unwrap_or(DAYS), video).await;
     Ok(Json(QualityResource::new(&overview.map_err(|error| Problem::internal(&error))?)))
 }
