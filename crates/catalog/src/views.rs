@@ -107,6 +107,11 @@ pub async fn totals(db: &Db, videos: &[VideoId]) -> Result<Vec<Watched>> {
     Ok(db.read(TOTALS).bind(ids::list(videos)).all().await?)
 }
 
+/// How often this one of them was watched, as [`totals`] tells it.
+pub fn of(totals: &[Watched], video: VideoId) -> u64 {
+    totals.iter().find(|watched| watched.video_id == video).map_or(0, |watched| watched.views)
+}
+
 /// How often a video was watched on each of the last `days`, the present one included; days without are left out.
 ///
 /// # Errors

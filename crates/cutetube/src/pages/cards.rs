@@ -41,9 +41,9 @@ pub(super) struct ChannelLink {
 pub(super) async fn cards(state: &AppState, videos: &Owned) -> Result<Vec<Card>, catalog::Error> {
     let ids: Vec<VideoId> = videos.iter().map(|(video, _)| video.id).collect();
     let watched = views::totals(&state.db, &ids).await?;
-    let views = |id| watched.iter().find(|watched| watched.video_id == id).map_or(0, |watched| watched.views);
-    let card =
-        |(video, owner): &(Video, Option<User>)| Card::new(state, video, owner.as_ref(), views(video.id));
+    let card = |(video, owner): &(Video, Option<User>)| {
+        Card::new(state, video, owner.as_ref(), views::of(&watched, video.id))
+    };
     Ok(videos.iter().filter_map(card).collect())
 }
 

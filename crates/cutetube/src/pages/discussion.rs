@@ -19,7 +19,7 @@ use catalog::{
 };
 
 use super::{
-    failure::Failure,
+    failure::{Failure, log_in, to_log_in},
     frame::{Frame, plain},
     text,
     typed::{Typed, address},
@@ -127,8 +127,8 @@ impl Discussion {
             return Ok(None);
         }
         let before = typed.choice::<CommentId>("before");
-        let found = actions::discussion(state, visitor, video.id, before, LISTED).await?;
-        let likes = actions::likes(state, visitor, video.id).await?;
+        let found = actions::below(state, video, before, LISTED).await?;
+        let likes = actions::likes_of(state, visitor, video).await?;
         Ok(Some(Self::new(video.id, visitor.0.is_some(), &found, likes)))
     }
 
@@ -137,7 +137,7 @@ impl Discussion {
         Self {
             action: format!("{watch}/comments"),
             like_action: format!("{watch}/like"),
-            log_in: address("/login", &[("next", &watch)]),
+            log_in: log_in(&watch),
             is_signed_in,
             is_open: found.is_open,
             count: counted(found.count, "comment", "comments"),
@@ -248,10 +248,8 @@ async fn like(
     let video: VideoId = id.parse().map_err(|_| Failure::not_found())?;
     let watch = BaseUrl::RELATIVE.watch(video);
     let caller = match caller {
-        Err(Unauthenticated::Missing | Unauthenticated::Refused) => {
-            return Ok(Redirect::to(&address("/login", &[("next", &watch)])).into_response());
-        }
-        caller => caller?,
+        Ok(caller) => caller,
+        Err(refused) => return Ok(to_log_in(refused, &watch)),
     };
     actions::set_liked(&state, &caller, video, typed.get("liked") == "yes").await?;
     Ok(Redirect::to(&watch).into_response())
@@ -302,10 +300,8 @@ async fn act(
     let id: CommentId = id.parse().map_err(|_| Failure::not_found())?;
     let deed: Deed = typed.choice("deed").ok_or_else(Failure::not_found)?;
     let caller = match caller {
-        Err(Unauthenticated::Missing | Unauthenticated::Refused) => {
-            return Ok(Redirect::to(&address("/login", &[("next", &comment_path(id))])).into_response());
-        }
-        caller => caller?,
+        Ok(caller) => caller,
+        Err(refused) => return Ok(to_log_in(refused, &comment_path(id))),
     };
     let text = match deed {
         Deed::Delete => None,

@@ -5,10 +5,13 @@ use std::{borrow::Cow, error::Error};
 use askama::Template;
 use axum::{
     http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 
-use super::frame::{Frame, plain};
+use super::{
+    frame::{Frame, plain},
+    typed::address,
+};
 use crate::{
     accounts::Unauthenticated,
     http::{Problem, log_internal},
@@ -58,6 +61,19 @@ pub(crate) fn too_many(sentence: String) -> Response {
         sentence: sentence.into(),
     }
     .into_response()
+}
+
+/// Where somebody logs in who comes back to `next` then.
+pub(super) fn log_in(next: &str) -> String {
+    address("/login", &[("next", next)])
+}
+
+/// What whoever has not signed in is answered: without a sign-in that counts, they are sent to [`log_in`].
+pub(super) fn to_log_in(refused: Unauthenticated, next: &str) -> Response {
+    match refused {
+        Unauthenticated::Missing | Unauthenticated::Refused => Redirect::to(&log_in(next)).into_response(),
+        refused => Failure::from(refused).into_response(),
+    }
 }
 
 impl Failure {

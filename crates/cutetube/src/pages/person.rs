@@ -15,7 +15,7 @@ use serde::Deserialize;
 
 use super::{
     account::SentForm,
-    failure::Failure,
+    failure::{Failure, to_log_in},
     frame::{Frame, plain},
     recovery::refusal,
     text,
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     AppState,
     accounts::{
-        Caller, SignedInCaller, Unauthenticated, Visitor,
+        Caller, SignedInCaller, Visitor,
         actions::AccountError,
         parse_password,
         profile::{self, Profile, Wish},
@@ -71,13 +71,8 @@ impl FromRequestParts<AppState> for Person {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
-        match SignedInCaller::from_request_parts(parts, state).await {
-            Ok(caller) => Ok(Self(caller)),
-            Err(Unauthenticated::Missing | Unauthenticated::Refused) => {
-                Err(Redirect::to("/login?next=/account").into_response())
-            }
-            Err(refused) => Err(Failure::from(refused).into_response()),
-        }
+        let caller = SignedInCaller::from_request_parts(parts, state).await;
+        caller.map(Self).map_err(|refused| to_log_in(refused, "/account"))
     }
 }
 

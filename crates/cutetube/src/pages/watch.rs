@@ -153,9 +153,8 @@ pub(super) async fn watch(
     let video = details.video();
     let pass = licences::pass(&state, &visitor, video).await?;
     let owner = accounts::user(&state.db, video.owner).await?;
-    let watched = views::totals(&state.db, &[video.id]).await?;
+    let views = views::of(&views::totals(&state.db, &[video.id]).await?, video.id);
     let may_manage = visitor.may_manage(video.owner);
-    let views = watched.first().map_or(0, |watched| watched.views);
     let poster = MediaUrls::origin(&state, &base, video).map(|urls| urls.object(MediaObject::Poster));
     let is_listed = video.visibility == Visibility::Public;
     let json_ld = poster.as_deref().filter(|_| is_listed && video.state == VideoState::Ready);

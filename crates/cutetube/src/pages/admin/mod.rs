@@ -26,13 +26,13 @@ use self::{
     plot::{Drawing, Plot, Series, Shape},
 };
 use super::{
-    failure::Failure,
+    failure::{Failure, to_log_in},
     frame::{Frame, plain},
     text,
 };
 use crate::{
     AppState,
-    accounts::{Caller, Unauthenticated, Visitor},
+    accounts::{Caller, Visitor},
     admin::actions::{self, JobDetails, Overview, Span, Statistics, Verb, VideoWork},
     playback::BaseUrl,
 };
@@ -61,14 +61,9 @@ impl FromRequestParts<AppState> for Administrator {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
-        match Caller::from_request_parts(parts, state).await {
-            Ok(caller) if caller.is_admin() => Ok(Self(caller)),
-            Ok(_) => Err(Failure::not_found().into_response()),
-            Err(Unauthenticated::Missing | Unauthenticated::Refused) => {
-                Err(Redirect::to(&format!("/login?next={DASHBOARD}")).into_response())
-            }
-            Err(refused) => Err(Failure::from(refused).into_response()),
-        }
+        let caller = Caller::from_request_parts(parts, state).await;
+        let caller = caller.map_err(|refused| to_log_in(refused, DASHBOARD))?;
+        if caller.is_admin() { Ok(Self(caller)) } else { Err(Failure::not_found().into_response()) }
     }
 }
 

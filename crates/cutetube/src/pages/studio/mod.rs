@@ -22,7 +22,7 @@ use catalog::{
 };
 
 use super::{
-    failure::Failure,
+    failure::{Failure, to_log_in},
     frame::{Frame, page},
     search::{Choice, choices},
     text,
@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     AppState,
-    accounts::{Caller, Unauthenticated, Visitor},
+    accounts::{Caller, Visitor},
     blobs::MediaObject,
     playback::{BaseUrl, MediaUrls},
     videos::actions::{self, ManageError},
@@ -58,13 +58,8 @@ impl FromRequestParts<AppState> for Creator {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
-        match Caller::from_request_parts(parts, state).await {
-            Ok(caller) => Ok(Self(caller)),
-            Err(Unauthenticated::Missing | Unauthenticated::Refused) => {
-                Err(Redirect::to(&address("/login", &[("next", parts.uri.path())])).into_response())
-            }
-            Err(refused) => Err(Failure::from(refused).into_response()),
-        }
+        let caller = Caller::from_request_parts(parts, state).await;
+        caller.map(Self).map_err(|refused| to_log_in(refused, parts.uri.path()))
     }
 }
 
@@ -195,8 +190,7 @@ async fn show(
     let processes = processes::of(&state.db, videos).await?;
     let ids: Vec<VideoId> = processes.iter().map(|process| process.video.id).collect();
     let watched = views::totals(&state.db, &ids).await?;
-    let views = |id| watched.iter().find(|watched| watched.video_id == id).map_or(0, |watched| watched.views);
-    let row = |process: &Process| Row::new(state, process, views(process.video.id));
+    let row = |process: &Process| Row::new(state, process, views::of(&watched, process.video.id));
     let narrowed = narrowed(typed);
     let after = |next: Place| {
         let next = next.to_string();
