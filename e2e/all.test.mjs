@@ -12,6 +12,7 @@ import "./suites/licences.mjs";
 import "./suites/administering.mjs";
 import "./suites/accounts.mjs";
 import "./suites/browsing.mjs";
+import "./suites/discussing.mjs";
 import "./suites/original.mjs";
 import "./suites/manual.mjs";
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { accessToken } from "../account.mjs";
 import { account, administrator, artifacts, platform } from "../platform.mjs";
+import { ended, upload } from "../publishing.mjs";
 import { check } from "./pages.mjs";
 
 const NOT_FOUND = /status of 404/;
@@ -28,7 +29,7 @@ describe("administering", () => {
 
   test("a file that cannot be processed is among what was given up", async () => {
     const { url, clip, newPage } = await platform();
-    const video = await upload(url, damaged(clip), "A damaged clip");
+    const video = await upload(url, damaged(clip), "A damaged clip", account);
     await ended(url, video);
     const { page, close } = await newPage();
     await administer(page, url);
@@ -65,7 +66,7 @@ describe("administering", () => {
     // The focus stays where it is while what is around it is replaced.
     const resume = page.getByRole("button", { name: "Resume pipeline" });
     await resume.focus();
-    const video = await upload(url, clip, "A clip that waits");
+    const video = await upload(url, clip, "A clip that waits", account);
     await queue.getByText("1 inspect waiting").waitFor();
     assert.equal(await page.evaluate(() => document.activeElement?.id), "resume-pipeline");
 
@@ -135,20 +136,4 @@ function damaged(clip) {
   const path = join(artifacts, "damaged.mp4");
   writeFileSync(path, bytes);
   return path;
-}
-
-async function upload(url, file, title) {
-  const form = new FormData();
-  form.set("title", title);
-  form.set("video", new Blob([readFileSync(file)]), "clip.mp4");
-  const headers = { authorization: `Bearer ${await accessToken(url, account)}` };
-  const answer = await fetch(`${url}/api/v3/vod/initiate-task/upload/`, { method: "POST", headers, body: form });
-  return (await answer.json()).data.video_id;
-}
-
-/** Follows the process to its end. */
-async function ended(url, video) {
-  const { process } = await (await fetch(`${url}/api/v5/videos/${video}`)).json();
-  // The stream ends with the last event.
-  await (await fetch(`${process}/events`)).text();
 }
