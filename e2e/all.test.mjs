@@ -5,6 +5,7 @@ import { shutDown } from "./platform.mjs";
 import "./suites/pages.mjs";
 import "./suites/uploading.mjs";
 import "./suites/playing.mjs";
+import "./suites/firefox.mjs";
 import "./suites/quality.mjs";
 import "./suites/delivery.mjs";
 import "./suites/protected.mjs";
