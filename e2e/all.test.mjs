@@ -14,6 +14,7 @@ import "./suites/administering.mjs";
 import "./suites/accounts.mjs";
 import "./suites/browsing.mjs";
 import "./suites/discussing.mjs";
+import "./suites/captioning.mjs";
 import "./suites/original.mjs";
 import "./suites/manual.mjs";
 

@@ -1,6 +1,7 @@
 // The player: Shaka over DASH, or HLS where it is asked for; the browser's own HLS where there are no Media Source Extensions.
 
 import shaka from "shaka-player/dist/shaka-player.ui-es2021.js";
+import type { Preview } from "./captions.js";
 import { licencesOf, refusal, unlock } from "./licences.js";
 import { measure, type Meter } from "./quality.js";
 
@@ -36,6 +37,8 @@ export async function play(frame: HTMLElement, start: number | null): Promise<vo
   const overlay = new shaka.ui.Overlay(player, frame, video);
   overlay.configure(CONTROLS);
   removeEmptyElements(frame);
+
+  frame.addEventListener("preview-captions", (event) => void preview(player, (event as CustomEvent<Preview>).detail));
 
   const early = earlyClick(frame);
   try {
@@ -82,6 +85,17 @@ function earlyClick(frame: HTMLElement): () => boolean {
     frame.removeEventListener("click", listen, { capture: true });
     return wanted;
   };
+}
+
+/** Shows captions that are only here, in place of any that were chosen. */
+async function preview(player: shaka.Player, { uri, mime, language }: Preview): Promise<void> {
+  let isShown = true;
+  try {
+    player.selectTextTrack(await player.addTextTrackAsync(uri, language, "subtitles", mime, undefined, "Preview"));
+  } catch {
+    isShown = false;
+  }
+  document.dispatchEvent(new CustomEvent("captions-previewed", { detail: isShown }));
 }
 
 /** Shaka lays out a button for advertisements and a title that stay empty: a screen reader would stop at both. */

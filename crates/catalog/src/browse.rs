@@ -21,7 +21,7 @@ pub struct Filter {
     pub state: Option<VideoState>,
     /// Seen by whom.
     pub visibility: Option<Visibility>,
-    /// With these words in title, tags or description.
+    /// With these words in title, tags, description or captions.
     pub terms: Option<Terms>,
     /// Uploaded at this moment or later.
     pub created_from: Option<Timestamp>,
@@ -31,6 +31,8 @@ pub struct Filter {
     pub shortest: Option<Duration>,
     /// At most so long.
     pub longest: Option<Duration>,
+    /// With captions of whatever language.
+    pub has_captions: bool,
 }
 
 db::text_enum! {
@@ -95,6 +97,7 @@ impl Filter {
             .bind(self.created_before)
             .bind(self.shortest)
             .bind(self.longest)
+            .bind(self.has_captions)
     }
 }
 
@@ -158,7 +161,8 @@ macro_rules! narrowed {
          AND (CAST($9 AS BIGINT) IS NULL OR created_at >= $9)
          AND (CAST($10 AS BIGINT) IS NULL OR created_at < $10)
          AND (CAST($11 AS BIGINT) IS NULL OR coalesce(measured_duration, claimed_duration, 0) >= $11)
-         AND (CAST($12 AS BIGINT) IS NULL OR coalesce(measured_duration, claimed_duration, 0) <= $12)"
+         AND (CAST($12 AS BIGINT) IS NULL OR coalesce(measured_duration, claimed_duration, 0) <= $12)
+         AND (NOT $13 OR EXISTS (SELECT 1 FROM captions WHERE captions.video_id = videos.id))"
     };
 }
 pub(crate) use narrowed;
@@ -167,9 +171,9 @@ macro_rules! narrowed_on_sqlite {
     () => {
         concat!(
             narrowed!(),
-            " AND (CAST($13 AS TEXT) IS NULL OR id IN
+            " AND (CAST($14 AS TEXT) IS NULL OR id IN
              (SELECT video_id FROM search_documents JOIN search_words ON search_words.rowid = search_documents.id
-              WHERE search_words MATCH coalesce($13, '')))"
+              WHERE search_words MATCH coalesce($14, '')))"
         )
     };
 }
@@ -178,8 +182,8 @@ macro_rules! narrowed_on_postgres {
     () => {
         concat!(
             narrowed!(),
-            " AND (CAST($13 AS TEXT) IS NULL OR id IN
-             (SELECT video_id FROM search_documents WHERE words @@ to_tsquery('simple', $13)))"
+            " AND (CAST($14 AS TEXT) IS NULL OR id IN
+             (SELECT video_id FROM search_documents WHERE words @@ to_tsquery('simple', $14)))"
         )
     };
 }

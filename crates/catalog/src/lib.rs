@@ -22,6 +22,7 @@
 pub mod accounts;
 pub mod administration;
 pub mod browse;
+pub mod captions;
 pub mod chapters;
 pub mod comments;
 pub mod endings;
@@ -92,6 +93,7 @@ pub const MIGRATIONS: &[db::Migration] = &[
     db::Migration { name: "catalog/0061_quality", sql: include_str!("../migrations/0061_quality.sql") },
     db::Migration { name: "catalog/0062_views", sql: include_str!("../migrations/0062_views.sql") },
     db::Migration { name: "catalog/0063_comments", sql: include_str!("../migrations/0063_comments.sql") },
+    db::Migration { name: "catalog/0064_captions", sql: include_str!("../migrations/0064_captions.sql") },
 ];
 
 #[cfg(test)]

@@ -70,6 +70,20 @@ impl Terms {
         whole.chain(self.beginning.iter().map(|term| format!("'{term}':*"))).collect::<Vec<_>>().join(" & ")
     }
 
+    /// What words that are said have to be like, with a space on either side, for one of the terms to be among them.
+    pub(crate) fn patterns(&self) -> Vec<String> {
+        let whole = self.whole.iter().map(|term| format!("% {term} %"));
+        whole.chain(self.beginning.iter().map(|term| format!("% {term}%"))).collect()
+    }
+
+    /// How many of the terms are among these folded words.
+    pub(crate) fn hits(&self, words: &str) -> usize {
+        let said: Vec<&str> = words.split(' ').collect();
+        let whole = self.whole.iter().filter(|term| said.contains(&term.as_str())).count();
+        let begins = |term: &&String| said.iter().any(|word| word.starts_with(term.as_str()));
+        whole + self.beginning.iter().filter(begins).count()
+    }
+
     /// As the value of a statement.
     pub(crate) fn for_database(&self, db: &Db) -> String {
         match db.backend() {
@@ -92,8 +106,8 @@ impl Viewer {
     }
 }
 
-/// Videos that match, the best first: a hit in the title counts more than one in the tags, and that more than one in the
-/// description; of equals the newest is first. `skip` of them are left out. Of `filter` everything counts but its terms.
+/// Videos that match, the best first: a hit in the title counts more than one in the tags, that more than one in the
+/// description, and that more than one in what is said; of equals the newest is first. `skip` of them are left out. Of `filter` everything counts but its terms.
 ///
 /// # Errors
 /// Those of the database; never for what `terms` are.
@@ -138,7 +152,8 @@ pub async fn catch_up(db: &Db, limit: u32) -> Result<usize> {
     Ok(missing.len())
 }
 
-fn folded(text: &str) -> String {
+/// The words that a text is found by.
+pub(crate) fn folded(text: &str) -> String {
     words(text).map(|word| word.folded).collect::<Vec<_>>().join(" ")
 }
 
@@ -151,8 +166,8 @@ db::statements! {
         ]
         " AND " [sqlite narrowed postgres narrowed] " ORDER BY "
         [
-            sqlite "bm25(search_words, 8.0, 4.0, 1.0)"
-            postgres "ts_rank('{0.1, 0.1, 0.4, 1.0}', search_documents.words, to_tsquery('simple', $1)) DESC"
+            sqlite "bm25(search_words, 8.0, 4.0, 1.0, 0.5)"
+            postgres "ts_rank('{0.1, 0.05, 0.4, 1.0}', search_documents.words, to_tsquery('simple', $1)) DESC"
         ]
         ", videos.created_at DESC, videos.id DESC LIMIT $2 OFFSET $3"
     }

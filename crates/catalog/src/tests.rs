@@ -3,6 +3,7 @@
 mod accounts;
 mod administration;
 mod browse;
+mod captions;
 mod comments;
 mod endings;
 mod history;
@@ -207,7 +208,7 @@ fn output(work: &Work, seed: u8) -> Output {
             ..Output::default()
         },
         Work::Audio(job) => Output { renditions: vec![of(&job.rendition, 0..5)], ..Output::default() },
-        Work::Inspect(_) | Work::Publish(_) | Work::Delete(_) => Output::default(),
+        Work::Inspect(_) | Work::Publish(_) | Work::Captions(_) | Work::Delete(_) => Output::default(),
     }
 }
 
@@ -250,6 +251,7 @@ async fn complete(db: &Db, job: &Job, seed: u8) -> crate::Result<()> {
         Work::Publish(job_of) => {
             crate::outputs::publish(db, &job.lease, job_of.video, job_of.revision).await.map(drop)
         }
+        Work::Captions(_) => crate::endings::done(db, &job.lease).await,
         Work::Delete(deletion) => crate::endings::finish_delete(db, &job.lease, deletion.video).await,
         Work::Encode(EncodeJob { revision, .. }) => {
             let output = output(&work, seed);
@@ -312,6 +314,7 @@ async fn every_statement_can_be_prepared(database: Database) {
         crate::throttle::STATEMENTS,
         crate::tokens::STATEMENTS,
         crate::browse::STATEMENTS,
+        crate::captions::STATEMENTS,
         crate::endings::STATEMENTS,
         crate::idempotency::STATEMENTS,
         events::STATEMENTS,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use db::Tx;
-use jobs::NewJob;
+use jobs::{Lease, NewJob};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
@@ -22,6 +22,8 @@ pub enum Work {
     Audio(AudioJob),
     /// Write the manifests and let people see the video.
     Publish(PublishJob),
+    /// Write the manifests again, with other captions.
+    Captions(CaptionsJob),
     /// Remove everything a video has.
     Delete(DeleteJob),
 }
@@ -66,6 +68,15 @@ pub struct PublishJob {
     pub video: VideoId,
     /// The output to be published.
     pub revision: Revision,
+}
+
+/// Write the manifests of the published revision with the captions that there are, then [`show`](crate::captions::show).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptionsJob {
+    /// The video.
+    pub video: VideoId,
+    /// The change that led to it. There may be a later one by now.
+    pub edition: u64,
 }
 
 /// Remove every object of a video from the blob store, then [`finish_delete`](crate::endings::finish_delete).
@@ -146,6 +157,7 @@ impl Work {
             "encode" => parse(kind, payload).map(Self::Encode),
             "audio" => parse(kind, payload).map(Self::Audio),
             "publish" => parse(kind, payload).map(Self::Publish),
+            "captions" => parse(kind, payload).map(Self::Captions),
             "delete" => parse(kind, payload).map(Self::Delete),
             _ => {
                 Err(Error::UnknownWork { kind: kind.to_owned(), reason: "there is no such kind".to_owned() })
@@ -160,6 +172,7 @@ impl Work {
             Self::Encode(_) => "encode",
             Self::Audio(_) => "audio",
             Self::Publish(_) => "publish",
+            Self::Captions(_) => "captions",
             Self::Delete(_) => "delete",
         }
     }
@@ -171,18 +184,19 @@ impl Work {
             | Self::Encode(EncodeJob { video, .. })
             | Self::Audio(AudioJob { video, .. })
             | Self::Publish(PublishJob { video, .. })
+            | Self::Captions(CaptionsJob { video, .. })
             | Self::Delete(DeleteJob { video }) => *video,
         }
     }
 
-    /// The stage of processing it belongs to; deleting is none.
+    /// The stage of processing it belongs to; what is done to a video afterwards is none.
     pub fn stage(&self) -> Option<Stage> {
         match self {
             Self::Inspect(_) => Some(Stage::Inspect),
             Self::Encode(_) => Some(Stage::Encode),
             Self::Audio(_) => Some(Stage::Audio),
             Self::Publish(_) => Some(Stage::Publish),
-            Self::Delete(_) => None,
+            Self::Captions(_) | Self::Delete(_) => None,
         }
     }
 
@@ -194,7 +208,7 @@ impl Work {
                 segments.saturating_mul(u64::try_from(job.rungs.len()).unwrap_or(u64::MAX))
             }
             Self::Audio(_) | Self::Inspect(_) | Self::Publish(_) => total,
-            Self::Delete(_) => 0,
+            Self::Captions(_) | Self::Delete(_) => 0,
         }
     }
 
@@ -211,6 +225,7 @@ impl Work {
             Self::Encode(job) => (PIPELINE_QUEUE, serde_json::to_value(job)),
             Self::Audio(job) => (PIPELINE_QUEUE, serde_json::to_value(job)),
             Self::Publish(job) => (PIPELINE_QUEUE, serde_json::to_value(job)),
+            Self::Captions(job) => (PIPELINE_QUEUE, serde_json::to_value(job)),
             Self::Delete(job) => (UPKEEP_QUEUE, serde_json::to_value(job)),
         };
         let payload = payload.expect("structs of ids and numbers are always JSON");
@@ -228,11 +243,21 @@ impl Work {
         }
     }
 
+    /// The same once more, after the job that `lease` was of.
+    pub(crate) fn into_job_after(self, owner: UserId, lease: &Lease) -> NewJob {
+        let key = self.dedup_key().map(|key| format!("{key}:after-{}", lease.id));
+        let job = self.into_job(owner);
+        match key {
+            Some(key) => job.dedup_key(key),
+            None => job,
+        }
+    }
+
     /// Steps that take no time, and that every later one waits for, do not queue behind chunks.
     fn class(&self) -> Class {
         match self {
             Self::Encode(job) => job.class,
-            Self::Inspect(_) | Self::Publish(_) => Class::Interactive,
+            Self::Inspect(_) | Self::Publish(_) | Self::Captions(_) => Class::Interactive,
             Self::Audio(_) => Class::Normal,
             Self::Delete(_) => Class::Background,
         }
@@ -250,6 +275,7 @@ impl Work {
             }
             Self::Audio(job) => Some(format!("audio:{}:{}:{}", job.video, job.revision, job.rendition)),
             Self::Publish(job) => Some(format!("publish:{}:{}", job.video, job.revision)),
+            Self::Captions(job) => Some(format!("captions:{}:{}", job.video, job.edition)),
             Self::Delete(job) => Some(format!("delete:{}", job.video)),
         }
     }

@@ -11,6 +11,7 @@ mod assets;
 mod backup;
 pub mod blobs;
 mod calendar;
+mod captions;
 pub mod cli;
 mod comments;
 pub mod config;

@@ -98,6 +98,7 @@ fn two_hours() -> Presentation {
         video: rungs.into_iter().map(rung).collect(),
         audio: vec![audio],
         images: vec![],
+        text: Vec::new(),
         protection: None,
     };
     Presentation::new(parts).expect("the parts fit together")

@@ -8,7 +8,8 @@ use std::fmt::{self, Display, Write};
 use crate::layout::{File, Flavour};
 use crate::mpd::{sheet_bandwidth, sheet_millis};
 use crate::presentation::{
-    AudioRendition, FrameRate, ImageRendition, Presentation, PresentationParts, VideoRendition, spans,
+    AudioRendition, FrameRate, ImageRendition, Presentation, PresentationParts, TextKind, TextRendition,
+    VideoRendition, spans,
 };
 use crate::protection::KeyClass;
 use crate::rate::{Load, micros_nearest};
@@ -49,8 +50,8 @@ pub fn flatten_playlist(playlist: &str, flavour: Flavour, before: &str) -> Strin
 
 /// The multivariant playlist, to be stored at [`File::Master`].
 ///
-/// One variant and one I-frame stream for each rung, one group with every sound track, one image stream for each
-/// storyboard. `BANDWIDTH` and `AVERAGE-BANDWIDTH` include the most expensive sound track (§4.4.6.2).
+/// One variant and one I-frame stream for each rung, one group with every sound track and one with all captions, one image
+/// stream for each storyboard. `BANDWIDTH` and `AVERAGE-BANDWIDTH` include the most expensive sound track (§4.4.6.2).
 pub fn master(presentation: &Presentation, flavour: Flavour) -> String {
     let parts = presentation.parts();
     let here = File::Master(flavour);
@@ -64,6 +65,10 @@ pub fn master(presentation: &Presentation, flavour: Flavour) -> String {
             format_args!("#EXT-X-MEDIA:{}DEFAULT={choice},AUTOSELECT=YES,URI=\"{uri}\"", Media(audio)),
         );
     }
+    for track in &parts.text {
+        let uri = File::Media { flavour, rendition: &track.id }.url_in(&here);
+        push(&mut text, format_args!("#EXT-X-MEDIA:{}URI=\"{uri}\"", TextMedia(track)));
+    }
     let audio = Audio::of(&parts.audio);
     for video in &parts.video {
         let load = RungLoad::segments(presentation, video);
@@ -72,12 +77,13 @@ pub fn master(presentation: &Presentation, flavour: Flavour) -> String {
         let codecs = std::iter::once(video.codecs.as_str()).chain(audio.codecs.iter().copied());
         let codecs = codecs.collect::<Vec<_>>().join(",");
         let (size, rate) = (Size(video), Rate(video.frame_rate));
-        let group = if parts.audio.is_empty() { "" } else { ",AUDIO=\"audio\"" };
+        let sound = if parts.audio.is_empty() { "" } else { ",AUDIO=\"audio\"" };
+        let captions = if parts.text.is_empty() { "" } else { ",SUBTITLES=\"text\"" };
         push(
             &mut text,
             format_args!(
                 "#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average},CODECS=\"{codecs}\",RESOLUTION={size},\
-                 FRAME-RATE={rate},VIDEO-RANGE=SDR{group},CLOSED-CAPTIONS=NONE"
+                 FRAME-RATE={rate},VIDEO-RANGE=SDR{sound}{captions},CLOSED-CAPTIONS=NONE"
             ),
         );
         push(&mut text, format_args!("{}", File::Media { flavour, rendition: &video.id }.url_in(&here)));
@@ -119,6 +125,9 @@ pub fn media(presentation: &Presentation, rendition: &str, flavour: Flavour) -> 
     let parts = presentation.parts();
     if let Some(images) = parts.images.iter().find(|images| images.id == rendition) {
         return Some(image_playlist(presentation, images, flavour));
+    }
+    if parts.text.iter().any(|track| track.id == rendition) {
+        return Some(text_playlist(presentation, rendition, flavour));
     }
     let audio = parts.audio.iter().find(|audio| audio.id == rendition);
     let (boundaries, timescale, class) = match audio {
@@ -187,6 +196,18 @@ fn image_playlist(presentation: &Presentation, images: &ImageRendition, flavour:
         );
         push(&mut text, format_args!("{}", File::Sheet { rendition: &images.id, number }.url_in(&here)));
     }
+    text.push_str("#EXT-X-ENDLIST\n");
+    text
+}
+
+/// One segment from beginning to end. Its cues count from the beginning of the video, which is 0 in its media too: so it
+/// needs no `X-TIMESTAMP-MAP` (§3.1.4).
+fn text_playlist(presentation: &Presentation, rendition: &str, flavour: Flavour) -> String {
+    let here = File::Media { flavour, rendition };
+    let whole = micros_nearest(presentation.duration(), presentation.parts().timescale);
+    let mut text = playlist_head(&[whole], "");
+    push(&mut text, format_args!("#EXTINF:{},", Seconds(whole)));
+    push(&mut text, format_args!("{}", File::Text { rendition }.url_in(&here)));
     text.push_str("#EXT-X-ENDLIST\n");
     text
 }
@@ -300,6 +321,24 @@ impl Display for Media<'_> {
             write!(f, "LANGUAGE=\"{language}\",")?;
         }
         write!(f, "CHANNELS=\"{}\",", self.0.channels)
+    }
+}
+
+/// Attributes of `EXT-X-MEDIA` that describe captions (§4.4.6.1), up to a trailing comma.
+struct TextMedia<'a>(&'a TextRendition);
+
+impl Display for TextMedia<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let TextRendition { language, label, kind, .. } = self.0;
+        write!(f, "TYPE=SUBTITLES,GROUP-ID=\"text\",NAME=\"{label}\",LANGUAGE=\"{language}\",")?;
+        f.write_str("DEFAULT=NO,AUTOSELECT=YES,FORCED=NO,")?;
+        match kind {
+            TextKind::Subtitles => Ok(()),
+            TextKind::Captions => f.write_str(
+                "CHARACTERISTICS=\"public.accessibility.transcribes-spoken-dialog,\
+                 public.accessibility.describes-music-and-sound\",",
+            ),
+        }
     }
 }
 

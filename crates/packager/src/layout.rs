@@ -63,6 +63,11 @@ pub enum File<'a> {
     Poster,
     /// WebVTT that maps times to storyboard tiles.
     StoryboardTrack,
+    /// All captions of a text rendition; the same for both flavours.
+    Text {
+        /// Its id.
+        rendition: &'a str,
+    },
 }
 
 impl File<'_> {
@@ -73,7 +78,7 @@ impl File<'_> {
             Self::Sheet { .. } | Self::Poster => "image/jpeg",
             Self::Mpd(_) => "application/dash+xml",
             Self::Master(_) | Self::Media { .. } | Self::IFrames { .. } => "application/vnd.apple.mpegurl",
-            Self::StoryboardTrack => "text/vtt",
+            Self::StoryboardTrack | Self::Text { .. } => "text/vtt",
         }
     }
 
@@ -96,6 +101,7 @@ impl Display for File<'_> {
             Self::IFrames { flavour, rendition } => write!(f, "{}{rendition}{IFRAMES}.m3u8", folder(flavour)),
             Self::Poster => f.write_str("poster.jpg"),
             Self::StoryboardTrack => f.write_str("storyboard.vtt"),
+            Self::Text { rendition } => write!(f, "{rendition}{WEBVTT}"),
         }
     }
 }
@@ -108,10 +114,12 @@ pub fn is_rendition_id(id: &str) -> bool {
         && id.starts_with(|c: char| c.is_ascii_alphanumeric())
         && id.chars().all(plain)
         && !id.ends_with(IFRAMES)
-        && !matches!(id, "master" | "mp4" | "mov" | "poster.jpg" | "storyboard.vtt" | "master.m3u8")
+        && !id.ends_with(WEBVTT)
+        && !matches!(id, "master" | "mp4" | "mov" | "poster.jpg" | "master.m3u8")
 }
 
 const IFRAMES: &str = "-iframes";
+const WEBVTT: &str = ".vtt";
 
 /// `SegmentTemplate@media` of a set of renditions, below the root (23009-1 §5.3.9.4.4).
 pub(crate) fn segment_template() -> String {

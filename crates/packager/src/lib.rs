@@ -10,6 +10,7 @@
 //! - [`Protection`] encrypts their samples; keys and initialisation vectors are handed in.
 //! - [`Package`] turns existing MP4 renditions into such segments without touching a sample.
 //! - [`Progressive`] lays stored segments out as one progressive file, for whoever wants to keep a copy.
+//! - [`captions`] reads WebVTT and SubRip and writes the WebVTT that is served.
 //! - [`layout`] owns every name below a presentation's root.
 #![warn(clippy::as_conversions, clippy::indexing_slicing)]
 
@@ -17,6 +18,7 @@ mod aac;
 mod adts;
 mod audio;
 mod avc;
+pub mod captions;
 pub mod hls;
 mod language;
 pub mod layout;
@@ -42,8 +44,8 @@ pub use package::{
     MediaPiece, Package, PackageError, PackageInput, PackageRules, PackagedRendition, PackagedSegment,
 };
 pub use presentation::{
-    AudioRendition, FrameRate, ImageRendition, Presentation, PresentationError, PresentationParts,
-    VideoRendition, VideoSegment,
+    AudioRendition, FrameRate, ImageRendition, Presentation, PresentationError, PresentationParts, TextKind,
+    TextRendition, VideoRendition, VideoSegment, is_label, is_language,
 };
 pub use progressive::{FilePiece, Progressive, ProgressiveError, ProgressiveTrack};
 pub use protection::{

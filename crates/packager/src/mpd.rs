@@ -11,7 +11,8 @@ use quick_xml::writer::{ElementWriter, Writer};
 
 use crate::layout::{self, File, Flavour};
 use crate::presentation::{
-    AudioRendition, FrameRate, ImageRendition, Presentation, PresentationParts, VideoRendition, gcd, spans,
+    AudioRendition, FrameRate, ImageRendition, Presentation, PresentationParts, TextKind, TextRendition,
+    VideoRendition, gcd, spans,
 };
 use crate::protection::KeyClass;
 use crate::rate::{Load, longest_millis, micros_floor};
@@ -19,7 +20,7 @@ use crate::rate::{Load, longest_millis, micros_floor};
 /// The static MPD of a presentation, to be stored at [`File::Mpd`].
 ///
 /// Profile `isoff-live:2011` (§8.4): one object per segment, addressed by number, timed by `SegmentTimeline`. One
-/// adaptation set for the ladder, one for each sound track, one for each storyboard. Rungs under different keys are in
+/// adaptation set for the ladder, one for each sound track, one for each storyboard, one for captions of each language. Rungs under different keys are in
 /// adaptation sets of their own, which name each other as switchable (DASH-IF IOP 4.3 §7.7.3, §3.8). Media starts at 0,
 /// so there is no `@presentationTimeOffset`. `@bandwidth` holds for `@minBufferTime`, which is the longest segment (§5.3.5.2).
 /// The CMAF profile is not claimed: the `mov` flavour's init segments and the image tiles are outside of it.
@@ -44,17 +45,26 @@ pub fn flatten(manifest: &str, before: &str) -> Result<String, FlattenError> {
     })
 }
 
-/// The same manifest with other URLs in every `SegmentTemplate`; nothing else changes.
+/// The same manifest with other URLs in every `SegmentTemplate` and `BaseURL`; nothing else changes.
 ///
 /// # Errors
 /// [`FlattenError`] when `manifest` is no XML.
 pub fn renamed(manifest: &str, name: impl Fn(&str) -> String) -> Result<String, FlattenError> {
     let mut reader = Reader::from_str(manifest);
     let mut xml = Writer::new(Vec::new());
+    let mut is_url = false;
     loop {
         let event = match reader.read_event()? {
             Event::Eof => break,
-            Event::Start(element) => Event::Start(with_names(element, &name)?),
+            Event::Start(element) => {
+                is_url = element.name().as_ref() == BASE_URL;
+                Event::Start(with_names(element, &name)?)
+            }
+            Event::Text(text) if is_url => Event::Text(BytesText::from_escaped(name(&text))),
+            Event::End(element) => {
+                is_url = false;
+                Event::End(element)
+            }
             Event::Empty(element) => Event::Empty(with_names(element, &name)?),
             other => other,
         };
@@ -62,6 +72,8 @@ pub fn renamed(manifest: &str, name: impl Fn(&str) -> String) -> Result<String, 
     }
     Ok(String::from_utf8(xml.into_inner()).expect("all that is written comes from strings"))
 }
+
+const BASE_URL: &str = "BaseURL";
 
 /// Text that is no manifest.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +131,10 @@ impl Manifest<'_> {
         }
         for images in &self.parts.images {
             self.write_images(xml, id, images)?;
+            id += 1;
+        }
+        for text in &self.parts.text {
+            self.write_text(xml, id, text)?;
             id += 1;
         }
         Ok(())
@@ -240,6 +256,33 @@ impl Manifest<'_> {
             .containing(|xml| {
                 Element::new(xml, "SegmentTimeline").containing(|xml| write_timeline(xml, boundaries))
             })
+    }
+
+    /// One WebVTT file from beginning to end (DASH-IF IOP 4.3 §6.4.4).
+    fn write_text(&self, xml: &mut Xml, id: usize, text: &TextRendition) -> io::Result<()> {
+        let url = File::Text { rendition: &text.id }.url_in(&File::Mpd(self.flavour));
+        let duration = crate::presentation::end(&self.parts.boundaries);
+        let micros = u128::from(micros_floor(duration, self.parts.timescale));
+        let bandwidth = (u128::from(text.bytes) * 8 * 1_000_000).div_ceil(micros.max(1)).max(1);
+        let set = Element::new(xml, "AdaptationSet")
+            .attr("id", id)
+            .attr("contentType", "text")
+            .attr("mimeType", "text/vtt")
+            .attr("lang", &text.language);
+        set.containing(|xml| {
+            Element::new(xml, "Label").text(&text.label)?;
+            write_role(
+                xml,
+                match text.kind {
+                    TextKind::Subtitles => "subtitle",
+                    TextKind::Captions => "caption",
+                },
+            )?;
+            Element::new(xml, "Representation")
+                .attr("id", &text.id)
+                .attr("bandwidth", bandwidth)
+                .containing(|xml| Element::new(xml, BASE_URL).text(&url))
+        })
     }
 
     /// Tiled thumbnails (DASH-IF IOP part 6, §6.2.6).

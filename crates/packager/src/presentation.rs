@@ -35,6 +35,9 @@ pub struct PresentationParts {
     /// Storyboards.
     #[serde(default)]
     pub images: Vec<ImageRendition>,
+    /// Captions, each in one WebVTT file.
+    #[serde(default)]
+    pub text: Vec<TextRendition>,
     /// How video and sound are encrypted; `None` when they are not.
     #[serde(default)]
     pub protection: Option<Signalling>,
@@ -126,6 +129,32 @@ pub struct ImageRendition {
     pub sheets: Vec<u64>,
 }
 
+/// Captions of one language, from beginning to end in one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextRendition {
+    /// Names its file, see [`is_rendition_id`].
+    pub id: String,
+    /// BCP 47.
+    pub language: String,
+    /// What people choose it by, unlike that of any other.
+    pub label: String,
+    /// For whom it is.
+    pub kind: TextKind,
+    /// Of the file.
+    pub bytes: u64,
+}
+
+/// For whom text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TextKind {
+    /// Who hears, and does not understand: what is said.
+    Subtitles,
+    /// Who does not hear: what is said, and what else is to be heard.
+    Captions,
+}
+
 /// Why parts are no presentation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PresentationError {
@@ -154,6 +183,17 @@ pub enum PresentationError {
         /// What it carries.
         language: String,
     },
+    /// Unlike a name: empty, longer than 100 characters, or with quotes or control characters.
+    #[error("`{label}` of `{id}` is no label")]
+    UnsafeLabel {
+        /// The rendition.
+        id: String,
+        /// What it carries.
+        label: String,
+    },
+    /// People choose by labels, and HLS wants them to differ.
+    #[error("the label `{0}` is used twice")]
+    RepeatedLabel(String),
     /// A zero where a rate, a size in pixels or a count is needed.
     #[error("`{id}`: `{field}` is zero or out of range")]
     OutOfRange {
@@ -224,6 +264,7 @@ impl Presentation {
         for rendition in &parts.images {
             check_images(rendition, &parts)?;
         }
+        check_text(&parts.text)?;
         if let Some(signalling) = &parts.protection {
             check_protection(signalling, &parts)?;
         }
@@ -351,7 +392,8 @@ fn check_timeline(id: &str, timescale: u32, boundaries: &[u64]) -> Result<(), Pr
 
 fn check_ids(parts: &PresentationParts) -> Result<(), PresentationError> {
     let video = parts.video.iter().map(|v| &v.id);
-    let ids = video.chain(parts.audio.iter().map(|a| &a.id)).chain(parts.images.iter().map(|i| &i.id));
+    let media = video.chain(parts.audio.iter().map(|a| &a.id));
+    let ids = media.chain(parts.images.iter().map(|i| &i.id)).chain(parts.text.iter().map(|t| &t.id));
     let mut seen = HashSet::new();
     for id in ids {
         if !is_rendition_id(id) {
@@ -422,6 +464,23 @@ fn check_images(rendition: &ImageRendition, parts: &PresentationParts) -> Result
     check_sizes(id, rendition.sheets.iter().copied())
 }
 
+fn check_text(renditions: &[TextRendition]) -> Result<(), PresentationError> {
+    let mut labels = HashSet::new();
+    for TextRendition { id, language, label, bytes, .. } in renditions {
+        if !is_language(language) {
+            return Err(PresentationError::UnsafeLanguage { id: id.clone(), language: language.clone() });
+        }
+        if !is_label(label) {
+            return Err(PresentationError::UnsafeLabel { id: id.clone(), label: label.clone() });
+        }
+        if !labels.insert(label) {
+            return Err(PresentationError::RepeatedLabel(label.clone()));
+        }
+        check_sizes(id, std::iter::once(*bytes))?;
+    }
+    Ok(())
+}
+
 fn check_protection(signalling: &Signalling, parts: &PresentationParts) -> Result<(), PresentationError> {
     let video = parts.video.iter().map(|video| (&video.id, video.key_class()));
     let audio = parts.audio.iter().map(|audio| (&audio.id, KeyClass::Audio));
@@ -469,7 +528,16 @@ fn check_sizes(id: &str, sizes: impl Iterator<Item = u64>) -> Result<(), Present
     Ok(())
 }
 
-fn is_language(tag: &str) -> bool {
+/// Whether text can be a label: it is quoted in playlists, which know no escapes.
+pub fn is_label(label: &str) -> bool {
+    let safe = |c: char| {
+        !c.is_control() && c != '"' && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}')
+    };
+    (1..=100).contains(&label.chars().count()) && label.trim() == label && label.chars().all(safe)
+}
+
+/// Whether text has the form of a language tag (BCP 47).
+pub fn is_language(tag: &str) -> bool {
     let subtag = |s: &str| (1..=8).contains(&s.len()) && s.chars().all(|c| c.is_ascii_alphanumeric());
     tag.len() <= 64 && tag.starts_with(|c: char| c.is_ascii_alphabetic()) && tag.split('-').all(subtag)
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Image, NewPlan, NewRendition, Object, Output, Recorded, RenditionKind, RenditionOutput, repair};
 use crate::{
-    Error, Result, Stage, VideoEvent,
+    Error, Result, Stage, VideoEvent, captions,
     events::{self, EventKind},
     ids::{Revision, UserId, VideoId},
     stages,
@@ -151,6 +151,7 @@ async fn publish_in(tx: &mut Tx, lease: &Lease, video: VideoId, revision: Revisi
     }
     let published: Video = tx.query(SET_PUBLISHED).bind(video).bind(state).bind(revision).one().await?;
     stages::finish(tx, video).await?;
+    captions::catch_up(tx, &published, revision).await?;
     events::log(tx, EventKind::Ready, video).await?;
     Ok(published)
 }

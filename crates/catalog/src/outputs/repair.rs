@@ -76,7 +76,7 @@ async fn take_back(tx: &mut Tx, redo: &Redo) -> Result<()> {
         Work::Audio(AudioJob { video, revision, rendition }) => {
             forget(tx, *video, *revision, rendition, 0, u32::MAX).await
         }
-        Work::Inspect(_) | Work::Publish(_) | Work::Delete(_) => Ok(()),
+        Work::Inspect(_) | Work::Publish(_) | Work::Captions(_) | Work::Delete(_) => Ok(()),
     }
 }
 

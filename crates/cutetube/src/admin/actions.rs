@@ -260,6 +260,7 @@ impl Piece {
             Work::Audio(job) => format!("all of {}", job.rendition),
             Work::Inspect(_) => "the plan".to_owned(),
             Work::Publish(_) => "the manifests".to_owned(),
+            Work::Captions(_) => "the manifests, with other captions".to_owned(),
             Work::Delete(_) => "the end".to_owned(),
         }
     }

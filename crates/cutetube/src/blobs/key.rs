@@ -34,7 +34,7 @@ pub enum StorageKey {
     Media {
         /// Whose media it is.
         video: VideoId,
-        /// Fresh for each publication, so that nothing is ever overwritten.
+        /// Fresh for each publication, so that nothing but manifests is ever overwritten.
         revision: Revision,
         /// Which part of the revision.
         object: MediaObject,
@@ -68,6 +68,9 @@ pub enum SealedFile {
 
 /// Id and folder of the storyboard, which is a rendition of its own.
 pub const STORYBOARD: &str = "storyboard";
+
+/// What the ids of captions begin with.
+const TEXT: &str = "text";
 
 /// Objects that are deleted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -111,6 +114,8 @@ pub enum MediaObject {
     Storyboard,
     /// `storyboard/{n}.jpg`, `n` from 1.
     StoryboardSheet(u32),
+    /// `{rendition}.vtt`: captions.
+    Text(RenditionName),
 }
 
 /// Folder name of a rendition: `360p`, `720p-2`, `audio`, `audio-de`. Words of `a-z`, `0-9` joined by `-`, at most 32 bytes,
@@ -214,6 +219,7 @@ impl MediaObject {
             }
             Self::Poster => layout::File::Poster,
             Self::Storyboard => layout::File::StoryboardTrack,
+            Self::Text(rendition) => layout::File::Text { rendition: rendition.as_str() },
             Self::StoryboardSheet(number) => layout::File::Sheet { rendition: STORYBOARD, number: *number },
         }
     }
@@ -226,7 +232,11 @@ impl MediaObject {
             | Self::Master(flavour)
             | Self::Playlist(flavour, _)
             | Self::IframePlaylist(flavour, _) => *flavour,
-            Self::Segment(..) | Self::Poster | Self::Storyboard | Self::StoryboardSheet(_) => Flavour::Mp4,
+            Self::Segment(..)
+            | Self::Poster
+            | Self::Storyboard
+            | Self::StoryboardSheet(_)
+            | Self::Text(_) => Flavour::Mp4,
         }
     }
 
@@ -238,11 +248,21 @@ impl MediaObject {
             | Self::Segment(..)
             | Self::Poster
             | Self::Storyboard
-            | Self::StoryboardSheet(_) => false,
+            | Self::StoryboardSheet(_)
+            | Self::Text(_) => false,
         }
     }
 
-    /// Manifests are what a new revision, or one that is still growing, changes; nothing else ever changes.
+    /// Whether it comes and goes with captions: their file, or a playlist that names nothing else.
+    pub(crate) fn is_of_captions(&self) -> bool {
+        match self {
+            Self::Text(_) => true,
+            Self::Playlist(_, rendition) => rendition.is_text(),
+            _ => false,
+        }
+    }
+
+    /// Manifests are what a new revision, or other captions, change; nothing else ever changes.
     pub fn caching(&self) -> Caching {
         if self.is_manifest() { Caching::Revalidate } else { Caching::Immutable }
     }
@@ -257,6 +277,16 @@ impl RenditionName {
     /// The rendition that is pictures for seeking.
     pub fn storyboard() -> Self {
         Self(STORYBOARD.to_owned())
+    }
+
+    /// The captions of a video that have this number.
+    pub fn text(number: u32) -> Self {
+        Self(format!("{TEXT}-{number}"))
+    }
+
+    /// Whether it is captions.
+    pub fn is_text(&self) -> bool {
+        self.0.strip_prefix(TEXT).is_some_and(|rest| rest.starts_with('-'))
     }
 
     /// Whether it carries sound.
@@ -388,6 +418,9 @@ fn parse_object(text: &str) -> Option<MediaObject> {
         "mp4/manifest.mpd" => return Some(MediaObject::Mpd(Flavour::Mp4)),
         "mov/manifest.mpd" => return Some(MediaObject::Mpd(Flavour::Mov)),
         _ => {}
+    }
+    if let Some(captions) = text.strip_suffix(".vtt") {
+        return captions.parse().ok().filter(RenditionName::is_text).map(MediaObject::Text);
     }
     if let Some(sheet) = text.strip_prefix("storyboard/") {
         return Some(MediaObject::StoryboardSheet(number(sheet.strip_suffix(".jpg")?)?));

@@ -1,7 +1,7 @@
 //! Objects: what they are called ([`StorageKey`]), and how they are written and read ([`BlobStore`]).
 //!
-//! An object is never seen half written, and one that was published is never overwritten. Nothing here knows a
-//! database: what has to outlive this process is told to a [`Journal`].
+//! An object is never seen half written, and of what was published only manifests are ever
+//! overwritten. Nothing here knows a database: what has to outlive this process is told to a [`Journal`].
 
 mod assembly;
 mod error;

@@ -33,6 +33,7 @@ use crate::{AppState, limits::V3TooMany};
         (name = "accounts", description = "Signing up, logging in and out"),
         (name = "uploads", description = "Sending videos"),
         (name = "videos", description = "What there is to watch"),
+        (name = "captions", description = "What is said in videos, in several languages"),
         (name = "comments", description = "What people say about them, and what they like"),
         (name = "playback", description = "Playing them: what to play, and the media of v1 and v2"),
         (name = "licences", description = "Keys of protected videos, and who gets them"),

@@ -35,8 +35,8 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    AppState, accounts, admin, assets, comments, events, licences, limits, metrics, pages, people, playback,
-    processes, quality, uploads, videos, views,
+    AppState, accounts, admin, assets, captions, comments, events, licences, limits, metrics, pages, people,
+    playback, processes, quality, uploads, videos, views,
 };
 
 pub(crate) use body::Body;
@@ -98,6 +98,7 @@ fn quick_api() -> OpenApiRouter<AppState> {
         .merge(quality::api::routes())
         .merge(licences::api::routes())
         .merge(licences::rules::routes())
+        .merge(captions::api::routes())
         .merge(comments::api::routes())
 }
 

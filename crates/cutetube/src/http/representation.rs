@@ -29,7 +29,8 @@ pub(crate) struct Representation {
     /// Strong: equal only for equal bytes. With the quotes.
     etag: String,
     len: u64,
-    /// In whole seconds, as HTTP tells dates. What is stored is never overwritten, so that this validates strongly.
+    /// In whole seconds, as HTTP tells dates. What is stored is never overwritten, so that this validates strongly; manifests
+    /// are, and nobody asks for parts of them.
     last_modified: Option<SystemTime>,
     cache_control: HeaderValue,
     disposition: Option<HeaderValue>,

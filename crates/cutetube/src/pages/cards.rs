@@ -3,6 +3,7 @@
 use catalog::{
     accounts::User,
     ids::VideoId,
+    search::Piece,
     videos::{Video, Visibility},
     views,
 };
@@ -28,6 +29,16 @@ pub(super) struct Card {
     pub(super) views: Option<String>,
     /// What a video is marked with that not everybody finds.
     pub(super) mark: Option<&'static str>,
+    /// Where what was looked for is said.
+    pub(super) said: Option<Said>,
+}
+
+/// A moment of a video, and what is said then.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) path: String,
+    pub(super) time: String,
+    pub(super) pieces: Vec<Piece>,
 }
 
 /// Where more of the same person is.
@@ -58,6 +69,7 @@ impl Card {
             date: text::date(video.ready_at.unwrap_or(video.created_at)),
             views: (views > 0).then(|| text::views(views)),
             mark: mark(video.visibility),
+            said: None,
         })
     }
 }
@@ -91,6 +103,11 @@ impl Card {
             date: "1 January 1970".to_owned(),
             views: Some(text::views(1)),
             mark: mark(Visibility::Unlisted),
+            said: Some(Said {
+                path: "/watch/1?t=62".to_owned(),
+                time: "1:02".to_owned(),
+                pieces: vec![Piece { text: title.to_owned(), is_hit: true }],
+            }),
         }
     }
 }

@@ -140,8 +140,8 @@ impl Discussion {
             log_in: log_in(&watch),
             is_signed_in,
             is_open: found.is_open,
-            count: counted(found.count, "comment", "comments"),
-            likes: counted(likes.count, "like", "likes"),
+            count: text::counted(found.count, "comment", "comments"),
+            likes: text::counted(likes.count, "like", "likes"),
             is_liked: likes.is_mine,
             threads: found.threads.iter().map(ThreadView::new).collect(),
             older: found.next.map(|next| address(&watch, &[("before", &next.to_string())]) + "#comments"),
@@ -171,14 +171,6 @@ impl CommentView {
             is_edited: comment.edited_at.is_some(),
             path: comment_path(comment.id),
         }
-    }
-}
-
-fn counted(count: u64, one: &str, many: &str) -> String {
-    match count {
-        0 => format!("No {many} yet"),
-        1 => format!("1 {one}"),
-        count => format!("{count} {many}"),
     }
 }
 
@@ -379,8 +371,8 @@ impl Discussion {
             log_in: "/login?next=%2Fwatch%2F1".to_owned(),
             is_signed_in: true,
             is_open: true,
-            count: counted(2, "comment", "comments"),
-            likes: counted(1, "like", "likes"),
+            count: text::counted(2, "comment", "comments"),
+            likes: text::counted(1, "like", "likes"),
             is_liked: true,
             threads: vec![thread],
             older: Some("/watch/1?before=1#comments".to_owned()),
@@ -394,7 +386,7 @@ mod tests {
 
     #[test]
     fn counts_are_said_in_words() {
-        let counts = [0, 1, 2].map(|count| counted(count, "like", "likes"));
+        let counts = [0, 1, 2].map(|count| text::counted(count, "like", "likes"));
         assert_eq!(counts, ["No likes yet", "1 like", "2 likes"]);
         assert_eq!(sentence(&CommentError::NotReady), "The video does not play yet.");
     }

@@ -6,23 +6,33 @@ use askama::Template;
 use axum::{extract::State, http::StatusCode, response::Response};
 use catalog::{
     browse::{Filter, Order},
-    search::Terms,
+    captions,
+    ids::VideoId,
+    search::{Terms, snippet},
 };
 use db::Timestamp;
 
 use super::{
-    cards::{Card, cards},
+    cards::{Card, Said, cards},
     failure::Failure,
     frame::{Frame, page},
+    text,
     typed::{Typed, address},
 };
 use crate::{
     AppState,
     accounts::Visitor,
-    videos::lookup::{Lookup, look_up},
+    playback::BaseUrl,
+    videos::{
+        actions::Owned,
+        lookup::{Lookup, look_up},
+    },
 };
 
 const FOUND: u32 = 24;
+
+/// What the address says of videos with captions.
+const CAPTIONED: &str = "yes";
 
 #[derive(Template)]
 #[template(path = "search.html")]
@@ -36,6 +46,7 @@ struct SearchPage {
     ages: Vec<Choice>,
     orders: Vec<Choice>,
     channel: String,
+    has_captions: bool,
     cards: Vec<Card>,
     /// Where it goes on.
     next: Option<String>,
@@ -82,26 +93,32 @@ pub(super) async fn search(
     let (length, age): (Option<Length>, Option<Age>) = (typed.choice("length"), typed.choice("date"));
     let order: Option<Order> = typed.choice("order");
     let channel = typed.get("channel").trim();
+    let has_captions = typed.get("captions") == CAPTIONED;
     let now = Duration::from_secs(state.clock.seconds());
     let sought = Lookup {
         terms: Terms::parse(typed.get("q")),
         channel: (!channel.is_empty()).then(|| channel.to_owned()),
-        filter: filter(length, age, now),
+        filter: Filter { has_captions, ..filter(length, age, now) },
         order,
         after: typed.get("after").to_owned(),
     };
-    let is_narrow = length.is_some() || age.is_some() || sought.channel.is_some();
+    let is_narrow = length.is_some() || age.is_some() || sought.channel.is_some() || has_captions;
     let is_asked = sought.terms.is_some() || is_narrow;
     let (found, next) = match is_asked {
         true => look_up(&state, &visitor, &sought, FOUND).await?,
         false => (Vec::new(), None),
     };
+    let mut cards = cards(&state, &found).await?;
+    if let Some(terms) = &sought.terms {
+        tell_what_is_said(&state, &found, terms, &mut cards).await?;
+    }
     let after = |next: String| {
         let narrowed = [
             ("q", typed.get("q")),
             ("length", length.map_or("", Length::as_str)),
             ("date", age.map_or("", Age::as_str)),
             ("channel", channel),
+            ("captions", if has_captions { CAPTIONED } else { "" }),
             ("order", order.map_or("", Order::as_str)),
             ("after", &next),
         ];
@@ -115,11 +132,34 @@ pub(super) async fn search(
         ages: choices(Age::ALL, age, Age::as_str, age_label),
         orders: choices(Order::ALL, order, Order::as_str, order_label),
         channel: channel.to_owned(),
-        cards: cards(&state, &found).await?,
+        has_captions,
+        cards,
         next: next.map(after),
         wider: address("/search", &[("q", typed.get("q"))]),
     };
     Ok(page(&state, StatusCode::OK, &page_of))
+}
+
+/// Puts the moment of a hit in speech on the cards of videos that have one.
+async fn tell_what_is_said(
+    state: &AppState,
+    found: &Owned,
+    terms: &Terms,
+    cards: &mut [Card],
+) -> Result<(), catalog::Error> {
+    let ids: Vec<VideoId> = found.iter().map(|(video, _)| video.id).collect();
+    for (video, spoken) in captions::spoken(&state.db, &ids, terms).await? {
+        let path = BaseUrl::RELATIVE.watch(video);
+        if let Some(card) = cards.iter_mut().find(|card| card.path == path) {
+            let begins = Duration::from_millis(spoken.start_millis);
+            card.said = Some(Said {
+                path: BaseUrl::RELATIVE.watch_at(video, begins.as_secs()),
+                time: text::length(begins),
+                pieces: snippet(&spoken.said, terms),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn filter(length: Option<Length>, age: Option<Age>, now: Duration) -> Filter {

@@ -63,6 +63,15 @@ pub(super) fn views(views: u64) -> String {
     }
 }
 
+/// `1 comment`, `12 345 comments`, with spaces that do not break.
+pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
+    match count {
+        0 => format!("No {many} yet"),
+        1 => format!("1 {one}"),
+        count => format!("{} {many}", grouped(count)),
+    }
+}
+
 /// Digits in threes (ISO 80000-1 §7.3.1).
 fn grouped(number: u64) -> String {
     let digits = number.to_string();

@@ -94,7 +94,7 @@ struct EmbedPage {
 }
 
 /// What stands where the video plays.
-enum Stage {
+pub(super) enum Stage {
     /// It is being prepared; `process` answers how far it is.
     Waiting { percent: u8, note: Option<String>, process: String },
     /// It never will be.
@@ -104,17 +104,17 @@ enum Stage {
 }
 
 /// Paths that the player fetches.
-struct Media {
+pub(super) struct Media {
     /// Its id.
-    video: String,
-    dash: String,
-    hls: String,
-    poster: String,
-    storyboard: String,
+    pub(super) video: String,
+    pub(super) dash: String,
+    pub(super) hls: String,
+    pub(super) poster: String,
+    pub(super) storyboard: String,
     /// Where it says that somebody watches.
-    views: String,
+    pub(super) views: String,
     /// What the player of a protected video needs: JSON, as `web/src/licences.ts` reads it.
-    licences: Option<String>,
+    pub(super) licences: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -247,7 +247,7 @@ impl ChapterLink {
 }
 
 impl Stage {
-    fn new(
+    pub(super) fn new(
         state: &AppState,
         base: &BaseUrl,
         details: &VideoDetails,

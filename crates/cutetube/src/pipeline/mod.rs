@@ -7,6 +7,7 @@
 
 pub(crate) mod blob_source;
 pub(crate) mod blueprint;
+pub(crate) mod captions;
 pub(crate) mod decrypt;
 pub(crate) mod encode;
 pub(crate) mod export;

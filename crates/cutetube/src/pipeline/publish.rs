@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use packager::{
     AudioRendition, AvcConfig, FrameRate, ImageRendition, Presentation, PresentationParts, VideoRendition,
-    VideoSegment, hls, mpd,
+    VideoSegment, captions::Timestamp, hls, mpd,
 };
 
 use super::blueprint::Blueprint;
@@ -61,6 +61,7 @@ pub(crate) fn presentation(
         video,
         audio: sound.map(|made| audio_rendition(blueprint, made)).into_iter().collect(),
         images: storyboard(blueprint, sheets).into_iter().collect(),
+        text: Vec::new(),
         protection: blueprint.protection.as_ref().map(|protection| protection.signalling().clone()),
     })
     .map_err(|error| StageError::retry("what was made is no presentation", error))
@@ -166,6 +167,16 @@ pub(crate) async fn write(presentation: &Presentation, shelf: &Shelf) -> Result<
         let text = storyboard_track(board, presentation);
         documents.push(put(shelf, MediaObject::Storyboard, text.into()).await?);
     }
+    documents.extend(write_manifests(presentation, shelf).await?);
+    Ok(documents)
+}
+
+/// Writes the manifests, in place of any that are there already.
+pub(crate) async fn write_manifests(
+    presentation: &Presentation,
+    shelf: &Shelf,
+) -> Result<Vec<Document>, StageError> {
+    let mut documents = Vec::new();
     for (object, text) in manifests(presentation) {
         documents.push(put(shelf, object, text.into()).await?);
     }
@@ -183,8 +194,9 @@ pub(crate) fn manifests(presentation: &Presentation) -> Vec<(MediaObject, String
     let name = |id: &str| id.parse::<RenditionName>().expect("the ids of a ladder are names of renditions");
     let mut documents = Vec::new();
     for flavour in Flavour::ALL {
-        let ids = parts.video.iter().map(|v| &v.id).chain(parts.audio.iter().map(|a| &a.id));
-        for id in ids.chain(parts.images.iter().map(|i| &i.id)) {
+        let media = parts.video.iter().map(|v| &v.id).chain(parts.audio.iter().map(|a| &a.id));
+        let ids = media.chain(parts.images.iter().map(|i| &i.id)).chain(parts.text.iter().map(|t| &t.id));
+        for id in ids {
             let media = hls::media(presentation, id, flavour);
             documents.extend(media.map(|text| (MediaObject::Playlist(flavour, name(id)), text)));
             let iframes = hls::iframes(presentation, id, flavour);
@@ -204,18 +216,11 @@ fn storyboard_track(board: &ImageRendition, presentation: &Presentation) -> Stri
         let from = u128::from(board.tile_millis) * u128::from(number - 1);
         let to = (from + u128::from(board.tile_millis)).min(end);
         let picture = MediaObject::StoryboardSheet(number);
-        let _ = write!(text, "\n{} --> {}\n{picture}\n", Cue(from), Cue(to));
+        let _ = write!(text, "\n{} --> {}\n{picture}\n", timestamp(from), timestamp(to));
     }
     text
 }
 
-/// A WebVTT timestamp, from milliseconds.
-struct Cue(u128);
-
-impl std::fmt::Display for Cue {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self(millis) = *self;
-        let (seconds, millis) = (millis / 1000, millis % 1000);
-        write!(f, "{:02}:{:02}:{:02}.{millis:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
-    }
+fn timestamp(millis: u128) -> Timestamp {
+    Timestamp(u64::try_from(millis).unwrap_or(u64::MAX))
 }

@@ -148,6 +148,14 @@ impl Hot {
         moment.change == self.changes.load(Ordering::Acquire) && moment.at.elapsed() < VIDEOS_LAST
     }
 
+    /// These objects are others from now on, for this process at once.
+    pub(crate) async fn rewritten(&self, keys: impl Iterator<Item = StorageKey>) {
+        for key in keys {
+            self.objects.invalidate(&key).await;
+        }
+        self.changed();
+    }
+
     /// Some video may be another from now on: nothing that was known of any counts.
     pub(crate) fn changed(&self) {
         self.changes.fetch_add(1, Ordering::AcqRel);

@@ -161,6 +161,11 @@ impl BaseUrl {
         format!("{}/views", self.status(video))
     }
 
+    /// Where captions are as WebVTT.
+    pub(crate) fn captions(&self, video: VideoId, language: &str) -> String {
+        format!("{}/captions/{language}", self.status(video))
+    }
+
     /// Where a file goes that is sent in pieces.
     pub(crate) fn upload(&self, upload: UploadId) -> String {
         format!("{self}/api/v5/uploads/{upload}")

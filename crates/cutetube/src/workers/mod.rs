@@ -10,6 +10,7 @@
 //! A worker that is killed leaves its jobs behind. Those of one beside the same data folder are taken as soon as
 //! somebody looks ([`presence`]), those of any other one when their leases have run out.
 
+mod captions;
 mod desk;
 mod patience;
 mod presence;

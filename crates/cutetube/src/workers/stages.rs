@@ -48,16 +48,16 @@ pub(super) struct Stages {
 }
 
 /// A plan with its source at hand. Chunks of one video follow each other, so the index is not read for each.
-struct Opened {
+pub(super) struct Opened {
     video: VideoId,
     revision: Revision,
     source: BlobSource,
-    blueprint: Blueprint,
+    pub(super) blueprint: Blueprint,
 }
 
 /// What is kept of a plan in the catalogue.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct PlanDocument {
+pub(super) struct PlanDocument {
     /// The plan is for the rewritten source.
     rewritten: bool,
     blueprint: StoredBlueprint,
@@ -133,6 +133,7 @@ impl Stages {
             Work::Encode(encode) => self.encode(encode, job, hand).await,
             Work::Audio(audio) => self.audio(audio, job, hand).await,
             Work::Publish(publish) => self.publish(publish, job, hand).await,
+            Work::Captions(captions) => self.captions(captions, job, hand).await,
             Work::Delete(delete) => self.delete(delete, job, hand).await,
         }
     }
@@ -284,6 +285,8 @@ impl Stages {
         let mut documents = sheets.copies;
         documents
             .extend(publish::restore_init_segments(&opened.blueprint, &video, sound.as_ref(), &shelf).await?);
+        let (presentation, captions) = self.captioned(presentation, whose, &shelf, hand).await?;
+        documents.extend(captions);
         documents.extend(publish::write(&presentation, &shelf).await?);
         let documents = ledger::documents(&shelf, documents);
         hand.ask(|| outputs::record_documents(&self.state.db, job.video, job.revision, &documents)).await?;
@@ -391,7 +394,12 @@ impl Stages {
     }
 
     /// The plan of a revision and its source.
-    async fn open(&self, video: VideoId, revision: Revision, hand: &InHand) -> Result<Arc<Opened>, JobError> {
+    pub(super) async fn open(
+        &self,
+        video: VideoId,
+        revision: Revision,
+        hand: &InHand,
+    ) -> Result<Arc<Opened>, JobError> {
         let is_it = |opened: &&Arc<Opened>| opened.video == video && opened.revision == revision;
         let recent = || self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(opened) = recent().iter().find(is_it) {
@@ -412,7 +420,7 @@ impl Stages {
         Ok(opened)
     }
 
-    fn shelf(&self, video: VideoId, revision: Revision, hand: &InHand) -> Shelf {
+    pub(super) fn shelf(&self, video: VideoId, revision: Revision, hand: &InHand) -> Shelf {
         Shelf::revision(self.state.blobs.clone(), video, revision, hand.tenure.clone())
     }
 }

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod backups;
+mod captions;
 mod clip;
 mod crowd;
 mod deletion;

@@ -172,6 +172,7 @@ impl<'a> Package<'a> {
             video,
             audio,
             images: Vec::new(),
+            text: Vec::new(),
             protection: None,
         };
         Ok(Presentation::new(parts)?)

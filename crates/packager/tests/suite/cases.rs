@@ -1,7 +1,8 @@
 //! Presentations to make manifests of: a few by hand, and all of them.
 
 use packager::{
-    AudioRendition, FrameRate, ImageRendition, Presentation, PresentationParts, VideoRendition, VideoSegment,
+    AudioRendition, FrameRate, ImageRendition, Presentation, PresentationParts, TextKind, TextRendition,
+    VideoRendition, VideoSegment,
 };
 use proptest::collection::{vec, vec as vec_of};
 use proptest::prelude::*;
@@ -39,8 +40,19 @@ pub(crate) fn ladder() -> PresentationParts {
             tile_millis: 2000,
             sheets: vec![20_000, 15_500],
         }],
+        text: vec![text(1, "en", TextKind::Captions), text(4, "pt-BR", TextKind::Subtitles)],
         protection: None,
         boundaries,
+    }
+}
+
+fn text(number: u32, language: &str, kind: TextKind) -> TextRendition {
+    TextRendition {
+        id: format!("text-{number}"),
+        language: language.into(),
+        label: format!("{language} & <more>"),
+        kind,
+        bytes: 1234 * u64::from(number),
     }
 }
 
@@ -58,6 +70,7 @@ pub(crate) fn portrait_vfr() -> PresentationParts {
         )],
         audio: vec![],
         images: vec![],
+        text: Vec::new(),
         protection: None,
     }
 }
@@ -76,6 +89,7 @@ pub(crate) fn blink() -> PresentationParts {
         )],
         audio: vec![audio("audio", 44100, None, &[0, 1024])],
         images: vec![],
+        text: Vec::new(),
         protection: None,
     }
 }
@@ -115,7 +129,7 @@ pub(crate) fn audio(
     }
 }
 
-/// Any presentation: 1 to 60 segments of any length, 1 to 4 rungs, 0 to 2 sound tracks, perhaps a storyboard.
+/// Any presentation: 1 to 60 segments of any length, 1 to 4 rungs, 0 to 2 sound tracks, perhaps a storyboard, 0 to 2 captions.
 pub(crate) fn any_presentation() -> impl Strategy<Value = Presentation> {
     let timescale = prop_oneof![Just(30000_u32), Just(90000), Just(12800), 600..200_000_u32];
     let durations = prop_oneof![
@@ -131,7 +145,7 @@ pub(crate) fn any_presentation() -> impl Strategy<Value = Presentation> {
         let end = boundaries[boundaries.len() - 1];
         let audio = vec(any_audio(end, timescale), 0..=2);
         let images = proptest::option::of((1..6_u32, 1..6_u32, 500..10_000_u32, 1..99_999_u64));
-        (video, audio, images).prop_map(move |(video, audio, images)| {
+        (video, audio, images, 0..=2_u32).prop_map(move |(video, audio, images, captions)| {
             let video =
                 video.into_iter().enumerate().map(|(index, (frame_rate, size, segments))| VideoRendition {
                     id: format!("{}p-{index}", size.1),
@@ -162,6 +176,9 @@ pub(crate) fn any_presentation() -> impl Strategy<Value = Presentation> {
                 video: video.collect(),
                 audio: audio.collect(),
                 images: images.into_iter().collect(),
+                text: (1..=captions)
+                    .map(|n| text(n, ["en", "de"][n as usize % 2], TextKind::Captions))
+                    .collect(),
                 protection: None,
             })
             .unwrap()

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod adts;
+mod captions;
 mod cases;
 mod manifests;
 mod package;

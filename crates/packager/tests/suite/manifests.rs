@@ -120,7 +120,7 @@ fn check_mpd(presentation: &Presentation, read: &MPD, flavour: Flavour) {
     let real = presentation.duration() as f64 / f64::from(parts.timescale);
     assert!(duration <= real + 1e-9 && duration > real - 0.000_002, "{duration} of {real}");
     let sets = &read.periods[0].adaptations;
-    assert_eq!(sets.len(), 1 + parts.audio.len() + parts.images.len());
+    assert_eq!(sets.len(), 1 + parts.audio.len() + parts.images.len() + parts.text.len());
     let longest = read.maxSegmentDuration.unwrap().as_secs_f64();
 
     let (boundaries, template) = timeline(&sets[0], longest);
@@ -165,6 +165,14 @@ fn check_mpd(presentation: &Presentation, read: &MPD, flavour: Flavour) {
         assert_eq!(template.media.as_deref(), Some("../storyboard/$Number$.jpg"));
         let tiles = &set.representations[0].essential_property[0];
         assert_eq!(tiles.value, Some(format!("{}x{}", images.columns, images.rows)));
+    }
+    for (text, set) in parts.text.iter().zip(&sets[1 + parts.audio.len() + parts.images.len()..]) {
+        assert_eq!((set.mimeType.as_deref(), set.lang.as_ref()), (Some("text/vtt"), Some(&text.language)));
+        assert_eq!(set.Label[0].content, text.label);
+        let read = &set.representations[0];
+        assert_eq!(read.id.as_ref(), Some(&text.id));
+        assert_eq!(read.BaseURL[0].base, format!("../{}.vtt", text.id));
+        assert!(read.bandwidth.unwrap() as f64 * real >= text.bytes as f64 * 8.0);
     }
 }
 
@@ -227,7 +235,13 @@ fn check_master(presentation: &Presentation, read: &MasterPlaylist) {
         assert_eq!(read.uri, Some(format!("{}.m3u8", audio.id)));
         assert_eq!(format!("{:?}", read.channels), format!("Some(\"{}\")", audio.channels));
     }
-    assert_eq!(read.alternatives.len(), parts.audio.len());
+    for (text, read) in parts.text.iter().zip(&read.alternatives[parts.audio.len()..]) {
+        assert_eq!((read.group_id.as_str(), &read.name), ("text", &text.label));
+        assert_eq!(read.language.as_ref(), Some(&text.language));
+        assert_eq!(read.uri, Some(format!("{}.m3u8", text.id)));
+        assert_eq!(read.characteristics.is_some(), text.kind == packager::TextKind::Captions);
+    }
+    assert_eq!(read.alternatives.len(), parts.audio.len() + parts.text.len());
     assert_eq!(read.alternatives.iter().filter(|a| a.default).count(), parts.audio.len().min(1));
     let of_kind = |iframes| read.variants.iter().filter(move |v: &&VariantStream| v.is_i_frame == iframes);
     assert_eq!(of_kind(false).count(), parts.video.len());
@@ -239,6 +253,7 @@ fn check_master(presentation: &Presentation, read: &MasterPlaylist) {
         let codecs = if parts.audio.is_empty() { "avc1.64001f" } else { "avc1.64001f,mp4a.40.2" };
         assert_eq!(read.codecs.as_deref(), Some(codecs));
         assert_eq!(read.audio.is_some(), !parts.audio.is_empty());
+        assert_eq!(read.subtitles.is_some(), !parts.text.is_empty());
         let rate = match video.frame_rate {
             FrameRate::Constant { num, den } => f64::from(num) / f64::from(den),
             FrameRate::Variable { max } => f64::from(max),
@@ -263,6 +278,15 @@ fn check_media_playlists(presentation: &Presentation, master: &MasterPlaylist, f
         peak(&read, &audio.segments)
     });
     let audio_peak = audio_peak.fold(0.0, f64::max);
+    for text in &parts.text {
+        let read = media(&hls::media(presentation, &text.id, flavour).unwrap());
+        assert!(read.end_list && read.segments.len() == 1);
+        let up = if flavour == Flavour::Mp4 { "" } else { "../" };
+        assert_eq!(read.segments[0].uri, format!("{up}{}.vtt", text.id));
+        let whole = presentation.duration() as f64 / f64::from(parts.timescale);
+        assert!((f64::from(read.segments[0].duration) - whole).abs() <= 0.001 * whole + 0.001);
+        assert!(read.target_duration as f64 >= whole);
+    }
     for (video, variant) in parts.video.iter().zip(&master.variants) {
         let read = media(&hls::media(presentation, &video.id, flavour).unwrap());
         check_media(&read, &video.id, &parts.boundaries, parts.timescale);

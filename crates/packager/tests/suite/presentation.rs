@@ -57,6 +57,12 @@ fn hostile_text_is_refused() {
             &format!("`{language}` of `audio` is no language tag"),
         );
     }
+    for label in ["", " x", "a\"b", "a\nb", &"x".repeat(101)] {
+        check_refused(|p| p.text[0].label = label.into(), &format!("`{label}` of `text-1` is no label"));
+    }
+    check_refused(|p| p.text[0].language = "e n".into(), "`e n` of `text-1` is no language tag");
+    check_refused(|p| p.text[0].label = p.text[1].label.clone(), "the label `pt-BR & <more>` is used twice");
+    check_refused(|p| p.text[0].id = "a.vtt".into(), "`a.vtt` cannot be the id of a rendition");
     for codecs in ["", "avc1\",X=\"", "<a>", "avc1\n"] {
         check_refused(
             |p| p.video[0].codecs = codecs.into(),

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use catalog::{
-    comments,
+    captions, comments,
     ids::VideoId,
     names::{Description, FieldErrors, Tags, Title},
     videos::{DownloadRule, Edit, Protection, Video, Visibility},
@@ -53,6 +53,8 @@ struct VideoPage {
     days: Vec<ViewDay>,
     condition: Condition,
     has_failed: bool,
+    /// In which languages, by their names.
+    captions: String,
     /// Whether anything may be said about it.
     comments_open: bool,
     warnings: Vec<String>,
@@ -206,6 +208,7 @@ async fn show(
     let details = details.filter(|details| caller.may_manage(details.video().owner));
     let details = details.ok_or_else(Failure::not_found)?;
     let video = details.video();
+    let captions = captions::of(&state.db, id).await?;
     let statistics = views::statistics_of(state, id).await?;
     let owner = match video.owner == caller.user.id {
         true => None,
@@ -223,6 +226,7 @@ async fn show(
         days: statistics.days.iter().rev().map(ViewDay::new).collect(),
         condition: Condition::new(&details.process),
         has_failed: video.error.is_some(),
+        captions: captions.iter().map(|track| track.label.as_str()).collect::<Vec<_>>().join(", "),
         comments_open: comments::are_open(&state.db, id).await?,
         warnings: video.warnings.clone(),
         owner: owner.as_ref().map(ChannelLink::new),

@@ -1,5 +1,6 @@
 //! `/studio`: somebody's own videos, in whatever state, and what can be done about them.
 
+mod captions;
 mod deletion;
 mod editing;
 
@@ -44,6 +45,8 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/studio/{id}", get(editing::form).post(editing::save))
         .route("/studio/{id}/retry", post(editing::retry))
         .route("/studio/{id}/comments", post(editing::open_or_close))
+        .route("/studio/{id}/captions", captions::route())
+        .route("/studio/{id}/captions/{language}/remove", post(captions::remove))
 }
 
 const STUDIO: &str = "/studio";
