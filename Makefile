@@ -1,7 +1,7 @@
 # The names people type. The work is in scripts/, web/, e2e/ and `cargo xtask`; CI calls the same names.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test soak api-fuzz check build bench docker-up docker-down docker-logs clean pages
+.PHONY: help demo run test soak api-fuzz check build bench docker-up docker-down docker-logs clean screenshots pages
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,12 @@ docker-down: ## Stop the containers; what they keep stays
 
 docker-logs: ## Follow what the containers say
 	@PROFILE="$(PROFILE)" scripts/docker logs
+
+screenshots: ## Pictures of the pages in docs/screenshots, light and dark
+	@scripts/setup test
+	@$(MAKE) --no-print-directory pages
+	@cargo build --locked --package cutetube
+	@node e2e/screenshots.mjs
 
 pages:
 	@scripts/setup run

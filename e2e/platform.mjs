@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 import { startServer } from "../scripts/server.mjs";
 
-const root = fileURLToPath(new URL("..", import.meta.url));
+export const root = fileURLToPath(new URL("..", import.meta.url));
 const program = resolve(root, process.env.CARGO_TARGET_DIR ?? "target", "debug/cutetube");
 export const artifacts = join(root, "e2e/artifacts");
 
@@ -39,6 +39,29 @@ const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), "cutetube-e2e-"));
 let started;
 
+/** A server without a video, and a browser: `{ url, stop, newPage }`. */
+export async function emptyPlatform() {
+  mkdirSync(artifacts, { recursive: true });
+  const server = await serve("data");
+  const browser = await chromium.launch({
+    executablePath: BROWSERS.find((path) => existsSync(path)),
+    args: BROWSER_WORDS,
+  });
+  const stop = async () => {
+    await browser.close();
+    await server.stop();
+  };
+  try {
+    const { username, email, password } = administrator;
+    const words = ["user", "add", username, "--email", email, "--role", "admin", "--data", join(folder, "data")];
+    await run(program, words, { env: { ...process.env, CUTETUBE_PASSWORD: password } });
+    return { url: server.url, stop, newPage: (options) => newPage(browser, server.url, options) };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
 /** Starts on first use: `{ url, clip, video, newPage, stop }`; `video` is published, `clip` a file to upload. */
 export function platform() {
   started ??= start();
@@ -63,37 +86,30 @@ export function serve(name, listen = "127.0.0.1:0") {
 }
 
 async function start() {
-  mkdirSync(artifacts, { recursive: true });
-  const server = await serve("data");
-  const browser = await chromium.launch({
-    executablePath: BROWSERS.find((path) => existsSync(path)),
-    args: BROWSER_WORDS,
-  });
-  const stop = async () => {
-    await browser.close();
-    await server.stop();
-  };
+  const empty = await emptyPlatform();
   try {
     const clip = await makeClip("clip.mp4", clipSeconds);
-    const { username, email, password } = administrator;
-    const words = ["user", "add", username, "--email", email, "--role", "admin", "--data", join(folder, "data")];
-    await run(program, words, { env: { ...process.env, CUTETUBE_PASSWORD: password } });
-    const video = await publish(server.url, clip, "A clip with <markup> & more");
-    return { url: server.url, clip, video, stop, newPage: (options) => newPage(browser, server.url, options) };
+    const video = await publish(empty.url, clip, "A clip with <markup> & more");
+    return { ...empty, clip, video };
   } catch (error) {
-    await stop();
+    await empty.stop();
     throw error;
   }
 }
 
 /** A picture that changes in every frame, large enough for two rungs, with a tone. */
-async function makeClip(name, seconds) {
+function makeClip(name, seconds) {
+  return film(name, seconds, `testsrc2=size=854x480:rate=${clipRate}`);
+}
+
+/** A file with this picture, a source of ffmpeg's, and a tone. */
+export async function film(name, seconds, picture) {
   const clip = join(folder, name);
-  const input = (source) => ["-f", "lavfi", "-i", `${source}:duration=${seconds}`];
-  const picture = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "48"];
+  const input = (source) => ["-f", "lavfi", "-t", String(seconds), "-i", source];
+  const encoder = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "48"];
   await run("ffmpeg", [
-    ...["-v", "error", "-y", ...input(`testsrc2=size=854x480:rate=${clipRate}`), ...input("sine=frequency=440")],
-    ...[...picture, "-c:a", "aac", "-ac", "2", clip],
+    ...["-v", "error", "-y", ...input(picture), ...input("sine=frequency=440")],
+    ...[...encoder, "-c:a", "aac", "-ac", "2", clip],
   ]);
   return clip;
 }
@@ -106,7 +122,7 @@ export async function transcode(clip, name, words) {
 }
 
 /** Publishes with the program's own command, as a new account, and answers what `/api/v5` says in the end. */
-async function publish(url, file, title) {
+export async function publish(url, file, title) {
   const words = ["publish", file, "--server", url, "--title", title, "--sign-up", account.email, "--wait"];
   const environment = { CUTETUBE_CREDENTIAL: account.username, CUTETUBE_PASSWORD: account.password };
   const { stdout } = await run(program, words, { env: { ...process.env, ...environment } });

@@ -7,6 +7,7 @@ mod crowd;
 mod ladder;
 mod origin;
 mod packaging;
+mod pages;
 mod platform;
 mod players;
 mod queue;
@@ -102,6 +103,15 @@ enum What {
         #[arg(long, default_value_t = 120)]
         seconds: u32,
     },
+    /// Home, search and channels with many videos in the catalogue, on both databases.
+    Pages {
+        /// How many.
+        #[arg(long, default_value_t = 10_000)]
+        videos: u64,
+        /// Seconds of each measurement.
+        #[arg(long, default_value_t = 5)]
+        seconds: u32,
+    },
     /// A short video of somebody behind a thousand chunks of somebody else.
     Crowd,
     /// A process of the queue's bench.
@@ -131,6 +141,7 @@ fn main() -> anyhow::Result<()> {
         What::Uploads { clients, megabytes } => uploads::bench(&cli, *clients, *megabytes),
         What::Origin { seconds } => origin::bench(&cli, *seconds),
         What::Players { players, seconds } => players::bench(&cli, *players, *seconds),
+        What::Pages { videos, seconds } => pages::bench(&cli, *videos, *seconds),
         What::Crowd => crowd::bench(&cli),
         What::QueueProcess { order } => queue::process::obey(order),
     };

@@ -25,10 +25,10 @@ const IDLE: usize = 2000;
 
 /// What `wrk` has measured.
 #[derive(Debug, Clone, Copy)]
-struct Load {
-    requests_per_second: f64,
+pub(crate) struct Load {
+    pub(crate) requests_per_second: f64,
     megabytes_per_second: f64,
-    p99_ms: f64,
+    pub(crate) p99_ms: f64,
 }
 
 pub(crate) fn bench(cli: &Cli, seconds: u32) -> anyhow::Result<()> {
@@ -116,7 +116,7 @@ fn noise(len: usize) -> Vec<u8> {
     std::iter::repeat_with(&mut next).flatten().take(len).collect()
 }
 
-fn wrk(url: &str, connections: u32, seconds: u32) -> anyhow::Result<Load> {
+pub(crate) fn wrk(url: &str, connections: u32, seconds: u32) -> anyhow::Result<Load> {
     let (connections, seconds) = (connections.to_string(), format!("{seconds}s"));
     let args = ["-t", "1", "-c", &connections, "-d", &seconds, "--timeout", "10s", "--latency", url];
     let said = run_with(Path::new("wrk"), &args, &[])?;

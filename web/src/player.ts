@@ -32,10 +32,12 @@ export async function play(frame: HTMLElement, start: number | null): Promise<vo
   player.addEventListener("error", (event) => fail(frame, meter, (event as Event & { detail: unknown }).detail));
   const licences = licencesOf(frame);
   if (licences !== undefined) unlock(shaka, player, video, licences);
+  // Captions are drawn by the player: the browser's own would need media from `data:`, which pages do not allow.
+  player.setVideoContainer(frame);
   await player.attach(video);
   video.controls = false;
   const overlay = new shaka.ui.Overlay(player, frame, video);
-  overlay.configure(CONTROLS);
+  overlay.configure(controls(frame.clientWidth));
   removeEmptyElements(frame);
 
   frame.addEventListener("preview-captions", (event) => void preview(player, (event as CustomEvent<Preview>).detail));
@@ -55,23 +57,27 @@ export async function play(frame: HTMLElement, start: number | null): Promise<vo
 }
 
 // Shaka's type wants every key; it merges what is given into its defaults.
-const CONTROLS = {
-  controlPanelElements: [
-    "play_pause",
-    "mute",
-    "volume",
-    "time_and_duration",
-    "spacer",
-    "captions",
-    "quality",
-    "overflow_menu",
-    "fullscreen",
-  ],
-  overflowMenuButtons: ["playback_rate", "picture_in_picture", "loop", "statistics"],
-  enableTooltips: true,
-  showVideoCodec: false,
-  showAudioCodec: false,
-} as Partial<shaka.extern.UIConfiguration> as shaka.extern.UIConfiguration;
+function controls(width: number): shaka.extern.UIConfiguration {
+  // On a phone held upright six buttons fit; what does not is in the menu.
+  const isNarrow = width < 480;
+  return {
+    controlPanelElements: [
+      "play_pause",
+      "mute",
+      "volume",
+      "time_and_duration",
+      "spacer",
+      "captions",
+      ...(isNarrow ? [] : ["quality"]),
+      "overflow_menu",
+      "fullscreen",
+    ],
+    overflowMenuButtons: [...(isNarrow ? ["quality"] : []), "playback_rate", "picture_in_picture", "loop", "statistics"],
+    enableTooltips: true,
+    showVideoCodec: false,
+    showAudioCodec: false,
+  } as Partial<shaka.extern.UIConfiguration> as shaka.extern.UIConfiguration;
+}
 
 /** Shaka ignores clicks while it loads. The function that is returned ends listening and tells whether one asked to play. */
 function earlyClick(frame: HTMLElement): () => boolean {

@@ -92,8 +92,7 @@ async fn webvtt(
         ("kind" = Option<String>, Query, description = "`subtitles`, or `captions` for who does not hear; without it `subtitles`", example = "captions"),
     ),
     request_body(
-        content = String, content_type = "text/vtt", description = "At most 2 MB",
-        example = "WEBVTT\n\n00:01.000 --> 00:03.500\nHere we are.\n"
+        content = CaptionsFile, content_type = "text/vtt", description = "At most 2 MB"
     ),
     responses(
         (status = 200, description = "It has them", body = CaptionsResource),
@@ -158,6 +157,12 @@ struct Naming {
     label: Option<String>,
     kind: Option<String>,
 }
+
+/// WebVTT or SubRip, in UTF-8.
+#[derive(ToSchema)]
+#[schema(value_type = String, example = "WEBVTT\n\n00:01.000 --> 00:03.500\nHere we are.\n")]
+#[expect(dead_code, reason = "it is read as the bytes that come")]
+struct CaptionsFile(String);
 
 /// Captions of one language.
 #[derive(Debug, Serialize, ToSchema)]

@@ -146,13 +146,6 @@ pub(crate) fn probed(file: &Path) -> String {
     run_silently(tool("ffprobe").args(arguments).arg(file))
 }
 
-/// The languages of the text tracks that ffprobe finds in a manifest, each once.
-pub(crate) fn text_languages(manifest: &str) -> BTreeSet<String> {
-    let arguments = ["-v", "error", "-select_streams", "s", "-show_entries", "stream_tags=language"];
-    let said = run(tool("ffprobe").args(arguments).args(["-of", "csv=p=0", manifest]));
-    said.lines().map(str::to_owned).collect()
-}
-
 /// The program under test, with none of the tester's own settings.
 pub(crate) fn program() -> Command {
     let mut program = tool(env!("CARGO_BIN_EXE_cutetube"));

@@ -27,7 +27,7 @@ fn subrip_becomes_webvtt() {
         "1\n00:00:05,500 --> 00:00:07,000 X1:0 X2:10\n{\\an8}<font color=\"#fff\">Second</font>\n<b>one</b>\n\n\
          2\n00:00:01,2 --> 00:00:03,04\nFirst --> really\n\n3\n00:00:09,000 --> 00:00:09,000\nnever seen\n\n\
          4\n00:00:10,000 --> 00:00:11,000\n<font></font>\n",
-        "line 6: `First --> really` is not like `00:01:02.500 --> 00:01:05.000`",
+        "line 8: `First --> really` is not like `00:01:02.500 --> 00:01:05.000`",
     );
     check(
         "1\n00:00:05,500 --> 00:00:07,000 X1:0 X2:10\n{\\an8}<font color=\"#fff\">Second</font>\n<b>one</b>\n\n\

@@ -345,7 +345,7 @@ fn manifests_without_protection_are_what_they_were() {
         parts.protection = Some(protection(scheme).signalling().clone());
         let protected = Presentation::new(parts).unwrap();
         let mpd = packager::clear_mpd(&packager::mpd(&protected, Flavour::Mp4)).unwrap();
-        assert!(!mpd.contains("pssh") && mpd.matches("<Representation").count() == 4);
+        assert!(!mpd.contains("pssh") && mpd.matches("<Representation").count() == 6);
         dash_mpd_core::parse(&mpd).unwrap();
         let playlist = |of: &Presentation| packager::hls::media(of, "720p", Flavour::Mp4).unwrap();
         assert_ne!(playlist(&protected), playlist(&clear));
