@@ -37,7 +37,19 @@ pub async fn examine(runner: &Runner<'_>) -> Result<Examination, RunError> {
 }
 
 const ENCODERS: [&str; 4] = ["libx264", "aac", "mjpeg", "flac"];
-const FILTERS: [&str; 8] = ["trim", "split", "scale", "zscale", "tonemap", "bwdif", "transpose", "aresample"];
+const FILTERS: [&str; 11] = [
+    "trim",
+    "split",
+    "scale",
+    "zscale",
+    "tonemap",
+    "bwdif",
+    "transpose",
+    "aresample",
+    "crop",
+    "color",
+    "overlay",
+];
 
 async fn answer(runner: &Runner<'_>, question: &str) -> Result<String, RunError> {
     let outputs =

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use transcode::args::Normalise;
 use transcode::examine::examine;
 use transcode::normalise_run::{NormaliseError, normalise};
+use transcode::portrait::{PortraitError, SIDE, StillFormat, portrait};
 use transcode::probe::Probe;
 use transcode::probe_run::{ProbeRunError, probe_file};
 use transcode::process::ProcessError;
@@ -38,6 +39,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("uploads::a_text_is_no_video", a_text_is_no_video),
         trial("uploads::crafted_files_get_nothing", crafted_files_get_nothing),
         trial("uploads::cancelled_in_the_middle", cancelled_in_the_middle),
+        trial("uploads::a_picture_becomes_a_square", a_picture_becomes_a_square),
+        trial("uploads::hostile_pictures_get_nothing", hostile_pictures_get_nothing),
         trial("uploads::this_ffmpeg_has_all_it_needs", this_ffmpeg_has_all_it_needs),
     ]
 }
@@ -186,4 +189,58 @@ async fn this_ffmpeg_has_all_it_needs() {
     let examination = examine(&upload.runner()).await.expect("it answers");
     assert_eq!(examination.missing, Vec::<&str>::new());
     assert!(examination.version.starts_with(|c: char| c.is_ascii_alphanumeric()), "{}", examination.version);
+}
+
+/// What somebody shows of themselves: a square of its middle, and nothing else of the file.
+async fn a_picture_becomes_a_square() {
+    let clips = Clips::new();
+    for (name, format, words) in [
+        ("me.jpg", StillFormat::Jpeg, "-pix_fmt yuvj444p"),
+        ("me.png", StillFormat::Png, "-pix_fmt rgba"),
+        ("me.webp", StillFormat::WebP, ""),
+    ] {
+        let path = clips.path(name);
+        let mut arguments = vec!["-f", "lavfi", "-i", "testsrc2=size=640x360", "-frames:v", "1"];
+        arguments.extend(["-metadata", "comment=where it was taken"]);
+        arguments.extend(words.split_whitespace());
+        ffmpeg(&arguments, &path);
+        let file = fs::read(&path).expect("the picture");
+        assert_eq!(StillFormat::of(&file), Some(format));
+        let upload = Upload::open(&path, SandboxMode::Require);
+        let square = portrait(&upload.runner(), &upload.file, format).await.expect("a picture");
+        assert_eq!(StillFormat::of(&square), Some(StillFormat::Jpeg));
+        assert!(!square.windows(5).any(|bytes| bytes == b"where"), "nothing is told of where it was taken");
+        assert_eq!(size_of(&square), Some((SIDE, SIDE)), "{name}");
+    }
+}
+
+/// Width and height in the frame header of a baseline JPEG (ITU-T T.81 B.2.2).
+fn size_of(jpeg: &[u8]) -> Option<(u32, u32)> {
+    let header = jpeg.windows(9).find(|bytes| bytes.starts_with(&[0xff, 0xc0]))?;
+    let number = |at: usize| Some(u32::from(u16::from_be_bytes([*header.get(at)?, *header.get(at + 1)?])));
+    Some((number(7)?, number(5)?))
+}
+
+/// Pictures that are none, that are cut off, that claim to be something else, or that would fill the memory.
+async fn hostile_pictures_get_nothing() {
+    let clips = Clips::new();
+    let bomb = clips.path("bomb.png");
+    // 15000 × 15000 in some kilobytes.
+    ffmpeg(&["-f", "lavfi", "-i", "color=black:s=15000x15000,format=gray", "-frames:v", "1"], &bomb);
+    let whole = clips.path("whole.png");
+    ffmpeg(&["-f", "lavfi", "-i", "testsrc2=size=64x64", "-frames:v", "1"], &whole);
+    let whole = fs::read(&whole).expect("the picture");
+    let cases: [(&str, Vec<u8>, StillFormat); 4] = [
+        ("bomb", fs::read(&bomb).expect("the bomb"), StillFormat::Png),
+        ("text", b"\x89PNG\r\n\x1a\nand nothing that belongs into one".to_vec(), StillFormat::Png),
+        ("another", whole.clone(), StillFormat::WebP),
+        ("empty", Vec::new(), StillFormat::Jpeg),
+    ];
+    for (name, file, format) in cases {
+        let path = clips.path(name);
+        fs::write(&path, file).expect("written");
+        let upload = Upload::open(&path, SandboxMode::Require);
+        let error = portrait(&upload.runner(), &upload.file, format).await.expect_err(name);
+        assert!(matches!(error, PortraitError::Unreadable), "{name}: {error:?}");
+    }
 }
