@@ -15,6 +15,7 @@ import "./suites/accounts.mjs";
 import "./suites/browsing.mjs";
 import "./suites/discussing.mjs";
 import "./suites/captioning.mjs";
+import "./suites/people.mjs";
 import "./suites/original.mjs";
 import "./suites/manual.mjs";
 

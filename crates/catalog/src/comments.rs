@@ -9,6 +9,7 @@ use crate::{
     Error, Result,
     ids::{self, CommentId, ModerationId, UserId, VideoId},
     names::{CommentText, Title, Username},
+    notices::{self, Notice},
 };
 
 db::row! {
@@ -23,6 +24,8 @@ db::row! {
         pub author_id: UserId,
         /// What they are called.
         pub author: Username,
+        /// Where their picture is in the blob store.
+        pub picture: Option<String>,
         /// What it answers.
         pub parent_id: Option<CommentId>,
         /// What is said.
@@ -141,8 +144,9 @@ pub const MOST_LISTED: u32 = 100;
 pub async fn create(db: &Db, new: &NewComment) -> Result<Comment> {
     let mut tx = db.begin().await?;
     // Whoever closes the comments, or deletes the video, comes before or after.
-    let found: Option<VideoId> = tx.query(LOCK_VIDEO).bind(new.video).first_value().await?;
-    found.ok_or(Error::NoVideo(new.video))?;
+    let found: Option<UserId> = tx.query(LOCK_VIDEO).bind(new.video).first_value().await?;
+    let owner = found.ok_or(Error::NoVideo(new.video))?;
+    let mut answered = None;
     if tx.query(IS_CLOSED).bind(new.video).value::<u64>().await? > 0 {
         return Err(Refusal::Closed.into());
     }
@@ -155,10 +159,18 @@ pub async fn create(db: &Db, new: &NewComment) -> Result<Comment> {
         if tx.query(COUNT_ANSWERS).bind(parent).value::<u64>().await? >= u64::from(MOST_ANSWERS) {
             return Err(Refusal::TooManyAnswers(MOST_ANSWERS).into());
         }
+        answered = Some(found.author_id);
     }
     let query = tx.query(CREATE).bind(new.id).bind(new.video).bind(new.author).bind(new.parent);
     query.bind(&new.text).execute().await?;
     let made = tx.query(FIND).bind(new.id).one().await?;
+    if answered.is_some_and(|answered| answered != new.author) {
+        notices::post(&mut tx, Notice::Reply { comment: new.id }).await?;
+    }
+    // Whoever is answered below a video of theirs is told once.
+    if owner != new.author && answered != Some(owner) {
+        notices::post(&mut tx, Notice::Comment { comment: new.id }).await?;
+    }
     tx.commit().await?;
     Ok(made)
 }
@@ -245,7 +257,7 @@ pub async fn are_open(db: &Db, video: VideoId) -> Result<bool> {
 /// [`Error::NoVideo`].
 pub async fn close(db: &Db, video: VideoId) -> Result<()> {
     let mut tx = db.begin().await?;
-    let found: Option<VideoId> = tx.query(LOCK_VIDEO).bind(video).first_value().await?;
+    let found: Option<UserId> = tx.query(LOCK_VIDEO).bind(video).first_value().await?;
     found.ok_or(Error::NoVideo(video))?;
     tx.query(CLOSE).bind(video).execute().await?;
     Ok(tx.commit().await?)
@@ -279,7 +291,7 @@ pub async fn reported(db: &Db) -> Result<Vec<Reported>> {
     Ok(db.read(REPORTED).bind(MOST_LISTED).all().await?)
 }
 
-/// Decides about a comment, and writes that down.
+/// Decides about a comment, writes that down, and has those told who have reported it.
 ///
 /// # Errors
 /// [`Refusal::Unknown`].
@@ -294,6 +306,10 @@ pub async fn decide(
     let found: Option<Comment> = tx.query(FIND).bind(id).first().await?;
     let comment = found.ok_or(Refusal::Unknown(id))?;
     write_down(&mut tx, entry, &comment, moderator, decision).await?;
+    let reporters: Vec<UserId> = tx.query(REPORTERS).bind(id).bind(MOST_LISTED).values().await?;
+    for user in reporters.into_iter().filter(|reporter| *reporter != moderator) {
+        notices::post(&mut tx, Notice::Decided { user, entry }).await?;
+    }
     match decision {
         Decision::Removed => tx.query(REMOVE).bind(id).execute().await?,
         Decision::Kept => tx.query(FORGET_REPORTS).bind(id).execute().await?,
@@ -322,7 +338,7 @@ async fn write_down(
 }
 
 db::statements! {
-    LOCK_VIDEO { "SELECT id FROM videos WHERE id = $1 AND state <> 'deleting'" FOR_UPDATE }
+    LOCK_VIDEO { "SELECT owner_id FROM videos WHERE id = $1 AND state <> 'deleting'" FOR_UPDATE }
     IS_CLOSED { "SELECT count(*) FROM closed_comments WHERE video_id = $1" }
     CLOSE { "INSERT INTO closed_comments (video_id) VALUES ($1) ON CONFLICT (video_id) DO NOTHING" }
     OPEN { "DELETE FROM closed_comments WHERE video_id = $1" }
@@ -331,24 +347,27 @@ db::statements! {
          VALUES ($1, $2, $3, $4, $5, " NOW ")"
     }
     FIND {
-        "SELECT comments.id, video_id, author_id, users.username AS author, parent_id, text, comments.created_at,
-             edited_at
-         FROM comments JOIN users ON users.id = author_id WHERE comments.id = $1"
+        "SELECT comments.id, video_id, author_id, users.username AS author,
+             profile_pictures.object_key AS picture, parent_id, text, comments.created_at, edited_at
+         FROM comments JOIN users ON users.id = author_id
+         LEFT JOIN profile_pictures ON profile_pictures.user_id = author_id WHERE comments.id = $1"
     }
     COUNT_ANSWERS { "SELECT count(*) FROM comments WHERE parent_id = $1" }
     EDIT { "UPDATE comments SET text = $2, edited_at = " NOW " WHERE id = $1" }
     REMOVE { "DELETE FROM comments WHERE id = $1" }
     THREADS {
-        "SELECT comments.id, video_id, author_id, users.username AS author, parent_id, text, comments.created_at,
-             edited_at
+        "SELECT comments.id, video_id, author_id, users.username AS author,
+             profile_pictures.object_key AS picture, parent_id, text, comments.created_at, edited_at
          FROM comments JOIN users ON users.id = author_id
+         LEFT JOIN profile_pictures ON profile_pictures.user_id = author_id
          WHERE video_id = $1 AND parent_id IS NULL AND ($2 = 1 OR comments.id < $3)
          ORDER BY comments.id DESC LIMIT $4"
     }
     ANSWERS {
-        "SELECT comments.id, video_id, author_id, users.username AS author, parent_id, text, comments.created_at,
-             edited_at
+        "SELECT comments.id, video_id, author_id, users.username AS author,
+             profile_pictures.object_key AS picture, parent_id, text, comments.created_at, edited_at
          FROM comments JOIN users ON users.id = author_id
+         LEFT JOIN profile_pictures ON profile_pictures.user_id = author_id
          WHERE parent_id IN " [uuids "$1"] " ORDER BY comments.id"
     }
     COUNT { "SELECT count(*) FROM comments WHERE video_id = $1" }
@@ -357,6 +376,7 @@ db::statements! {
          SELECT id, $2, $3, " NOW " FROM comments WHERE id = $1
          ON CONFLICT (comment_id, reporter_id) DO UPDATE SET reason = excluded.reason"
     }
+    REPORTERS { "SELECT reporter_id FROM comment_reports WHERE comment_id = $1 ORDER BY created_at LIMIT $2" }
     FORGET_REPORTS { "DELETE FROM comment_reports WHERE comment_id = $1" }
     REPORTED {
         "SELECT comments.id, comments.video_id, videos.title, users.username AS author, comments.text,

@@ -34,7 +34,7 @@ pub async fn request(db: &Db, user: UserId) -> Result<()> {
         return Ok(());
     }
     tx.query(LEAVE).bind(user).execute().await?;
-    for statement in [END_SESSIONS, END_TOKENS, END_LINKS, END_WEBHOOKS] {
+    for statement in [END_SESSIONS, END_TOKENS, END_LINKS, END_WEBHOOKS, END_PICTURE] {
         tx.query(statement).bind(user).execute().await?;
     }
     let payload = serde_json::to_value(LeaveJob { user }).expect("an id is always JSON");
@@ -93,6 +93,8 @@ db::statements! {
     END_TOKENS { "DELETE FROM api_tokens WHERE user_id = $1" }
     END_LINKS { "DELETE FROM account_links WHERE user_id = $1" }
     END_WEBHOOKS { "DELETE FROM webhooks WHERE owner_id = $1" }
+    /// The object is nobody's from then on, and a sweep removes it.
+    END_PICTURE { "DELETE FROM profile_pictures WHERE user_id = $1" }
     VIDEOS { "SELECT id FROM videos WHERE owner_id = $1 AND state <> 'deleting' ORDER BY id LIMIT $2" }
     FORGET {
         "DELETE FROM users WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM videos WHERE owner_id = $1)"

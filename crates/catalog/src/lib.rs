@@ -37,7 +37,9 @@ pub mod letters;
 pub mod licences;
 pub mod likes;
 pub mod names;
+pub mod notices;
 pub mod outputs;
+pub mod pictures;
 pub mod processes;
 pub mod quality;
 pub mod quotas;
@@ -94,6 +96,7 @@ pub const MIGRATIONS: &[db::Migration] = &[
     db::Migration { name: "catalog/0062_views", sql: include_str!("../migrations/0062_views.sql") },
     db::Migration { name: "catalog/0063_comments", sql: include_str!("../migrations/0063_comments.sql") },
     db::Migration { name: "catalog/0064_captions", sql: include_str!("../migrations/0064_captions.sql") },
+    db::Migration { name: "catalog/0067_people", sql: include_str!("../migrations/0067_people.sql") },
 ];
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod keys;
 mod leaving;
 mod letters;
 mod licences;
+mod notices;
 mod outbox;
 mod pipeline;
 mod processes;
@@ -310,6 +311,8 @@ async fn every_statement_can_be_prepared(database: Database) {
         crate::keys::STATEMENTS,
         crate::letters::STATEMENTS,
         crate::licences::STATEMENTS,
+        crate::notices::STATEMENTS,
+        crate::pictures::STATEMENTS,
         crate::quotas::STATEMENTS,
         crate::throttle::STATEMENTS,
         crate::tokens::STATEMENTS,

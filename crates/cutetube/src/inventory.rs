@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use catalog::{
     VideoState, outputs,
+    pictures::Picture,
     videos::{SourceState, Video},
 };
 use db::Tx;
@@ -54,6 +55,11 @@ impl Inventory {
 }
 
 impl Object {
+    /// What somebody shows of themselves. A name that is not this program's is nobody's object.
+    pub(crate) fn of_picture(picture: &Picture) -> Option<Self> {
+        Some(Self { key: picture.object_key.parse().ok()?, len: picture.bytes, sha256: Some(picture.sha256) })
+    }
+
     /// What was recorded of it.
     pub(crate) fn recorded(&self) -> Option<Stored> {
         self.sha256.map(|sha256| Stored { len: self.len, sha256 })

@@ -11,7 +11,7 @@
 use std::fmt;
 
 use catalog::{
-    VideoState,
+    VideoState, pictures,
     storage::{self, Amount},
     videos::{self, Video},
 };
@@ -110,10 +110,48 @@ impl Move<'_> {
             let mut tx = self.db.snapshot().await?;
             let page = storage::holders(&mut tx, after, PAGE).await?;
             tx.rollback().await?;
-            let Some(last) = page.last() else { return Ok(moved) };
+            let Some(last) = page.last() else { break };
             after = Some(last.id);
             for video in page {
                 self.video(video, &mut moved, advance).await?;
+            }
+        }
+        self.pictures(&mut moved, advance).await?;
+        Ok(moved)
+    }
+
+    /// Copies the pictures of people. One that is not there any more was replaced meanwhile, or is lost; which of them, the
+    /// catalogue says.
+    async fn pictures(
+        &self,
+        moved: &mut Moved,
+        advance: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<(), MoveError> {
+        let mut after = None;
+        loop {
+            let mut tx = self.db.snapshot().await?;
+            let page = pictures::page(&mut tx, after, PAGE).await?;
+            tx.rollback().await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.user_id);
+            for object in page.iter().filter_map(Object::of_picture) {
+                match self.copy(&object).await? {
+                    Outcome::Copied(len) => {
+                        moved.copied += 1;
+                        moved.bytes = moved.bytes.saturating_add(len);
+                        advance(len);
+                    }
+                    Outcome::There(len) => {
+                        moved.there += 1;
+                        advance(len);
+                    }
+                    Outcome::Lost(problem) => {
+                        let key = object.key.to_string();
+                        if !pictures::shown(self.db, std::slice::from_ref(&key)).await?.is_empty() {
+                            moved.lost.push(Lost { key, problem });
+                        }
+                    }
+                }
             }
         }
     }

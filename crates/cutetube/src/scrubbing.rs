@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use catalog::{
     VideoState, captions,
     ids::{Revision, VideoId},
-    keys, outputs, remaking,
+    keys, outputs, pictures, remaking,
     scrubs::{self, Reading},
     storage::Amount,
     videos::{self, SourceState, Video},
@@ -156,6 +156,33 @@ impl Scrub<'_> {
             readings.extend(self.read(video, advance).await?);
         }
         Ok(readings)
+    }
+
+    /// Reads back the pictures of people, and answers the keys of those that are lost or damaged. `advance` hears of bytes
+    /// that were read. One that was replaced meanwhile is nobody's loss.
+    pub(crate) async fn pictures(
+        &self,
+        advance: &mut (dyn FnMut(u64) + Send),
+    ) -> Result<Vec<String>, ScrubError> {
+        let mut lost = Vec::new();
+        let mut after = None;
+        loop {
+            let mut tx = self.db.snapshot().await?;
+            let page = pictures::page(&mut tx, after, PAGE).await?;
+            tx.rollback().await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.user_id);
+            for picture in page {
+                let stored = Stored { len: picture.bytes, sha256: picture.sha256 };
+                let check = Check::new(picture.object_key, Part::Media, Proof::Is(stored));
+                let Proved { len, damaged } = self.prove(check).await?;
+                advance(len);
+                lost.extend(damaged.map(|damaged| damaged.key));
+            }
+        }
+        let still_shown = pictures::shown(self.db, &lost).await?;
+        lost.retain(|key| still_shown.contains(key));
+        Ok(lost)
     }
 
     /// Reads all objects of a video; `None` when it is gone by then.

@@ -60,6 +60,8 @@ pub struct AppState {
     pub(crate) cut_off: CancellationToken,
     /// One permit for each upload that is received at once.
     pub(crate) upload_slots: Arc<Semaphore>,
+    /// One permit for each picture that is looked at at once.
+    pub(crate) picture_slots: Arc<Semaphore>,
     /// Counts the requests of clients.
     pub(crate) limiter: Limiter,
     /// Event streams of this process.
@@ -109,6 +111,7 @@ impl AppState {
             downloads: Downloads::default(),
             cut_off: CancellationToken::new(),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),
+            picture_slots: Arc::new(Semaphore::new(PICTURES_AT_ONCE)),
             toolchain: locate_toolchain(&config, search_path).map(Arc::new),
             config: Arc::new(config),
         })
@@ -125,6 +128,9 @@ impl fmt::Debug for AppState {
         f.debug_struct("AppState").field("config", &self.config).finish_non_exhaustive()
     }
 }
+
+/// Each takes a process, for less than a second.
+const PICTURES_AT_ONCE: usize = 2;
 
 /// Connects to `database.url` and brings the tables up to date. A server that does not answer, or may not write, is
 /// asked again for `database.wait_seconds`: it may be starting too, or about to be promoted.

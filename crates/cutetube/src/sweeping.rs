@@ -5,12 +5,12 @@
 //! found to be needed; numbers of revisions and ids of videos are never used twice, so what is not needed stays so. An
 //! upload is recorded only after its file is complete: therefore nothing younger than a safe age is touched, by the
 //! clock of the store itself. And a multipart upload gives a sign of life with its parts. A piece of an upload that comes
-//! in pieces is recorded soon after it is written, and is named by nobody any more once it is not needed.
+//! in pieces is recorded soon after it is written, and is named by nobody any more once it is not needed; so is a picture of a person.
 
 use std::time::{Duration, SystemTime};
 
 use catalog::{
-    resumable,
+    pictures, resumable,
     storage::{self, Needed},
     videos::SourceState,
 };
@@ -93,6 +93,7 @@ pub(crate) async fn sweep(db: &Db, blobs: &BlobStore, ages: Ages, mode: Mode) ->
     sweep.media().await?;
     sweep.expired().await?;
     sweep.pieces().await?;
+    sweep.pictures().await?;
     sweep.remove(&KeyPrefix::Probes).await?;
     sweep.staged().await?;
     sweep.uploads(ages.unneeded).await?;
@@ -178,6 +179,18 @@ impl Sweep<'_> {
                     self.swept.bytes += piece.bytes;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Pictures that nobody shows any more, and those that were written and never shown.
+    async fn pictures(&mut self) -> Result<(), SweepError> {
+        for folder in self.folders(&KeyPrefix::Pictures).await? {
+            let mut objects = self.blobs.objects(&folder).await?;
+            let names: Vec<String> = objects.iter().map(|object| object.name.clone()).collect();
+            let shown = pictures::shown(self.db, &names).await?;
+            objects.retain(|object| !shown.contains(&object.name));
+            self.remove_old(&folder, objects).await?;
         }
         Ok(())
     }

@@ -286,9 +286,9 @@ pub async fn open(db: &Db, job: &DeliverJob) -> Result<Opening> {
     let recipient = match job.destination {
         Destination::Amqp => Recipient::Amqp,
         Destination::Cdn => Recipient::Cdn,
-        Destination::Email => match crate::accounts::user(db, event.owner).await? {
-            Some(user) => Recipient::Email { address: user.email, first_name: user.first_name },
-            None => return Ok(Opening::Skip("the account is gone")),
+        Destination::Email => match crate::notices::who_wants(db, event.owner, event.kind).await? {
+            Ok(user) => Recipient::Email { address: user.email, first_name: user.first_name },
+            Err(reason) => return Ok(Opening::Skip(reason)),
         },
         Destination::Webhook(id) => match webhooks::target(db, id).await? {
             Some(target) if target.enabled => Recipient::Webhook {

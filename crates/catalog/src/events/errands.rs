@@ -8,6 +8,7 @@ use crate::{
     Error, Result,
     ids::{UserId, WebhookId},
     letters::Letter,
+    notices::Notice,
 };
 
 /// The queue of everything that carries events. Its own, so that no event waits for a chunk and no chunk for a receiver.
@@ -24,6 +25,8 @@ pub enum Errand {
     Replay(ReplayJob),
     /// Send a letter to somebody about their account.
     Letter(Letter),
+    /// Tell somebody what happened around them.
+    Notice(Notice),
 }
 
 /// Find out who wants to hear of an event, with [`announce`](super::deliveries::announce).
@@ -78,6 +81,7 @@ impl Errand {
             "deliver" => parse(kind, payload).map(Self::Deliver),
             "replay" => parse(kind, payload).map(Self::Replay),
             LETTER => parse(kind, payload).map(Self::Letter),
+            NOTICE => parse(kind, payload).map(Self::Notice),
             _ => {
                 Err(Error::UnknownWork { kind: kind.to_owned(), reason: "there is no such kind".to_owned() })
             }
@@ -115,7 +119,15 @@ impl Letter {
     }
 }
 
+impl Notice {
+    /// After letters that somebody waits for.
+    pub(crate) fn into_job(self) -> NewJob {
+        job(NOTICE, &self, LETTER.to_owned()).max_failures(LETTER_FAILURES)
+    }
+}
+
 const LETTER: &str = "letter";
+const NOTICE: &str = "notice";
 
 /// Somebody looks at an empty mailbox.
 const SOON: i64 = 100;

@@ -69,7 +69,9 @@ async fn spread(db: &Db, channels: &Channels) -> Vec<(Job, DeliverJob)> {
                     deliveries::replay(db, &job.lease, &replay, None, channels).await.unwrap();
                 }
                 Errand::Deliver(delivery) => deliver.push((job, delivery)),
-                Errand::Letter(letter) => panic!("nobody is written to here: {letter:?}"),
+                written @ (Errand::Letter(_) | Errand::Notice(_)) => {
+                    panic!("nobody is written to here: {written:?}")
+                }
             }
         }
     }

@@ -7,6 +7,7 @@ mod code;
 pub(crate) mod guessing;
 mod password;
 mod password_rules;
+pub(crate) mod picture;
 pub(crate) mod profile;
 pub(crate) mod recovery;
 mod signup;

@@ -1,6 +1,6 @@
 //! What people see and change of their own account. Nothing here knows HTTP.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use catalog::{
     accounts::{self, PasswordHash, User},
@@ -12,6 +12,8 @@ use catalog::{
     leaving,
     letters::{self, Letter},
     names::{Email, Label, PersonName},
+    notices::{self, Topic},
+    pictures,
     quotas::{self, Quota},
     sessions::{self, Session},
     tokens::{self, NewToken, Scope, Token},
@@ -36,6 +38,10 @@ pub(crate) struct Profile {
     pub(crate) sessions: Vec<Session>,
     /// The oldest first.
     pub(crate) tokens: Vec<Token>,
+    /// Where their picture is in the store.
+    pub(crate) picture: Option<String>,
+    /// What they want no letters about.
+    pub(crate) unwanted: BTreeSet<Topic>,
 }
 
 /// Everything that is kept of a person, but for media.
@@ -69,6 +75,8 @@ pub(crate) async fn read(state: &AppState, user: &User) -> Result<Profile, Accou
         quota: quotas::of(db, user.id, state.config.accounts.quota.limits()).await?,
         sessions: sessions::of_user(db, user.id).await?,
         tokens: tokens::of_user(db, user.id).await?,
+        picture: pictures::of(db, user.id).await?,
+        unwanted: notices::unwanted(db, user.id).await?,
         user: user.clone(),
     })
 }

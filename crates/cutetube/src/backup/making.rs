@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use catalog::storage;
+use catalog::{pictures, storage};
 use db::{Db, Tx};
 use futures_util::TryStreamExt;
 use tokio::{
@@ -23,7 +23,7 @@ use crate::{
     ambient,
     blobs::{BlobError, BlobStore, Fingerprint, StorageKey},
     config::Config,
-    inventory::{Inventory, InventoryError},
+    inventory::{Inventory, InventoryError, Object},
 };
 
 /// What is in a backup that was made.
@@ -218,20 +218,33 @@ impl Making<'_> {
             after = Some(last.id);
             for video in page {
                 for object in Inventory::of(tx, self.blobs, &video).await?.lasting {
-                    self.made.objects += 1;
-                    let listed = ObjectEntry {
-                        key: object.key.to_string(),
-                        bytes: object.len,
-                        sha256: object.sha256.map(hex::encode),
-                    };
-                    let line = entry.add(&listed, &self.steps).await?;
-                    file.write_all(&line).map_err(temporary)?;
+                    self.add(&object, &mut entry, &mut file).await?;
                 }
+            }
+        }
+        let mut after = None;
+        loop {
+            let page = pictures::page(tx, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.user_id);
+            for object in page.iter().filter_map(Object::of_picture) {
+                self.add(&object, &mut entry, &mut file).await?;
             }
         }
         entry.end(&self.steps).await?;
         file.rewind().map_err(temporary)?;
         Ok(file)
+    }
+
+    async fn add(&mut self, object: &Object, entry: &mut Lines, file: &mut File) -> Result<(), MakeError> {
+        self.made.objects += 1;
+        let listed = ObjectEntry {
+            key: object.key.to_string(),
+            bytes: object.len,
+            sha256: object.sha256.map(hex::encode),
+        };
+        let line = entry.add(&listed, &self.steps).await?;
+        file.write_all(&line).map_err(temporary)
     }
 
     async fn objects(&mut self, list: File, advance: &mut (dyn FnMut(u64) + Send)) -> Result<(), MakeError> {

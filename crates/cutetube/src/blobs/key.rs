@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use catalog::{
-    ids::{Revision, UploadId, VideoId},
+    ids::{Revision, UploadId, UserId, VideoId},
     names::SourceExtension,
 };
 use packager::{Flavour, layout};
@@ -50,6 +50,13 @@ pub enum StorageKey {
         /// Unlike that of any other piece of it.
         name: u64,
     },
+    /// `pictures/{user}/{name}.jpg`: what somebody shows of themselves.
+    Picture {
+        /// Who shows it.
+        user: UserId,
+        /// Unlike that of any other picture of theirs.
+        name: u64,
+    },
     /// `probe/{name}`: written, read and deleted by `doctor` and `/readyz`.
     Probe {
         /// Unlike that of any probe running now.
@@ -81,12 +88,16 @@ pub enum KeyPrefix {
     AllMedia,
     /// `uploads`: everything that is sent in pieces.
     Uploads,
+    /// `pictures`: what people show of themselves.
+    Pictures,
     /// `probe`
     Probes,
     /// `sources/{video}`
     Source(VideoId),
     /// `uploads/{upload}`
     Upload(UploadId),
+    /// `pictures/{user}`
+    PicturesOf(UserId),
     /// `vod-media/{video}`: every revision.
     Video(VideoId),
     /// `vod-media/{video}/{revision}`
@@ -147,6 +158,7 @@ impl StorageKey {
             Self::Source { extension: SourceExtension::Mov, .. } => "video/quicktime",
             Self::Media { object, .. } | Self::Export(object) => object.content_type(),
             Self::RewrittenSource { .. } | Self::Rewritten => "video/mp4",
+            Self::Picture { .. } => "image/jpeg",
             Self::Sealed { .. } | Self::Piece { .. } | Self::Probe { .. } => "application/octet-stream",
         }
     }
@@ -160,6 +172,8 @@ impl StorageKey {
             | Self::Rewritten
             | Self::Piece { .. }
             | Self::Probe { .. } => Caching::Private,
+            // Who may see it sees it on pages of this server, and when somebody shows another one nobody asks for it.
+            Self::Picture { .. } => Caching::Immutable,
             Self::Media { object, .. } | Self::Export(object) => object.caching(),
         }
     }
@@ -181,8 +195,11 @@ impl KeyPrefix {
             Self::Sources => Self::Source(name.parse().ok()?),
             Self::AllMedia => Self::Video(name.parse().ok()?),
             Self::Uploads => Self::Upload(name.parse().ok()?),
+            Self::Pictures => Self::PicturesOf(name.parse().ok()?),
             Self::Video(video) => Self::Revision(*video, name.parse().ok().and_then(Revision::new)?),
-            Self::Probes | Self::Source(_) | Self::Upload(_) | Self::Revision(..) => return None,
+            Self::Probes | Self::Source(_) | Self::Upload(_) | Self::PicturesOf(_) | Self::Revision(..) => {
+                return None;
+            }
         };
         (child.to_string() == format!("{self}/{name}")).then_some(child)
     }
@@ -314,6 +331,7 @@ impl fmt::Display for StorageKey {
             Self::Sealed { video, file } => write!(f, "{}/{}", KeyPrefix::Source(*video), file.name()),
             Self::Rewritten => f.write_str("rewritten.mp4"),
             Self::Piece { upload, name } => write!(f, "{}/{name:016x}", KeyPrefix::Upload(*upload)),
+            Self::Picture { user, name } => write!(f, "{}/{name:016x}.jpg", KeyPrefix::PicturesOf(*user)),
             Self::Probe { name } => write!(f, "probe/{name:016x}"),
         }
     }
@@ -325,9 +343,11 @@ impl fmt::Display for KeyPrefix {
             Self::Sources => f.write_str("sources"),
             Self::AllMedia => f.write_str("vod-media"),
             Self::Uploads => f.write_str("uploads"),
+            Self::Pictures => f.write_str("pictures"),
             Self::Probes => f.write_str("probe"),
             Self::Source(video) => write!(f, "sources/{video}"),
             Self::Upload(upload) => write!(f, "uploads/{upload}"),
+            Self::PicturesOf(user) => write!(f, "pictures/{user}"),
             Self::Video(video) => write!(f, "vod-media/{video}"),
             Self::Revision(video, revision) => write!(f, "vod-media/{video}/{revision}"),
         }
@@ -405,6 +425,10 @@ fn parse_key(text: &str) -> Option<StorageKey> {
         }
         "uploads" => {
             Some(StorageKey::Piece { upload: name.parse().ok()?, name: u64::from_str_radix(rest, 16).ok()? })
+        }
+        "pictures" => {
+            let picture = u64::from_str_radix(rest.strip_suffix(".jpg")?, 16).ok()?;
+            Some(StorageKey::Picture { user: name.parse().ok()?, name: picture })
         }
         "probe" => Some(StorageKey::Probe { name: u64::from_str_radix(name, 16).ok()? }),
         _ => None,

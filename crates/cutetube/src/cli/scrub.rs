@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, io::Write};
 use anyhow::bail;
 use catalog::{
     ids::VideoId,
+    pictures,
     scrubs::{self, Reading},
     videos::{self, Video},
 };
@@ -48,6 +49,8 @@ struct Report {
     objects: u64,
     bytes: u64,
     damaged: Vec<DamagedVideo>,
+    /// Keys of pictures of people that are lost or damaged.
+    pictures: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,8 +82,17 @@ impl Scrub {
             true if !damaged.is_empty() => scrub.repair(&damaged, &mut tell).await?,
             _ => BTreeMap::new(),
         };
-        let report = Report::new(&db, &readings, outcomes).await?;
+        let mut report = Report::new(&db, &readings, outcomes).await?;
+        if self.videos.is_empty() {
+            report.pictures = scrub.pictures(&mut |_| ()).await?;
+        }
         report.print(self.json)?;
+        if self.repair {
+            // Nobody can make them again but their owners. Until then there are initials.
+            for key in std::mem::take(&mut report.pictures) {
+                pictures::withdraw(&db, &key).await?;
+            }
+        }
         if self.videos.is_empty() {
             scrubs::end(&db).await?;
         }
@@ -162,7 +174,7 @@ impl Report {
             return print(&serde_json::to_string_pretty(self)?);
         }
         let lost: usize = self.damaged.iter().map(|video| video.objects.len()).sum();
-        let Self { videos, objects, bytes, damaged } = self;
+        let Self { videos, objects, bytes, damaged, pictures } = self;
         print(&format!(
             "read {objects} objects of {videos} videos, {bytes} bytes: {lost} are lost or damaged"
         ))?;
@@ -173,13 +185,22 @@ impl Report {
                 print(&format!("  {object}"))?;
             }
         }
+        for key in pictures {
+            print(&format!("`{key}` is lost: the picture of a person, who has to choose it again"))?;
+        }
         Ok(())
     }
 
     fn verdict(&self, repair: bool) -> anyhow::Result<()> {
         let left: Vec<_> = self.damaged.iter().filter(|video| !video.outcome.is_mended()).collect();
         if left.is_empty() {
-            return Ok(());
+            return match self.pictures.len() {
+                0 => Ok(()),
+                lost => {
+                    let hint = "`cutetube scrub --repair` has initials shown in their place".to_owned();
+                    Err(Advised::new(format!("{lost} pictures of people are lost"), hint).into())
+                }
+            };
         }
         let sentence = format!("{} videos are damaged", left.len());
         if repair {

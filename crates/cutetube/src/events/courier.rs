@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{broker::Broker, mail::Mailer, message::Message, purge::Purger, webhook::Poster};
-use crate::{AppState, ambient};
+use crate::{AppState, ambient, playback::BaseUrl};
 
 /// Carries events out, with what this process is configured for.
 pub(crate) struct Courier {
@@ -99,6 +99,7 @@ impl Courier {
                 Opening::Send(event, recipient) => self.deliver(job, &delivery, &event, &recipient).await?,
             },
             Errand::Letter(letter) => self.write(job, &letter).await?,
+            Errand::Notice(notice) => self.tell(job, &notice).await?,
         }
         Ok(())
     }
@@ -119,7 +120,10 @@ impl Courier {
                 self.poster.post(url, secrets, &message, ambient::unix_time()).await
             }
             Recipient::Email { address, first_name } => match &self.mailer {
-                Some(mailer) => mailer.send(&message, event.created_at, address, first_name).await,
+                Some(mailer) => {
+                    let base = BaseUrl::of_letters(&self.state.config);
+                    mailer.send(&message, event.created_at, address, first_name, &base).await
+                }
                 None => return skip("no mail server is configured").await,
             },
             Recipient::Amqp => match &self.broker {

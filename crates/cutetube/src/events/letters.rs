@@ -43,7 +43,7 @@ impl Courier {
         }
     }
 
-    async fn not_sent(&self, job: &Job, failure: Failure) -> catalog::Result<()> {
+    pub(super) async fn not_sent(&self, job: &Job, failure: Failure) -> catalog::Result<()> {
         let (db, lease) = (&self.state.db, &job.lease);
         let sentence = failure.to_string();
         tracing::warn!(job.id = %lease.id, "letter `{}` was not sent: {sentence}", lease.id);
@@ -120,6 +120,7 @@ impl Courier {
             greeting: format!("Hello {},", addressed.first_name),
             sentences,
             link: Some(link),
+            choices: None,
         }
     }
 }

@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     config::{Smtp, SmtpTls},
+    playback::BaseUrl,
     tls,
 };
 
@@ -54,6 +55,8 @@ pub(super) struct Letter {
     pub(super) greeting: String,
     pub(super) sentences: Vec<String>,
     pub(super) link: Option<String>,
+    /// Where its receiver chooses to get no more of them; absent from letters that come in any case.
+    pub(super) choices: Option<String>,
 }
 
 /// What a mail says besides, on its way.
@@ -95,11 +98,12 @@ impl Mailer {
         happened_at: Timestamp,
         address: &Email,
         first_name: &PersonName,
+        base: &BaseUrl,
     ) -> Result<Sent, Failure> {
         let Data::Video(video) = &message.data else {
             return Err(Failure::hopeless("there is nothing to say in a mail"));
         };
-        let letter = Letter::new(message.kind, video, first_name);
+        let letter = Letter::new(message.kind, video, first_name, base);
         let envelope = Envelope { id: message.id.to_string(), at: happened_at, to: address };
         self.post(&envelope, &letter).await
     }
@@ -144,7 +148,7 @@ impl Mailer {
 }
 
 impl Letter {
-    fn new(kind: EventKind, video: &VideoMessage, first_name: &PersonName) -> Self {
+    fn new(kind: EventKind, video: &VideoMessage, first_name: &PersonName, base: &BaseUrl) -> Self {
         let title = &video.title;
         let (subject, sentence) = match kind {
             EventKind::Ready => {
@@ -169,6 +173,7 @@ impl Letter {
             greeting: format!("Hello {first_name},"),
             sentences: std::iter::once(sentence).chain(video.error.clone()).collect(),
             link: video.watch.clone(),
+            choices: Some(base.letters()),
         }
     }
 }

@@ -9,6 +9,7 @@ mod letters;
 mod mail;
 mod message;
 mod network;
+mod notices;
 pub(crate) mod probe;
 mod purge;
 mod resources;

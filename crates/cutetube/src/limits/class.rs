@@ -35,7 +35,8 @@ impl Class {
                     headers.contains_key(header::AUTHORIZATION) || headers.contains_key(header::COOKIE);
                 Some(if may_be_somebody { Self::Upload } else { Self::Write })
             }
-            ("POST", "/upload" | "/api/v5/videos" | "/api/v5/uploads") => Some(Self::Send),
+            ("POST", "/upload" | "/api/v5/videos" | "/api/v5/uploads" | "/account/picture")
+            | ("PUT", "/api/v5/me/picture") => Some(Self::Send),
             ("PATCH" | "POST", "/api/v5/uploads/{id}") => Some(Self::Piece),
             (_, route) if !is_read && SIGN_IN.iter().any(|prefix| route.starts_with(prefix)) => {
                 Some(Self::SignIn)
@@ -73,7 +74,7 @@ impl Class {
     }
 }
 
-const MEDIA: [&str; 5] = ["/vod-media/", "/download/", "/app/", "/assets/", "/p/"];
+const MEDIA: [&str; 6] = ["/vod-media/", "/download/", "/app/", "/assets/", "/p/", "/pictures/"];
 
 const SIGN_IN: [&str; 8] =
     ["/api/v3/auth/", "/api/v5/auth/", "/login", "/signup", "/forgot", "/reset", "/verify", "/logout"];
@@ -114,6 +115,9 @@ mod tests {
             check(&Method::POST, "/api/v5/auth/refresh"),
             check(&Method::POST, "/upload"),
             check(&Method::POST, "/api/v5/uploads"),
+            check(&Method::PUT, "/api/v5/me/picture"),
+            check(&Method::DELETE, "/api/v5/me/picture"),
+            check(&Method::GET, "/pictures/{user}/{name}"),
             check(&Method::PATCH, "/api/v5/uploads/{id}"),
             check(&Method::POST, "/api/v5/uploads/{id}"),
             check(&Method::HEAD, "/api/v5/uploads/{id}"),
@@ -141,6 +145,9 @@ mod tests {
         POST /api/v5/auth/refresh: sign-in
         POST /upload: send
         POST /api/v5/uploads: send
+        PUT /api/v5/me/picture: send
+        DELETE /api/v5/me/picture: write
+        GET /pictures/{user}/{name}: -
         PATCH /api/v5/uploads/{id}: piece
         POST /api/v5/uploads/{id}: piece
         HEAD /api/v5/uploads/{id}: read

@@ -7,8 +7,11 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 
+use catalog::pictures;
+
 use super::{
     cards::{Card, cards},
+    face::Face,
     failure::Failure,
     frame::{Frame, page},
     typed::{Typed, address},
@@ -26,6 +29,7 @@ const VIDEOS: u32 = 24;
 #[template(path = "channel.html")]
 struct ChannelPage {
     frame: Frame,
+    face: Face,
     name: String,
     /// Whether it is the visitor's own.
     is_own: bool,
@@ -59,6 +63,7 @@ pub(super) async fn channel(
     cards.iter_mut().for_each(|card| card.channel = None);
     let channel = ChannelPage {
         frame: Frame::new(&visitor),
+        face: Face::new(&owner.username, pictures::of(&state.db, owner.id).await?.as_deref()),
         name: owner.username.to_string(),
         is_own,
         cards,

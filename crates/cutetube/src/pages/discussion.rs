@@ -19,6 +19,7 @@ use catalog::{
 };
 
 use super::{
+    face::Face,
     failure::{Failure, log_in, to_log_in},
     frame::{Frame, plain},
     text,
@@ -69,6 +70,7 @@ struct ThreadView {
 
 struct CommentView {
     id: String,
+    face: Face,
     author: String,
     channel: String,
     text: String,
@@ -164,6 +166,7 @@ impl CommentView {
     fn new(comment: &Comment) -> Self {
         Self {
             id: comment.id.to_string(),
+            face: Face::new(&comment.author, comment.picture.as_deref()),
             author: comment.author.to_string(),
             channel: BaseUrl::RELATIVE.channel(&comment.author),
             text: comment.text.to_string(),
@@ -351,8 +354,11 @@ impl From<CommentError> for Failure {
 impl Discussion {
     /// A page's worth, with markup in it.
     pub(super) fn sample() -> Self {
+        use catalog::names::Username;
+
         let view = |number: u32, text: &str| CommentView {
             id: number.to_string(),
+            face: Face::new(&Username::parse("bob").unwrap(), (number == 1).then_some("pictures/1/2.jpg")),
             author: "bob".to_owned(),
             channel: "/u/bob".to_owned(),
             text: text.to_owned(),

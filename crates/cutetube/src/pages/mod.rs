@@ -9,6 +9,7 @@ mod cards;
 mod channel;
 mod discussion;
 mod embedding;
+mod face;
 mod failure;
 mod frame;
 mod home;
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/verify", get(recovery::verify_form).post(recovery::verify))
         .route("/account", get(person::page))
         .route("/account/{deed}", post(person::act))
+        .merge(face::routes())
         .merge(discussion::routes())
         .merge(studio::routes())
         .merge(machines::routes())

@@ -9,12 +9,14 @@ use axum::{
 use catalog::{
     ids::SessionId,
     names::{Email, PersonName},
+    notices::{self, Topic},
     tokens::{Scope, Token},
 };
 use serde::Deserialize;
 
 use super::{
     account::SentForm,
+    face::Face,
     failure::{Failure, to_log_in},
     frame::{Frame, plain},
     recovery::refusal,
@@ -25,7 +27,7 @@ use crate::{
     accounts::{
         Caller, SignedInCaller, Visitor,
         actions::AccountError,
-        parse_password,
+        parse_password, picture,
         profile::{self, Profile, Wish},
         recovery::{self, field},
         session_cookie,
@@ -41,6 +43,8 @@ struct AccountPage<'a> {
     profile: &'a Profile,
     present: SessionId,
     may_administer: bool,
+    face: Face,
+    letters: Vec<LetterChoice>,
     /// What was done last.
     done: Option<&'static str>,
     /// What was to be done, and why it was not.
@@ -49,10 +53,20 @@ struct AccountPage<'a> {
     secret: Option<String>,
 }
 
+/// Something that somebody may get letters about.
+struct LetterChoice {
+    topic: Topic,
+    label: &'static str,
+    is_wanted: bool,
+}
+
 db::text_enum! {
     /// What the forms of the page are for; the last part of their addresses.
     pub(super) enum Deed {
         Name = "name",
+        Picture = "picture",
+        HidePicture = "hide-picture",
+        Letters = "letters",
         Password = "password",
         Email = "email",
         Verify = "verify",
@@ -65,7 +79,7 @@ db::text_enum! {
 }
 
 /// Whoever is signed in. Others are sent to log in.
-pub(super) struct Person(SignedInCaller);
+pub(super) struct Person(pub(super) SignedInCaller);
 
 impl FromRequestParts<AppState> for Person {
     type Rejection = Response;
@@ -79,6 +93,17 @@ impl FromRequestParts<AppState> for Person {
 #[derive(Deserialize)]
 pub(super) struct Last {
     done: Option<String>,
+}
+
+/// The page of somebody whose wish was refused, with the sentence that says why.
+pub(super) async fn refuse(
+    state: &AppState,
+    caller: &SignedInCaller,
+    status: StatusCode,
+    deed: Deed,
+    sentence: &str,
+) -> Result<Response, Failure> {
+    show(state, caller, status, None, Some((deed, sentence.to_owned())), None).await
 }
 
 /// What became of a form.
@@ -140,6 +165,14 @@ async fn perform(
         Deed::Name => {
             let name = |which| PersonName::parse(&typed(which)).map_err(|refusal| field(which, &refusal.0));
             profile::rename(state, user.id, &name("first_name")?, &name("last_name")?).await?;
+        }
+        // Its form has a file, and an address of its own.
+        Deed::Picture => {}
+        Deed::HidePicture => picture::hide(state, user.id).await?,
+        Deed::Letters => {
+            let is_refused = |topic: &Topic| fields.text(&format!("want-{topic}")).is_err();
+            let unwanted = Topic::ALL.iter().copied().filter(is_refused).collect();
+            notices::choose(&state.db, user.id, &unwanted).await?;
         }
         Deed::Password => {
             let next =
@@ -207,6 +240,8 @@ async fn show(
         frame: Frame::new(&visitor),
         profile: &profile,
         present: caller.session,
+        face: Face::new(&caller.user.username, profile.picture.as_deref()),
+        letters: Topic::ALL.iter().map(|topic| LetterChoice::new(*topic, &profile)).collect(),
         may_administer: visitor.0.as_ref().is_some_and(Caller::is_admin),
         done,
         refused,
@@ -224,6 +259,9 @@ impl Deed {
     fn done(self) -> &'static str {
         match self {
             Self::Name => "Your name is changed.",
+            Self::Picture => "This is how others see you from now on.",
+            Self::HidePicture => "You show no picture any more.",
+            Self::Letters => "You get the letters that you have chosen, and no others.",
             Self::Password => "Your password is changed, and other devices are signed out.",
             Self::Email => "A letter is on its way to the new address. Its link makes the address yours.",
             Self::Verify => "A letter is on its way, unless your address is confirmed already.",
@@ -231,6 +269,20 @@ impl Deed {
             Self::EndToken => "That token is refused from now on.",
             Self::EndSessions | Self::Token | Self::Delete => "Done.",
         }
+    }
+}
+
+impl LetterChoice {
+    fn new(topic: Topic, profile: &Profile) -> Self {
+        let label = match topic {
+            Topic::Ready => "a video of mine is ready",
+            Topic::Failed => "a video of mine could not be processed",
+            Topic::Progress => "something else becomes of my videos, where this site tells of it",
+            Topic::Comment => "somebody says something about a video of mine",
+            Topic::Reply => "somebody answers me",
+            Topic::Report => "it is decided about a comment that I reported",
+        };
+        Self { topic, label, is_wanted: !profile.unwanted.contains(&topic) }
     }
 }
 

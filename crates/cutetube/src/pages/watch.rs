@@ -9,6 +9,7 @@ use axum::{
 use catalog::{
     VideoState, accounts,
     chapters::{Chapter, chapters},
+    pictures,
     videos::{Video, Visibility},
     views,
 };
@@ -19,6 +20,7 @@ use super::{
     cards::{Card, ChannelLink, cards},
     discussion::Discussion,
     embedding::{USUAL_SIZE, embed_code},
+    face::Face,
     failure::Failure,
     frame::{Frame, embeddable, page},
     metadata, studio, text,
@@ -56,6 +58,8 @@ struct WatchPage {
     duration: Option<String>,
     views: String,
     channel: Option<ChannelLink>,
+    /// Of whoever has uploaded it.
+    face: Option<Face>,
     tags: Vec<Link>,
     chapters: Vec<ChapterLink>,
     downloads: Vec<Link>,
@@ -153,6 +157,7 @@ pub(super) async fn watch(
     let video = details.video();
     let pass = licences::pass(&state, &visitor, video).await?;
     let owner = accounts::user(&state.db, video.owner).await?;
+    let picture = pictures::of(&state.db, video.owner).await?;
     let views = views::of(&views::totals(&state.db, &[video.id]).await?, video.id);
     let may_manage = visitor.may_manage(video.owner);
     let poster = MediaUrls::origin(&state, &base, video).map(|urls| urls.object(MediaObject::Poster));
@@ -175,6 +180,7 @@ pub(super) async fn watch(
         duration: video.measured_duration.map(text::length),
         views: text::views(views),
         channel: owner.as_ref().map(ChannelLink::new),
+        face: owner.as_ref().map(|owner| Face::new(&owner.username, picture.as_deref())),
         tags: video.tags.iter().map(Link::to_tag).collect(),
         chapters: chapters(video.description.as_str())
             .into_iter()
@@ -340,6 +346,7 @@ mod tests {
             duration: Some("0:05".to_owned()),
             views: text::views(1234),
             channel: Some(ChannelLink { name: "ada".to_owned(), path: "/u/ada".to_owned() }),
+            face: None,
             tags: vec![Link::to_tag("sea & <sand>")],
             chapters: vec![ChapterLink {
                 seconds: 90,

@@ -151,6 +151,16 @@ impl BaseUrl {
         format!("{self}/u/{name}")
     }
 
+    /// Where people choose which letters they get.
+    pub(crate) fn letters(&self) -> String {
+        format!("{self}/account#letters")
+    }
+
+    /// A picture of a person, by the key of its object.
+    pub(crate) fn picture(&self, key: &str) -> String {
+        format!("{self}/{key}")
+    }
+
     /// What `/api/v5` says about a video.
     pub(crate) fn status(&self, video: VideoId) -> String {
         format!("{self}/api/v5/videos/{video}")

@@ -1,17 +1,26 @@
 //! One's own account, and what administrators decide about others.
 
-use catalog::accounts::{self, Role};
-use reqwest::{Method, StatusCode};
+use catalog::{
+    accounts::{self, Role},
+    pictures::{self, Picture},
+};
+use cutetube::blobs::StorageKey;
+use reqwest::{Method, StatusCode, multipart};
 use serde_json::{Value, json};
 use testbed::Database;
 
-use crate::app::{Answer, TestApp, sign_up_form};
+use crate::{
+    app::{Answer, TestApp, sign_up_form},
+    backstage,
+};
 
 testbed::on_both_databases!(
     a_person_sees_and_changes_what_is_theirs,
     sign_ins_are_listed_and_ended,
     administrators_decide_about_people,
     invitations_make_accounts_where_nobody_else_may,
+    people_choose_their_letters,
+    a_picture_is_seen_until_it_is_hidden,
 );
 
 /// The answer of a request with a token and, when there is one, a JSON body.
@@ -173,7 +182,7 @@ async fn administrators_decide_about_people(database: Database) {
     assert_eq!(person["exception"], json!({ "bytes": null, "videos": null, "minutes": 0 }));
     let absurd = ask_admin(Method::PATCH, format!("/{id}"), json!({ "quota": { "bytes": u64::MAX } })).await;
     assert_eq!((absurd.0, &absurd.1["errors"][0]["field"]), (422, &json!("quota.bytes")));
-    let refused = app.upload(&ada, reqwest::multipart::Form::new()).await;
+    let refused = app.upload(&ada, multipart::Form::new()).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN, "a viewer does not upload: {refused:?}");
 
     assert_eq!(
@@ -223,4 +232,92 @@ async fn invitations_make_accounts_where_nobody_else_may(database: Database) {
     assert_eq!(join("bob", code).await.status, StatusCode::BAD_REQUEST, "it is used up");
     let (_, list) = ask(&app, Method::GET, "/api/v5/admin/invites", &admin, Value::Null).await;
     assert_eq!(list["invites"], json!([]));
+}
+
+async fn people_choose_their_letters(database: Database) {
+    let app = TestApp::start(database).await;
+    let token = app.sign_up("ada").await;
+    let path = "/api/v5/me/letters";
+    let (_, all) = ask(&app, Method::GET, path, &token, Value::Null).await;
+    assert!(all.as_object().unwrap().values().all(|wanted| *wanted == json!(true)), "{all}");
+    let fewer = ask(&app, Method::PATCH, path, &token, json!({ "reply": false, "video_ready": false })).await;
+    assert_eq!((fewer.0, &fewer.1["reply"], &fewer.1["comment"]), (200, &json!(false), &json!(true)));
+    let other = ask(&app, Method::PATCH, path, &token, json!({ "reply": true })).await.1;
+    assert_eq!((&other["reply"], &other["video_ready"]), (&json!(true), &json!(false)));
+    assert_eq!(ask(&app, Method::PATCH, path, &token, json!({ "pigeon": true })).await.0, 422);
+    let (_, export) = ask(&app, Method::GET, "/api/v5/me/export", &token, Value::Null).await;
+    assert_eq!((&export["letters"], &export["account"]["picture"]), (&other, &Value::Null));
+
+    // The page's form says everything at once.
+    let request = app.post("/account/letters").bearer_auth(&token);
+    let request = request.header("content-type", "application/x-www-form-urlencoded").body("want-comment=on");
+    let page = request.send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("You get the letters that you have chosen"), "{page}");
+    let (_, chosen) = ask(&app, Method::GET, path, &token, Value::Null).await;
+    let wanted: Vec<_> =
+        chosen.as_object().unwrap().iter().filter(|(_, wanted)| **wanted == json!(true)).collect();
+    assert_eq!(wanted, [(&"comment".to_owned(), &json!(true))]);
+}
+
+/// What is done to a file that is one, `e2e/` sees: here no program looks at any.
+async fn a_picture_is_seen_until_it_is_hidden(database: Database) {
+    let app = TestApp::start(database).await;
+    let token = app.sign_up("ada").await;
+    let path = "/api/v5/me/picture";
+    let send = async |bytes: Vec<u8>| {
+        let request = app.client.put(format!("{}{path}", app.url)).bearer_auth(&token).body(bytes);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    for (file, status) in [
+        (b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>".to_vec(), 415),
+        (Vec::new(), 415),
+        (vec![0xff; (5 << 20) + 1], 413),
+        (b"\xff\xd8\xff\xe0".to_vec(), 503),
+    ] {
+        let refused = send(file).await;
+        assert_eq!(refused.0, status, "{}", refused.1);
+    }
+    let form = |bytes: Vec<u8>| {
+        let part = multipart::Part::bytes(bytes).file_name("me.jpg");
+        app.post("/account/picture")
+            .bearer_auth(&token)
+            .multipart(multipart::Form::new().part("picture", part))
+    };
+    for (file, status) in [(b"GIF89a".to_vec(), 415), (vec![0xff; 6 << 20], 413)] {
+        let refused = form(file).send().await.unwrap();
+        assert_eq!(refused.status().as_u16(), status);
+        let page = refused.text().await.unwrap();
+        assert!(page.contains("role=\"alert\"") && page.contains("Choose a picture"), "{page}");
+    }
+    let foreign = form(b"GIF89a".to_vec()).header("sec-fetch-site", "cross-site").send().await.unwrap();
+    assert_eq!(foreign.status(), StatusCode::FORBIDDEN);
+
+    let user_id = backstage::user(&app, "ada").await;
+    let key = StorageKey::Picture { user: user_id, name: 7 };
+    let stored = app.blobs.put(&key, vec![b"a picture".as_slice().into()]).await.unwrap();
+    let address = format!("/{key}");
+    assert_eq!(app.get(&address).send().await.unwrap().status(), 404, "nobody shows it");
+    let picture = Picture { user_id, object_key: key.to_string(), bytes: stored.len, sha256: stored.sha256 };
+    pictures::show(&app.db, &picture).await.unwrap();
+    let seen = app.get(&address).send().await.unwrap();
+    assert_eq!(
+        (seen.status(), &seen.headers()["content-type"]),
+        (StatusCode::OK, &"image/jpeg".parse().unwrap())
+    );
+    assert_eq!(seen.bytes().await.unwrap(), b"a picture".as_slice());
+    let (_, me) = ask(&app, Method::GET, "/api/v5/me", &token, Value::Null).await;
+    assert_eq!(me["picture"], format!("{}{address}", app.url));
+    let account = app.get("/account").bearer_auth(&token).send().await.unwrap().text().await.unwrap();
+    assert!(account.contains(&format!("src=\"{address}\"")), "{account}");
+    for other in
+        ["/pictures/x/y.jpg".to_owned(), address.replace("0007", "0008"), address.replace(".jpg", ".png")]
+    {
+        assert_eq!(app.get(&other).send().await.unwrap().status(), 404, "{other}");
+    }
+
+    assert_eq!(ask(&app, Method::DELETE, path, &token, Value::Null).await.0, 204);
+    assert_eq!(ask(&app, Method::DELETE, path, &token, Value::Null).await.0, 204);
+    assert_eq!(app.get(&address).send().await.unwrap().status(), 404);
+    assert_eq!(app.objects().await, Vec::<String>::new(), "nobody has it any more");
 }

@@ -8,6 +8,7 @@ use axum::{
 use catalog::{
     accounts::{Role, Standing, User},
     names::{Email, PersonName},
+    pictures,
     quotas::Quota,
     videos::Video,
 };
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{sessions::SessionResource, tokens::TokenResource};
+use super::{letters::Letters, sessions::SessionResource, tokens::TokenResource};
 use crate::{
     AppState,
     accounts::{
@@ -48,9 +49,12 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         (status = 403, description = "The token is not for this", body = Problem),
     )
 )]
-async fn read(State(state): State<AppState>, Reader(caller): Reader) -> Result<Json<Me>, Problem> {
-    let quota = profile::quota(&state, caller.user.id).await?;
-    Ok(Json(Me { user: UserResource::new(&caller.user), quota: QuotaResource::new(&quota) }))
+async fn read(
+    State(state): State<AppState>,
+    Reader(caller): Reader,
+    base: BaseUrl,
+) -> Result<Json<Me>, Problem> {
+    Ok(Json(Me::of(&state, &base, &caller.user).await?))
 }
 
 /// Change one's name.
@@ -70,6 +74,7 @@ async fn read(State(state): State<AppState>, Reader(caller): Reader) -> Result<J
 async fn change(
     State(state): State<AppState>,
     caller: SignedInCaller,
+    base: BaseUrl,
     Body(body): Body<MeChange>,
 ) -> Result<Json<Me>, Problem> {
     let name = |typed: Option<String>, which, present: PersonName| match typed {
@@ -79,8 +84,7 @@ async fn change(
     let first = name(body.first_name, "first_name", caller.user.first_name)?;
     let last = name(body.last_name, "last_name", caller.user.last_name)?;
     let user = profile::rename(&state, caller.user.id, &first, &last).await?;
-    let quota = profile::quota(&state, user.id).await?;
-    Ok(Json(Me { user: UserResource::new(&user), quota: QuotaResource::new(&quota) }))
+    Ok(Json(Me::of(&state, &base, &user).await?))
 }
 
 /// Choose another password.
@@ -227,6 +231,8 @@ struct Me {
     #[serde(flatten)]
     user: UserResource,
     quota: QuotaResource,
+    /// The address of the picture that one shows.
+    picture: Option<String>,
 }
 
 /// An account.
@@ -268,6 +274,7 @@ struct Share<T> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Export {
     account: Me,
+    letters: Letters,
     sessions: Vec<SessionResource>,
     tokens: Vec<TokenResource>,
     webhooks: Vec<ExportedWebhook>,
@@ -304,6 +311,18 @@ struct ExportedVideo {
     ready_at_ms: Option<i64>,
     playback: PlaybackUrls,
     watch: String,
+}
+
+impl Me {
+    async fn of(state: &AppState, base: &BaseUrl, user: &User) -> Result<Self, Problem> {
+        let quota = profile::quota(state, user.id).await?;
+        let picture = pictures::of(&state.db, user.id).await?;
+        Ok(Self {
+            user: UserResource::new(user),
+            quota: QuotaResource::new(&quota),
+            picture: picture.map(|key| base.picture(&key)),
+        })
+    }
 }
 
 impl UserResource {
@@ -349,7 +368,12 @@ impl Export {
             enabled: webhook.enabled,
         });
         Self {
-            account: Me { user: UserResource::new(&profile.user), quota: QuotaResource::new(&profile.quota) },
+            account: Me {
+                user: UserResource::new(&profile.user),
+                quota: QuotaResource::new(&profile.quota),
+                picture: profile.picture.as_deref().map(|key| base.picture(key)),
+            },
+            letters: Letters::new(&profile.unwanted),
             sessions: sessions.collect(),
             tokens: profile.tokens.iter().map(TokenResource::new).collect(),
             webhooks: webhooks.collect(),

@@ -1,6 +1,8 @@
 //! `/api/v3/auth/…` in the original's envelope; what `/api/v5` adds is in files of its own.
 
+mod letters;
 mod me;
+mod picture;
 mod recovery;
 mod sessions;
 mod tokens;
@@ -42,6 +44,8 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(sessions::routes())
         .merge(recovery::routes())
         .merge(me::routes())
+        .merge(picture::routes())
+        .merge(letters::routes())
         .merge(tokens::routes())
 }
 
