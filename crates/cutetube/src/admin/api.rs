@@ -31,6 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(resume))
         .routes(routes!(statistics))
         .routes(routes!(video))
+        .merge(super::configuration::routes())
 }
 
 /// Queues, workers, what runs, and what was given up.

@@ -2,4 +2,5 @@
 
 pub(crate) mod actions;
 pub(crate) mod api;
+mod configuration;
 mod resources;

@@ -8,7 +8,7 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
-use super::Config;
+use super::{Config, Origins};
 
 /// Where a configuration comes from, besides the defaults.
 #[derive(Debug, Default)]
@@ -96,18 +96,23 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
     let defaults = Serialized::defaults(Config::default());
     let known = known_tree(&defaults);
     let mut figment = Figment::from(&defaults);
+    let mut origins = Origins::default();
     for layer in layers(sources, &known)? {
         refuse_unknown(&layer, &layer.values, &known, &mut Vec::new())?;
+        origins.0.extend(keys(&layer.values).into_iter().map(|key| (key, layer.origin.clone())));
         figment = figment.merge(layer);
     }
-    let config: Config = figment.extract().map_err(|error| bad_value(&error))?;
+    let mut config: Config = figment.extract().map_err(|error| bad_value(&error))?;
     match config.accounts_problem().or_else(|| config.outbound_problem()).or_else(|| config.drm_problem()) {
         Some((key, problem)) => {
             let written = figment.find_metadata(key).filter(|source| source.name != defaults.metadata().name);
             let origin = written.map_or_else(|| "not set".to_owned(), |source| source.name.to_string());
             Err(ConfigError::BadValue { key: key.to_owned(), origin, problem })
         }
-        None => Ok(config),
+        None => {
+            config.origins = origins;
+            Ok(config)
+        }
     }
 }
 
@@ -279,6 +284,29 @@ mod tests {
         let config = check(toml, &[("CUTETUBE_SERVER__LISTEN", "0.0.0.0:2"), ("PATH", "/bin")]).unwrap();
         assert_eq!(config.server.listen.port(), 2);
         assert_eq!(config.limits.rate, super::super::RateLimits::Off);
+    }
+
+    #[test]
+    fn each_setting_says_where_it_comes_from() {
+        let toml = "[server]\nlisten = \"0.0.0.0:1\"\n[limits]\nrate = \"off\"\n";
+        let env = [
+            ("CUTETUBE_SERVER__LISTEN", "0.0.0.0:2"),
+            ("CUTETUBE_DATABASE__URL", "postgres://u:hunter2@h/d"),
+        ];
+        let settings = check(toml, &env).unwrap().settings();
+        let of = |key: &str| {
+            let found = settings.iter().find(|setting| setting.key == key).unwrap();
+            found.to_string().split("  # /").next().unwrap().to_owned()
+        };
+        let said =
+            ["server.listen", "limits.rate", "database.url", "limits.header_seconds", "smtp.host"].map(of);
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        server.listen = "0.0.0.0:2"  # CUTETUBE_SERVER__LISTEN
+        limits.rate = "off"
+        database.url = "…"  # CUTETUBE_DATABASE__URL
+        limits.header_seconds = 30
+        smtp.host is not set
+        "#);
     }
 
     #[test]

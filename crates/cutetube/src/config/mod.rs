@@ -7,6 +7,7 @@
 mod accounts;
 mod delivery;
 mod drm;
+mod listing;
 mod load;
 mod networks;
 mod outbound;
@@ -22,6 +23,7 @@ use transcode::settings::EncodeSettings;
 pub use accounts::{Accounts, Quota, Signup, Verification};
 pub use delivery::{CdnSigning, Delivery, Downloads, SigningScheme};
 pub use drm::{Drm, LicencePolicy, PLAYREADY_TEST_SERVER, SourcesOfProtected};
+pub use listing::{Origins, Setting};
 pub(crate) use load::text_of_file;
 pub use load::{ConfigError, RESERVED_VARIABLES, Sources, load};
 pub use networks::Networks;
@@ -70,6 +72,9 @@ pub struct Config {
     pub traces: Traces,
     /// What is logged, and how.
     pub log: Log,
+    /// Where what differs from the defaults comes from.
+    #[serde(skip)]
+    pub origins: Origins,
 }
 
 /// Which parts of the program run in a process.
@@ -327,6 +332,7 @@ impl Default for Config {
             metrics: Metrics { listen: None, token: None },
             traces: Traces { otlp_url: None, token: None, service_name: "cutetube".to_owned() },
             log: Log { format: LogFormat::Human, filter: "info".to_owned() },
+            origins: Origins::default(),
         }
     }
 }

@@ -43,6 +43,7 @@ async fn only_administrators_are_let_in() {
         (Method::POST, "queues/pipeline/pause"),
         (Method::POST, "queues/pipeline/resume"),
         (Method::GET, "statistics"),
+        (Method::GET, "configuration"),
         (Method::GET, "videos/01234567-89ab-7def-8123-456789abcdef"),
     ] {
         let (status, _) = ask(&app, method.clone(), path, &token).await;
@@ -50,12 +51,39 @@ async fn only_administrators_are_let_in() {
         let anonymous = app.client.request(method, format!("{}/api/v5/admin/{path}", app.url)).send().await;
         assert_eq!(anonymous.unwrap().status(), StatusCode::UNAUTHORIZED, "{path}");
     }
-    for path in ["/admin/jobs", "/admin/jobs/1", "/admin/jobs/videos/1"] {
+    for path in [
+        "/admin",
+        "/admin/jobs",
+        "/admin/jobs/1",
+        "/admin/jobs/videos/1",
+        "/admin/configuration",
+    ] {
         let page = app.get(path).bearer_auth(&token).send().await.unwrap();
         assert_eq!(page.status(), StatusCode::NOT_FOUND, "{path}");
         let page = app.get(path).send().await.unwrap();
         assert_eq!(page.url().path(), "/login", "{path}");
     }
+}
+
+#[tokio::test]
+async fn the_configuration_is_shown_without_secrets() {
+    let app = TestApp::start_with(Database::sqlite(), |config| {
+        config.metrics.token = Some(cutetube::config::Secret::new("hunter2".to_owned()));
+    })
+    .await;
+    let token = administrator(&app).await;
+    let (status, shown) = ask(&app, Method::GET, "configuration", &token).await;
+    assert_eq!(status, StatusCode::OK);
+    let value = |key: &str| {
+        let settings = shown["settings"].as_array().unwrap();
+        settings.iter().find(|setting| setting["key"] == key).unwrap()["value"].clone()
+    };
+    assert_eq!((value("limits.rate"), value("metrics.token")), ("\"off\"".into(), "\"…\"".into()));
+    assert_eq!(value("smtp.host"), Value::Null);
+    let page =
+        app.get("/admin/configuration").bearer_auth(&token).send().await.unwrap().text().await.unwrap();
+    assert!(page.contains("<code>limits.rate</code>") && page.contains("not set"), "{page}");
+    assert!(!format!("{shown}{page}").contains("hunter2"));
 }
 
 async fn a_job_is_followed_through_the_decisions_about_it(database: Database) {

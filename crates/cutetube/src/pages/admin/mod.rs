@@ -1,5 +1,6 @@
 //! `/admin/jobs`: what the queue is doing, for administrators. Others are told that there is nothing here.
 
+mod configuration;
 mod moderation;
 mod people;
 mod picture;
@@ -40,7 +41,6 @@ use crate::{
 /// The pages, and the forms on them.
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
-        .route("/admin", get(|| async { Redirect::to(DASHBOARD) }))
         .route(DASHBOARD, get(dashboard))
         .route("/admin/jobs/{id}", get(job))
         .route("/admin/jobs/{id}/{verb}", post(decide))
@@ -50,6 +50,7 @@ pub(super) fn routes() -> Router<AppState> {
         .merge(moderation::routes())
         .merge(people::routes())
         .merge(quality::routes())
+        .merge(configuration::routes())
 }
 
 pub(super) const DASHBOARD: &str = "/admin/jobs";
