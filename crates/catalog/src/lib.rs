@@ -54,6 +54,7 @@ mod state;
 pub mod storage;
 pub mod throttle;
 pub mod tokens;
+pub mod usage;
 pub mod videos;
 pub mod views;
 pub mod work;
@@ -97,6 +98,10 @@ pub const MIGRATIONS: &[db::Migration] = &[
     db::Migration { name: "catalog/0063_comments", sql: include_str!("../migrations/0063_comments.sql") },
     db::Migration { name: "catalog/0064_captions", sql: include_str!("../migrations/0064_captions.sql") },
     db::Migration { name: "catalog/0067_people", sql: include_str!("../migrations/0067_people.sql") },
+    db::Migration {
+        name: "catalog/0068_storage_by_video",
+        sql: include_str!("../migrations/0068_storage_by_video.sql"),
+    },
 ];
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ mod standing;
 mod storage;
 mod throttle;
 mod tokens;
+mod usage;
 mod videos;
 mod views;
 
@@ -331,6 +332,7 @@ async fn every_statement_can_be_prepared(database: Database) {
         crate::sessions::STATEMENTS,
         crate::stages::STATEMENTS,
         crate::storage::STATEMENTS,
+        crate::usage::STATEMENTS,
         crate::videos::STATEMENTS,
         crate::views::STATEMENTS,
         STATEMENTS,

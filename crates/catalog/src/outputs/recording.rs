@@ -11,7 +11,7 @@ use crate::{
     Error, Result, Stage, VideoEvent, captions,
     events::{self, EventKind},
     ids::{Revision, UserId, VideoId},
-    stages,
+    stages, usage,
     videos::{self, Locked, Video},
     work::{self, AudioJob, EncodeJob, PublishJob, Work},
 };
@@ -152,6 +152,7 @@ async fn publish_in(tx: &mut Tx, lease: &Lease, video: VideoId, revision: Revisi
     let published: Video = tx.query(SET_PUBLISHED).bind(video).bind(state).bind(revision).one().await?;
     stages::finish(tx, video).await?;
     captions::catch_up(tx, &published, revision).await?;
+    usage::sum_up(tx, video, revision).await?;
     events::log(tx, EventKind::Ready, video).await?;
     Ok(published)
 }

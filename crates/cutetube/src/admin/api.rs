@@ -31,6 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(resume))
         .routes(routes!(statistics))
         .routes(routes!(video))
+        .merge(super::usage::routes())
         .merge(super::configuration::routes())
 }
 

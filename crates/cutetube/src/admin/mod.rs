@@ -4,3 +4,4 @@ pub(crate) mod actions;
 pub(crate) mod api;
 mod configuration;
 mod resources;
+pub(crate) mod usage;

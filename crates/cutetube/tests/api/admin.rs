@@ -1,12 +1,13 @@
 //! What administrators see and decide, and that nobody else does.
 
-use catalog::{accounts, endings};
+use catalog::{accounts, endings, videos::Visibility};
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use testbed::Database;
 
 use crate::{
     app::{Answer, TestApp},
+    backstage::{self, Situation},
     processes::{take, until, upload},
 };
 
@@ -43,6 +44,7 @@ async fn only_administrators_are_let_in() {
         (Method::POST, "queues/pipeline/pause"),
         (Method::POST, "queues/pipeline/resume"),
         (Method::GET, "statistics"),
+        (Method::GET, "storage"),
         (Method::GET, "configuration"),
         (Method::GET, "videos/01234567-89ab-7def-8123-456789abcdef"),
     ] {
@@ -56,6 +58,7 @@ async fn only_administrators_are_let_in() {
         "/admin/jobs",
         "/admin/jobs/1",
         "/admin/jobs/videos/1",
+        "/admin/storage",
         "/admin/configuration",
     ] {
         let page = app.get(path).bearer_auth(&token).send().await.unwrap();
@@ -84,6 +87,44 @@ async fn the_configuration_is_shown_without_secrets() {
         app.get("/admin/configuration").bearer_auth(&token).send().await.unwrap().text().await.unwrap();
     assert!(page.contains("<code>limits.rate</code>") && page.contains("not set"), "{page}");
     assert!(!format!("{shown}{page}").contains("hunter2"));
+}
+
+async fn what_videos_take_up_is_summed_up(database: Database) {
+    let app = TestApp::start(database).await;
+    let token = administrator(&app).await;
+    app.sign_up("ada").await;
+    let owner = backstage::user(&app, "ada").await;
+    let (_, empty) = ask(&app, Method::GET, "storage", &token).await;
+    assert_eq!((&empty["parts"], &empty["videos"], &empty["next"]), (&json!([]), &json!([]), &Value::Null));
+    for _ in 0..3 {
+        backstage::video(&app, owner, Visibility::Private, Situation::Ready).await;
+    }
+    let (status, all) = ask(&app, Method::GET, "storage", &token).await;
+    assert_eq!(status, StatusCode::OK);
+    let bytes = all["videos"][0]["media_bytes"].as_u64().unwrap();
+    assert!(bytes > 0 && all["videos"][0]["owner"] == "ada", "{all}");
+    assert_eq!(
+        (&all["owners"][0]["videos"], &all["owners"][0]["media_bytes"]),
+        (&json!(3), &json!(3 * bytes))
+    );
+    let (_, first) = ask(&app, Method::GET, "storage?order=source&limit=2", &token).await;
+    let next = first["next"].as_str().unwrap();
+    let (_, second) =
+        ask(&app, Method::GET, &format!("storage?order=source&limit=2&after={next}"), &token).await;
+    let ids = |page: &Value| {
+        page["videos"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect::<Vec<_>>()
+    };
+    let together = [ids(&first), ids(&second)].concat();
+    assert_eq!((together.len(), &second["next"]), (3, &Value::Null));
+    for wrong in ["order=size", "after=here", "after=1.2"] {
+        assert_eq!(
+            ask(&app, Method::GET, &format!("storage?{wrong}"), &token).await.0,
+            StatusCode::BAD_REQUEST
+        );
+    }
+    let page = app.get("/admin/storage?order=newest").bearer_auth(&token).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    assert!(page.contains("Our holiday") && page.contains("aria-current"), "{page}");
 }
 
 async fn a_job_is_followed_through_the_decisions_about_it(database: Database) {
@@ -145,4 +186,7 @@ async fn a_job_is_followed_through_the_decisions_about_it(database: Database) {
     app.shut_down().await;
 }
 
-testbed::on_both_databases!(a_job_is_followed_through_the_decisions_about_it);
+testbed::on_both_databases!(
+    a_job_is_followed_through_the_decisions_about_it,
+    what_videos_take_up_is_summed_up
+);

@@ -6,6 +6,7 @@ mod people;
 mod picture;
 mod plot;
 mod quality;
+mod storage;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -50,6 +51,7 @@ pub(super) fn routes() -> Router<AppState> {
         .merge(moderation::routes())
         .merge(people::routes())
         .merge(quality::routes())
+        .merge(storage::routes())
         .merge(configuration::routes())
 }
 
