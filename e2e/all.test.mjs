@@ -16,6 +16,7 @@ import "./suites/browsing.mjs";
 import "./suites/discussing.mjs";
 import "./suites/captioning.mjs";
 import "./suites/people.mjs";
+import "./suites/walking.mjs";
 import "./suites/original.mjs";
 import "./suites/manual.mjs";
 
