@@ -17,6 +17,7 @@ import "./suites/discussing.mjs";
 import "./suites/captioning.mjs";
 import "./suites/people.mjs";
 import "./suites/walking.mjs";
+import "./suites/watching.mjs";
 import "./suites/original.mjs";
 import "./suites/manual.mjs";
 

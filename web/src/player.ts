@@ -2,8 +2,10 @@
 
 import shaka from "shaka-player/dist/shaka-player.ui-es2021.js";
 import type { Preview } from "./captions.js";
+import { listenForKeys, SPEEDS, type Controls } from "./keys.js";
 import { licencesOf, refusal, unlock } from "./licences.js";
 import { measure, type Meter } from "./quality.js";
+import { isTheatre, onTheatre, toggleTheatre } from "./theatre.js";
 
 /** What `templates/stage.html` writes on the player's element. URLs may be relative to the page. */
 interface Sources {
@@ -24,6 +26,7 @@ export async function play(frame: HTMLElement, start: number | null): Promise<vo
   if (!shaka.Player.isBrowserSupported()) {
     video.src = start === null ? sources.hls : `${sources.hls}#t=${start}`;
     video.addEventListener("error", () => report(frame, meter, "This browser cannot play this video."));
+    listenForKeys(frame, plainControls(video));
     return;
   }
 
@@ -37,8 +40,10 @@ export async function play(frame: HTMLElement, start: number | null): Promise<vo
   await player.attach(video);
   video.controls = false;
   const overlay = new shaka.ui.Overlay(player, frame, video);
-  overlay.configure(controls(frame.clientWidth));
+  shaka.ui.Controls.registerElement("theatre", { create: (parent, controls) => new TheatreButton(parent, controls) });
+  overlay.configure(controls(frame.clientWidth, frame.dataset["theatre"] === undefined ? [] : ["theatre"]));
   removeEmptyElements(frame);
+  listenForKeys(frame, controlsOf(player, overlay, video));
 
   frame.addEventListener("preview-captions", (event) => void preview(player, (event as CustomEvent<Preview>).detail));
 
@@ -57,7 +62,7 @@ export async function play(frame: HTMLElement, start: number | null): Promise<vo
 }
 
 // Shaka's type wants every key; it merges what is given into its defaults.
-function controls(width: number): shaka.extern.UIConfiguration {
+function controls(width: number, beside: readonly string[]): shaka.extern.UIConfiguration {
   // On a phone held upright six buttons fit; what does not is in the menu.
   const isNarrow = width < 480;
   return {
@@ -70,13 +75,98 @@ function controls(width: number): shaka.extern.UIConfiguration {
       "captions",
       ...(isNarrow ? [] : ["quality"]),
       "overflow_menu",
+      ...beside,
       "fullscreen",
     ],
     overflowMenuButtons: [...(isNarrow ? ["quality"] : []), "playback_rate", "picture_in_picture", "loop", "statistics"],
+    playbackRates: SPEEDS,
     enableTooltips: true,
+    // `keys.ts` knows all of them, wherever the focus is.
+    enableKeyboardPlaybackControls: false,
+    // A window with a copy of the page's styles, which its policy does not let in. The browser's own has no need of any.
+    documentPictureInPicture: { enabled: false },
     showVideoCodec: false,
     showAudioCodec: false,
-  } as Partial<shaka.extern.UIConfiguration> as shaka.extern.UIConfiguration;
+  } as unknown as shaka.extern.UIConfiguration;
+}
+
+/** Beside the one for the whole screen. */
+class TheatreButton extends shaka.ui.Element {
+  constructor(parent: HTMLElement, controls: shaka.ui.Controls) {
+    super(parent, controls);
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "theatre-button shaka-tooltip shaka-no-propagation";
+    button.setAttribute("aria-label", "Theatre mode");
+    const icon = document.createElementNS(SVG, "svg");
+    icon.setAttribute("viewBox", "0 0 24 24");
+    icon.setAttribute("aria-hidden", "true");
+    icon.classList.add("shaka-ui-icon");
+    const path = document.createElementNS(SVG, "path");
+    path.setAttribute("d", "M2 6h20v12H2zm2 2v8h16V8z");
+    icon.append(path);
+    button.append(icon);
+    const show = (): void => button.setAttribute("aria-pressed", String(isTheatre()));
+    show();
+    onTheatre(show);
+    this.eventManager?.listen(button, "click", toggleTheatre);
+    parent.append(button);
+  }
+}
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function controlsOf(player: shaka.Player, overlay: shaka.ui.Overlay, video: HTMLVideoElement): Controls {
+  let shown: shaka.extern.TextTrack | undefined;
+  return {
+    captions() {
+      const tracks = player.getTextTracks();
+      const active = tracks.find((track) => track.active);
+      if (active !== undefined) {
+        shown = active;
+        player.selectTextTrack(null);
+        return "Captions off";
+      }
+      const languages = navigator.languages.map((language) => language.split("-")[0]);
+      const again = tracks.find((track) => track.id === shown?.id);
+      const own = tracks.find((track) => languages.includes(track.language.split("-")[0] ?? ""));
+      const track = again ?? own ?? tracks[0];
+      if (track === undefined) return "This video has no captions";
+      player.selectTextTrack(track);
+      return `Captions: ${track.label ?? track.language}`;
+    },
+    setSpeed(rate) {
+      if (rate === 1) player.cancelTrickPlay();
+      else player.trickPlay(rate, false);
+    },
+    toggleFullscreen: () => void overlay.getControls()?.toggleFullScreen(),
+    togglePictureInPicture: () => {
+      const controls = overlay.getControls();
+      if (controls?.isPiPAllowed() === true && video.readyState > 0) void controls.togglePiP();
+    },
+  };
+}
+
+/** Of a browser that plays by itself. */
+function plainControls(video: HTMLVideoElement): Controls {
+  return {
+    captions() {
+      const tracks = [...video.textTracks].filter(({ kind }) => kind === "subtitles" || kind === "captions");
+      const isShown = tracks.some(({ mode }) => mode === "showing");
+      for (const [index, track] of tracks.entries()) track.mode = !isShown && index === 0 ? "showing" : "disabled";
+      if (tracks.length === 0) return "This video has no captions";
+      return isShown ? "Captions off" : "Captions on";
+    },
+    setSpeed: (rate) => void (video.playbackRate = rate),
+    toggleFullscreen: () => {
+      const change = document.fullscreenElement === null ? video.requestFullscreen() : document.exitFullscreen();
+      void change.catch(() => undefined);
+    },
+    togglePictureInPicture: () => {
+      const change = document.pictureInPictureElement === null ? video.requestPictureInPicture() : document.exitPictureInPicture();
+      void change.catch(() => undefined);
+    },
+  };
 }
 
 /** Shaka ignores clicks while it loads. The function that is returned ends listening and tells whether one asked to play. */

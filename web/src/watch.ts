@@ -1,14 +1,16 @@
 // The stage of a video: shows how far processing is, and puts what the server renders next in its place.
 
+import { offerBeginning, remember, stoppedAt } from "./position.js";
 import { finished, type Process } from "./process.js";
 import { share, wantedStart } from "./share.js";
+import { recallTheatre } from "./theatre.js";
 import { countView } from "./views.js";
 
 async function start(stage: HTMLElement): Promise<void> {
   const waiting = stage.querySelector<HTMLElement>("[data-process]");
   if (waiting !== null) {
     await finished(waiting.dataset["process"] ?? "", (process) => show(waiting, process));
-    stage.replaceWith((stage = await rendered(stage.id)));
+    stage = await refreshed(stage);
     stage.tabIndex = -1;
     stage.focus();
   }
@@ -16,8 +18,13 @@ async function start(stage: HTMLElement): Promise<void> {
   if (player === null) return;
   countView(player);
   share(player);
+  if (player.dataset["theatre"] !== undefined) recallTheatre();
+  const wanted = wantedStart();
+  const stopped = wanted === null ? stoppedAt(player.dataset["video"] ?? "") : null;
+  if (stopped !== null) offerBeginning(player, stopped);
+  remember(player);
   const { play } = await import("./player.js");
-  await play(player, wantedStart());
+  await play(player, wanted ?? stopped);
 }
 
 function show(waiting: HTMLElement, { percent, note }: Process): void {
@@ -29,13 +36,20 @@ function show(waiting: HTMLElement, { percent, note }: Process): void {
   }
 }
 
-/** The element with this id as the server renders this page now. */
-async function rendered(id: string): Promise<HTMLElement> {
+/** Puts the stage, and what else of the page has become different by now, in place; answers the new stage. */
+async function refreshed(stage: HTMLElement): Promise<HTMLElement> {
   const response = await fetch(location.href, { cache: "no-cache" });
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  const element = page.getElementById(id);
-  if (element === null) throw new Error(`the page has no element \`${id}\` any more`);
-  return document.adoptNode(element);
+  const next = page.getElementById(stage.id);
+  if (next === null) throw new Error(`the page has no element \`${stage.id}\` any more`);
+  for (const part of document.querySelectorAll<HTMLElement>("[data-fresh]")) {
+    const other = page.getElementById(part.id);
+    // What somebody is at stays as it is.
+    if (other !== null && !part.contains(document.activeElement)) part.replaceWith(document.adoptNode(other));
+  }
+  const adopted = document.adoptNode(next);
+  stage.replaceWith(adopted);
+  return adopted;
 }
 
 const stage = document.getElementById("stage");

@@ -1,0 +1,201 @@
+// What the page of a video does for whoever watches: theatre mode, the place where they stopped, keys.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { accessToken, logIn } from "../account.mjs";
+import { administrator, clipSeconds, platform } from "../platform.mjs";
+import { frames, seek } from "../video.mjs";
+import { check } from "./pages.mjs";
+
+const LOOKS = {
+  wide: { viewport: { width: 1280, height: 800 }, colorScheme: "light" },
+  phone: { viewport: { width: 390, height: 844 }, colorScheme: "dark" },
+};
+
+describe("watching", () => {
+  for (const [look, options] of Object.entries(LOOKS)) {
+    test(`theatre mode and the list of keys, ${look}`, async () => {
+      const { url, video, newPage } = await platform();
+      const { page, close } = await newPage(options);
+      await opened(page, `${url}/watch/${video.id}`);
+      const width = () => page.evaluate(() => document.querySelector(".player").clientWidth);
+      const window = await page.evaluate(() => document.documentElement.clientWidth);
+      assert.ok((await width()) < window);
+      await page.keyboard.press("t");
+      assert.equal(await width(), window);
+      await check(page, `theatre-${look}`);
+      await page.reload();
+      await page.locator("body.theatre").waitFor();
+      assert.equal(await width(), window, "it is remembered");
+      await page.keyboard.press("?");
+      await page.getByRole("dialog", { name: "Keyboard shortcuts" }).waitFor();
+      await check(page, `keys-${look}`);
+      // Keys are the dialog's while it is open.
+      await page.keyboard.press("t");
+      await page.keyboard.press("Escape");
+      await page.getByRole("dialog").waitFor({ state: "hidden" });
+      assert.equal(await width(), window);
+      if (look === "wide") await page.getByRole("button", { name: "Theatre mode" }).click();
+      else await page.keyboard.press("t");
+      assert.ok((await width()) < window);
+      await page.getByRole("button", { name: "Keyboard shortcuts" }).click();
+      await page.getByRole("button", { name: "Close" }).click();
+      await close();
+    });
+  }
+
+  test("somebody goes on where they stopped", async () => {
+    const { url, video, newPage } = await platform();
+    const { page, close } = await newPage();
+    const here = `${url}/watch/${video.id}`;
+    await opened(page, here);
+    assert.equal(await time(page), 0);
+    await page.keyboard.press("k");
+    await frames(page, 12);
+    await page.keyboard.press("k");
+    await seek(page, 5);
+    await opened(page, here);
+    await near(page, 5);
+    await page.getByText("You stopped at 0:05").waitFor();
+    await check(page, "resumed");
+    await opened(page, `${here}?t=2`);
+    await near(page, 2);
+    assert.ok(!(await page.getByText("You stopped at").isVisible()), "an address that names a time wins");
+    await opened(page, here);
+    await page.getByRole("button", { name: "Start from the beginning" }).click();
+    await page.waitForFunction(() => document.querySelector("video").currentTime < 2);
+    await frames(page, 6);
+    await seek(page, clipSeconds - 0.3);
+    await page.waitForFunction(() => document.querySelector("video").ended);
+    await opened(page, here);
+    assert.equal(await time(page), 0, "whoever has seen it begins anew");
+    await close();
+  });
+
+  test("keys act on the player, and are left to those who type", async () => {
+    const { url, video, newPage } = await platform();
+    const { page, close } = await newPage();
+    await opened(page, `${url}/watch/${video.id}?t=6`);
+    const state = () =>
+      page.evaluate(() => {
+        const { paused, muted, volume, playbackRate, currentTime } = document.querySelector("video");
+        return { paused, muted, volume, playbackRate, currentTime };
+      });
+    await near(page, 6);
+    for (const [key, at] of [["j", 0], ["ArrowRight", 5], ["5", 6], ["ArrowLeft", 1], ["l", 11], ["0", 0]]) {
+      await page.keyboard.press(key);
+      await near(page, at);
+    }
+    await page.getByRole("status").getByText("To 0 %").waitFor();
+    await page.keyboard.press("Space");
+    await page.waitForFunction(() => !document.querySelector("video").paused);
+    await page.keyboard.press("k");
+    await page.waitForFunction(() => document.querySelector("video").paused);
+    await page.keyboard.press("m");
+    assert.equal((await state()).muted, true);
+    await page.keyboard.press("m");
+    assert.equal((await state()).muted, false);
+    await page.keyboard.press(">");
+    await page.waitForFunction(() => document.querySelector("video").playbackRate === 1.25);
+    await page.keyboard.press("<");
+    await page.keyboard.press("<");
+    await page.waitForFunction(() => document.querySelector("video").playbackRate === 0.75);
+    await page.keyboard.press("f");
+    await page.waitForFunction(() => document.fullscreenElement?.classList.contains("player"));
+    await page.keyboard.press("f");
+    await page.waitForFunction(() => document.fullscreenElement === null);
+    await page.keyboard.press("c");
+    await page.getByRole("status").getByText(/captions/i).waitFor();
+
+    // The page scrolls with up and down, and the volume changes for whoever is in the player.
+    await page.keyboard.press("ArrowDown");
+    assert.equal((await state()).volume, 1);
+    await page.getByRole("button", { name: /^full screen$/i }).focus();
+    await page.keyboard.press("ArrowDown");
+    assert.equal((await state()).volume, 0.9);
+
+    const finder = page.getByRole("search").getByLabel("Search videos");
+    await finder.focus();
+    const before = await state();
+    await page.keyboard.type("jkl m5?<t ");
+    assert.equal(await finder.inputValue(), "jkl m5?<t ");
+    assert.deepEqual(await state(), before);
+    assert.equal(await page.locator("body.theatre").count(), 0);
+    await page.keyboard.press("Control+k");
+    assert.deepEqual(await state(), before);
+
+    // Space presses what has the focus.
+    await page.getByText("Share", { exact: true }).focus();
+    await page.keyboard.press("Space");
+    await page.getByRole("button", { name: "Copy link", exact: true }).waitFor();
+    assert.equal((await state()).paused, true);
+
+    // Whoever wants no single keys on the page has them in the player.
+    await page.keyboard.press("?");
+    await page.getByLabel("Anywhere on the page").uncheck();
+    await page.keyboard.press("Escape");
+    await page.getByText("Share", { exact: true }).focus();
+    await page.keyboard.press("m");
+    assert.equal((await state()).muted, false);
+    await page.getByRole("button", { name: /^full screen$/i }).focus();
+    await page.keyboard.press("m");
+    assert.equal((await state()).muted, true);
+    await close();
+  });
+
+  test("the player has speeds, rungs, and a window of its own where the browser has one", async () => {
+    const { url, video, newPage } = await platform();
+    const { page, close } = await newPage({ viewport: { width: 1280, height: 800 } });
+    await opened(page, `${url}/watch/${video.id}`);
+    await page.getByRole("button", { name: "Play", exact: true }).first().click();
+    await frames(page, 12);
+    await page.mouse.move(500, 300);
+    await page.getByRole("button", { name: "More settings" }).click();
+    await page.getByRole("button", { name: /Playback speed/ }).waitFor();
+    const window = page.getByRole("button", { name: /picture-in-picture/i }).first();
+    assert.equal(await window.count(), await page.evaluate(() => Number(document.pictureInPictureEnabled)));
+    if (await page.evaluate(() => document.pictureInPictureEnabled)) {
+      await window.click();
+      await page.waitForFunction(() => document.pictureInPictureElement !== null);
+      await page.keyboard.press("i");
+      await page.waitForFunction(() => document.pictureInPictureElement === null);
+    }
+    await close();
+  });
+
+  test("a page that turns into the player offers what there is by then", async () => {
+    const { url, clip, newPage } = await platform();
+    const { page, close } = await newPage();
+    await page.goto(`${url}/login`);
+    await logIn(page, administrator.username, administrator.password);
+    await page.getByRole("button", { name: "Log out" }).waitFor();
+    await page.goto(`${url}/upload`);
+    const token = await accessToken(url, administrator);
+    const { openAsBlob } = await import("node:fs");
+    const body = new FormData();
+    body.append("title", "A clip that becomes ready");
+    body.append("video", await openAsBlob(clip), "clip.mp4");
+    const answer = await fetch(`${url}/api/v5/videos`, { method: "POST", headers: { authorization: `Bearer ${token}` }, body });
+    const { id } = await answer.json();
+    await page.goto(`${url}/watch/${id}`);
+    await page.getByText("This video is being prepared").waitFor();
+    assert.equal(await page.getByText("Download", { exact: true }).count(), 0);
+    await page.locator(".shaka-controls-button-panel").first().waitFor({ state: "attached" });
+    await page.getByText("Download", { exact: true }).click();
+    await page.getByRole("link", { name: /^As it was uploaded/ }).waitFor();
+    await page.getByText(/0:12/).first().waitFor();
+    await close();
+  });
+});
+
+/** Opens a page, and waits until its video is loaded. */
+async function opened(page, address) {
+  await page.goto(address);
+  await page.waitForFunction(() => document.querySelector("video").readyState > 0);
+}
+
+const time = (page) => page.evaluate(() => document.querySelector("video").currentTime);
+
+function near(page, seconds) {
+  return page.waitForFunction((seconds) => Math.abs(document.querySelector("video").currentTime - seconds) < 0.5, seconds);
+}
