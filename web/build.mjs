@@ -24,7 +24,7 @@ const withoutForeignFonts = {
 
 const { outputFiles } = await build({
   absWorkingDir: fileURLToPath(new URL(".", import.meta.url)),
-  entryPoints: ["site.css", "player.css", "watch.ts", "player.ts", "upload.ts", "code.ts", "admin.css", "admin.ts", "studio.ts", "captions.ts", "icon.svg"].map((name) => `src/${name}`),
+  entryPoints: ["site.css", "player.css", "watch.ts", "player.ts", "upload.ts", "code.ts", "admin.css", "admin.ts", "studio.ts", "captions.ts", "preview.ts", "icon.svg"].map((name) => `src/${name}`),
   outdir: "dist",
   bundle: true,
   splitting: true,

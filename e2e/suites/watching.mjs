@@ -1,4 +1,5 @@
-// What the page of a video does for whoever watches: theatre mode, the place where they stopped, keys.
+// What the page of a video does for whoever watches: theatre mode, the place where they stopped, keys; and what cards show
+// of a video before it is opened.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -184,6 +185,54 @@ describe("watching", () => {
     await page.getByText("Download", { exact: true }).click();
     await page.getByRole("link", { name: /^As it was uploaded/ }).waitFor();
     await page.getByText(/0:12/).first().waitFor();
+    await close();
+  });
+});
+
+describe("previews", () => {
+  for (const how of ["pointer", "keyboard"]) {
+    test(`a card shows what is in its video, with the ${how}`, async () => {
+      const { url, video, newPage } = await platform();
+      const { page, close } = await newPage({ viewport: { width: 1280, height: 800 }, reducedMotion: "no-preference" });
+      const asked = [];
+      page.on("request", (request) => asked.push(request.url()));
+      await page.goto(url, { waitUntil: "networkidle" });
+      assert.ok(!asked.some((address) => address.includes("storyboard")), "nothing is fetched before");
+      const card = page.locator(".card", { hasText: "A clip with <markup>" }).first();
+      if (how === "pointer") await card.hover();
+      else await card.getByRole("link", { name: video.title }).focus();
+      if (how === "keyboard") {
+        await page.keyboard.press("Shift+Tab");
+        await page.keyboard.press("Tab");
+      }
+      const picture = card.locator(".preview");
+      await picture.waitFor();
+      const first = await picture.getAttribute("src");
+      await page.waitForFunction((first) => document.querySelector(".card .preview")?.getAttribute("src") !== first, first);
+      await check(page, `preview-${how}`);
+      if (how === "pointer") await page.mouse.move(0, 0);
+      else await page.getByRole("search").getByLabel("Search videos").focus();
+      await picture.waitFor({ state: "detached" });
+      await close();
+    });
+  }
+
+  test("whoever wants less motion sees one picture, and no other", async () => {
+    const { url, newPage } = await platform();
+    const { page, close } = await newPage({ reducedMotion: "reduce" });
+    const asked = new Set();
+    page.on("request", (request) => {
+      if (/storyboard\/\d+\.jpg/.test(request.url())) asked.add(request.url());
+    });
+    await page.goto(url);
+    const card = page.locator(".card").first();
+    await card.hover();
+    const picture = card.locator(".preview");
+    await picture.waitFor();
+    const settled = await picture.getAttribute("src");
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 1500)));
+    assert.equal(await picture.getAttribute("src"), settled);
+    assert.equal(asked.size, 1);
     await close();
   });
 });

@@ -22,6 +22,8 @@ pub(super) struct Card {
     pub(super) path: String,
     pub(super) title: String,
     pub(super) poster: String,
+    /// Names small pictures of all of it; there may be none.
+    pub(super) storyboard: String,
     pub(super) duration: Option<String>,
     pub(super) channel: Option<ChannelLink>,
     pub(super) date: String,
@@ -60,10 +62,12 @@ pub(super) async fn cards(state: &AppState, videos: &Owned) -> Result<Vec<Card>,
 
 impl Card {
     fn new(state: &AppState, video: &Video, owner: Option<&User>, views: u64) -> Option<Self> {
+        let urls = MediaUrls::origin(state, &BaseUrl::RELATIVE, video)?;
         Some(Self {
             path: BaseUrl::RELATIVE.watch(video.id),
             title: video.title.to_string(),
-            poster: MediaUrls::origin(state, &BaseUrl::RELATIVE, video)?.object(MediaObject::Poster),
+            poster: urls.object(MediaObject::Poster),
+            storyboard: urls.object(MediaObject::Storyboard),
             duration: video.measured_duration.map(text::length),
             channel: owner.map(ChannelLink::new),
             date: text::date(video.ready_at.unwrap_or(video.created_at)),
@@ -98,6 +102,7 @@ impl Card {
             path: "/watch/1".to_owned(),
             title: title.to_owned(),
             poster: "/poster.jpg".to_owned(),
+            storyboard: "/storyboard.vtt".to_owned(),
             duration: Some("0:05".to_owned()),
             channel: Some(channel),
             date: "1 January 1970".to_owned(),
