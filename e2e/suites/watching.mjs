@@ -1,13 +1,14 @@
 // What the page of a video does for whoever watches: theatre mode, the place where they stopped, keys; and what cards show
-// of a video before it is opened.
+// of a video before it is opened; and what its owner chooses and sees of it.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { accessToken, logIn } from "../account.mjs";
-import { administrator, clipSeconds, platform } from "../platform.mjs";
+import { account, administrator, clipSeconds, platform } from "../platform.mjs";
 import { frames, seek } from "../video.mjs";
 import { check } from "./pages.mjs";
 
+const REFUSED = /status of 4(15|22)/;
 const LOOKS = {
   wide: { viewport: { width: 1280, height: 800 }, colorScheme: "light" },
   phone: { viewport: { width: 390, height: 844 }, colorScheme: "dark" },
@@ -236,6 +237,87 @@ describe("previews", () => {
     await close();
   });
 });
+
+describe("looking after a video", () => {
+  for (const [look, options] of Object.entries(LOOKS)) {
+    test(`an owner chooses a poster, ${look}`, async () => {
+      const { url, video, newPage } = await platform();
+      const { page, close } = await newPage({ ...options, expectedErrors: [REFUSED] });
+      await page.goto(`${url}/studio/${video.id}`);
+      await logIn(page, account.username, account.password);
+      await page.getByRole("link", { name: "Choose another poster" }).click();
+      const shown = () => page.getByRole("img", { name: "Poster of the video" });
+      const made = await shown().getAttribute("src");
+      await check(page, `poster-${look}`);
+
+      await page.getByLabel("Time").fill("99:00");
+      await page.getByRole("button", { name: "Take this moment" }).click();
+      await page.getByRole("alert").getByText("The video ends after").waitFor();
+      assert.equal(await page.getByLabel("Time").inputValue(), "99:00", "what was typed is still there");
+      await page.getByLabel("Time").fill("0:09.5");
+      await page.getByRole("button", { name: "Take this moment" }).click();
+      await page.getByText("This moment is the poster now.").waitFor();
+      const taken = await shown().getAttribute("src");
+      assert.notEqual(taken, made);
+      assert.deepEqual(await sizeOf(shown()), [854, 480]);
+      await check(page, `poster-taken-${look}`);
+
+      // A picture that is half transparent: what lies below is not to be seen.
+      await page.getByLabel("File").setInputFiles({ name: "own.png", mimeType: "image/png", buffer: await painted(page) });
+      await page.getByRole("button", { name: "Send this picture" }).click();
+      await page.getByText("Your picture is the poster now.").waitFor();
+      const sent = await shown().getAttribute("src");
+      assert.deepEqual(await sizeOf(shown()), [1280, 640]);
+      const [left, right] = await coloursOf(shown());
+      assert.ok(left[0] > 200 && left[1] < 60 && left[2] < 60, `red: ${left}`);
+      assert.ok(right.every((part) => part < 40), `black: ${right}`);
+      assert.equal((await page.request.get(url + taken)).status(), 404, "the one before is gone");
+
+      await page.getByLabel("File").setInputFiles({ name: "own.png", mimeType: "image/png", buffer: Buffer.from("no picture") });
+      await page.getByRole("button", { name: "Send this picture" }).click();
+      await page.getByRole("alert").getByText("Only pictures in JPEG, PNG or WebP").waitFor();
+      const broken = Buffer.concat([Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]), Buffer.from("and no more")]);
+      await page.getByLabel("File").setInputFiles({ name: "own.png", mimeType: "image/png", buffer: broken });
+      await page.getByRole("button", { name: "Send this picture" }).click();
+      await page.getByRole("alert").getByText("There is no picture that can be read").waitFor();
+
+      await page.goto(`${url}/watch/${video.id}`);
+      assert.equal(await page.locator("video").getAttribute("poster"), sent);
+      assert.equal(await page.locator('meta[property="og:image"]').getAttribute("content"), url + sent);
+      await page.goto(`${url}/u/${account.username}`);
+      await page.locator(`.card img[src="${sent}"]`).waitFor();
+      await page.goto(`${url}/studio/${video.id}/poster`);
+      await page.getByRole("button", { name: "Back to the one made with the video" }).click();
+      await page.getByText("The poster is the one again that was made with the video.").waitFor();
+      assert.equal(await shown().getAttribute("src"), made);
+      await close();
+    });
+  }
+});
+
+/** Width and height that a picture has by itself. */
+const sizeOf = (picture) => picture.evaluate(async (image) => (await image.decode(), [image.naturalWidth, image.naturalHeight]));
+
+/** Red, green and blue of a point in the left half of a picture, and of one in the right half. */
+const coloursOf = (picture) =>
+  picture.evaluate((image) => {
+    const context = new OffscreenCanvas(image.naturalWidth, image.naturalHeight).getContext("2d");
+    context.drawImage(image, 0, 0);
+    const at = (part) => [...context.getImageData(image.naturalWidth * part, image.naturalHeight / 2, 1, 1).data.slice(0, 3)];
+    return [at(0.25), at(0.75)];
+  });
+
+/** A PNG of 2000 × 1000 points, red on the left, and transparent on the right. */
+async function painted(page) {
+  const bytes = await page.evaluate(async () => {
+    const canvas = new OffscreenCanvas(2000, 1000);
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#ff0000";
+    context.fillRect(0, 0, 1000, 1000);
+    return [...new Uint8Array(await (await canvas.convertToBlob({ type: "image/png" })).arrayBuffer())];
+  });
+  return Buffer.from(bytes);
+}
 
 /** Opens a page, and waits until its video is loaded. */
 async function opened(page, address) {

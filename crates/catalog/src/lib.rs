@@ -40,6 +40,7 @@ pub mod names;
 pub mod notices;
 pub mod outputs;
 pub mod pictures;
+pub mod posters;
 pub mod processes;
 pub mod quality;
 pub mod quotas;
@@ -102,6 +103,7 @@ pub const MIGRATIONS: &[db::Migration] = &[
         name: "catalog/0068_storage_by_video",
         sql: include_str!("../migrations/0068_storage_by_video.sql"),
     },
+    db::Migration { name: "catalog/0065_posters", sql: include_str!("../migrations/0065_posters.sql") },
 ];
 
 #[cfg(test)]

@@ -189,6 +189,7 @@ db::statements! {
                 WHERE images.video_id = videos.id AND images.revision = videos.published_revision)
              + (SELECT COALESCE(sum(bytes), 0) FROM documents
                 WHERE documents.video_id = videos.id AND documents.revision = videos.published_revision)
+             + (SELECT COALESCE(sum(bytes), 0) FROM posters WHERE posters.video_id = videos.id)
          ), 0) AS BIGINT) AS bytes
          FROM videos
          WHERE state <> 'deleting'

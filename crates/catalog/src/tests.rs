@@ -15,6 +15,7 @@ mod licences;
 mod notices;
 mod outbox;
 mod pipeline;
+mod posters;
 mod processes;
 mod quality;
 mod quotas;

@@ -113,6 +113,8 @@ pub struct Video {
     pub revision: Option<Revision>,
     /// The output that is served.
     pub published_revision: Option<Revision>,
+    /// The name of the poster that its owner chose; absent for the one that was made of it.
+    pub poster: Option<u64>,
     /// Grows with each change of what people edit.
     pub version: u64,
     /// When the upload was complete.
@@ -587,6 +589,7 @@ impl db::FromRow for Video {
             version: row.get("version")?,
             revision: row.get("revision")?,
             published_revision: row.get("published_revision")?,
+            poster: row.get("poster")?,
             created_at: row.get("created_at")?,
             updated_at: row.get("updated_at")?,
             ready_at: row.get("ready_at")?,

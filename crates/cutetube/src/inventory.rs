@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use catalog::{
     VideoState, outputs,
     pictures::Picture,
+    posters,
     videos::{SourceState, Video},
 };
 use db::Tx;
@@ -46,6 +47,8 @@ impl Inventory {
         let mut found = BTreeMap::new();
         source(store, video, &mut found).await?;
         let growing = media(tx, store, video, &mut found).await?;
+        let poster = posters::recorded(tx, video.id).await?;
+        found.extend(poster.into_iter().map(|object| (object.key, (object.bytes, Some(object.sha256)))));
         let object = |(name, (len, sha256)): (String, Known)| {
             // Names that are not this program's are nobody's objects.
             Some(Object { key: name.parse().ok()?, len, sha256 })

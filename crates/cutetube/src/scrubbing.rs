@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use catalog::{
     VideoState, captions,
     ids::{Revision, VideoId},
-    keys, outputs, pictures, remaking,
+    keys, outputs, pictures, posters, remaking,
     scrubs::{self, Reading},
     storage::Amount,
     videos::{self, SourceState, Video},
@@ -50,6 +50,8 @@ pub(crate) enum Part {
     Media,
     /// The uploaded file.
     Source,
+    /// The poster that the owner chose.
+    Poster,
 }
 
 /// What is wrong with an object.
@@ -75,6 +77,8 @@ pub(crate) enum Outcome {
     Found,
     /// A new revision has taken its place.
     MadeAgain { revision: Revision },
+    /// The poster that its owner chose is lost, and the one is shown that was made with the video.
+    PosterWithdrawn,
     /// Nobody can do anything about it, for this reason.
     Lost { reason: Loss },
     /// Making it again did not work.
@@ -225,6 +229,10 @@ impl Scrub<'_> {
         };
         let mut checks = self.media(video).await?;
         checks.extend(self.source(video).await?);
+        checks.extend(posters::of(self.db, video.id).await?.map(|poster| {
+            let stored = Stored { len: poster.bytes, sha256: poster.sha256 };
+            Check::new(poster.object_key, Part::Poster, Proof::Is(stored))
+        }));
         let mut proofs = stream::iter(checks).map(|check| self.prove(check)).buffer_unordered(READ_AT_ONCE);
         while let Some(proved) = proofs.next().await {
             let Proved { len, damaged } = proved?;
@@ -348,11 +356,17 @@ impl Scrub<'_> {
         let mut asked = BTreeMap::new();
         let mut listener = self.db.listen(jobs::CHANNEL).await?;
         for reading in damaged {
-            let outcome = match reading.damage.iter().any(|damaged| damaged.part == Part::Media) {
-                false => Some(Outcome::Lost { reason: Loss::OnlySource }),
-                true if reading.damage.iter().any(|damaged| damaged.part == Part::Source) => {
-                    Some(Outcome::Lost { reason: Loss::SourceDamaged })
+            let lacks = |part| reading.damage.iter().any(|damaged| damaged.part == part);
+            if lacks(Part::Poster) {
+                match posters::withdraw(self.db, reading.video).await {
+                    Ok(_) | Err(catalog::Error::NoVideo(_)) => {}
+                    Err(error) => return Err(error.into()),
                 }
+            }
+            let outcome = match lacks(Part::Media) {
+                false if !lacks(Part::Source) => Some(Outcome::PosterWithdrawn),
+                false => Some(Outcome::Lost { reason: Loss::OnlySource }),
+                true if lacks(Part::Source) => Some(Outcome::Lost { reason: Loss::SourceDamaged }),
                 true => match remaking::request(self.db, reading.video).await {
                     Ok(_) => None,
                     Err(catalog::Error::NoSource(_)) => Some(Outcome::Lost { reason: Loss::SourceNotKept }),
@@ -435,7 +449,8 @@ impl Check {
 
 /// Whether what was read of the one is what there has to be of the other.
 fn has_same_objects(one: &Video, other: &Video) -> bool {
-    (one.published_revision, one.source_state) == (other.published_revision, other.source_state)
+    (one.published_revision, one.source_state, one.poster)
+        == (other.published_revision, other.source_state, other.poster)
 }
 
 /// Whether an object changes with the captions of a video.
@@ -449,7 +464,7 @@ fn is_rewritten(key: &str) -> bool {
 impl Outcome {
     /// Whether nothing is left to be done.
     pub(crate) fn is_mended(&self) -> bool {
-        matches!(self, Self::MadeAgain { .. } | Self::Deleted)
+        matches!(self, Self::MadeAgain { .. } | Self::PosterWithdrawn | Self::Deleted)
     }
 }
 
@@ -458,6 +473,7 @@ impl fmt::Display for Damaged {
         let what = match self.part {
             Part::Media => "",
             Part::Source => "the uploaded file ",
+            Part::Poster => "the chosen poster ",
         };
         let problem = match self.problem {
             Problem::Missing => "is missing",
@@ -473,6 +489,9 @@ impl fmt::Display for Outcome {
         match self {
             Self::Found => f.write_str("nothing was done about it"),
             Self::MadeAgain { revision } => write!(f, "it was made again: revision {revision} is served now"),
+            Self::PosterWithdrawn => f.write_str(
+                "its chosen poster is lost, and the one is shown that was made with it: choose another one",
+            ),
             Self::Lost { reason: Loss::SourceDamaged } => f.write_str(
                 "its uploaded file is damaged, too, and nothing can make it again: upload it again",
             ),

@@ -62,6 +62,8 @@ pub struct AppState {
     pub(crate) upload_slots: Arc<Semaphore>,
     /// One permit for each picture that is looked at at once.
     pub(crate) picture_slots: Arc<Semaphore>,
+    /// One permit for each poster that is made at once.
+    pub(crate) poster_slots: Arc<Semaphore>,
     /// Counts the requests of clients.
     pub(crate) limiter: Limiter,
     /// Event streams of this process.
@@ -112,6 +114,7 @@ impl AppState {
             cut_off: CancellationToken::new(),
             upload_slots: Arc::new(Semaphore::new(config.limits.concurrent_uploads)),
             picture_slots: Arc::new(Semaphore::new(PICTURES_AT_ONCE)),
+            poster_slots: Arc::new(Semaphore::new(POSTERS_AT_ONCE)),
             toolchain: locate_toolchain(&config, search_path).map(Arc::new),
             config: Arc::new(config),
         })
@@ -131,6 +134,8 @@ impl fmt::Debug for AppState {
 
 /// Each takes a process, for less than a second.
 const PICTURES_AT_ONCE: usize = 2;
+/// Each takes a process, for about a second.
+const POSTERS_AT_ONCE: usize = 2;
 
 /// Connects to `database.url` and brings the tables up to date. A server that does not answer, or may not write, is
 /// asked again for `database.wait_seconds`: it may be starting too, or about to be promoted.

@@ -10,7 +10,8 @@
 use std::time::{Duration, SystemTime};
 
 use catalog::{
-    pictures, resumable,
+    ids::VideoId,
+    pictures, posters, resumable,
     storage::{self, Needed},
     videos::SourceState,
 };
@@ -153,15 +154,25 @@ impl Sweep<'_> {
                 Needed::UpToItsDeletion => {}
                 Needed::Nothing => self.remove(&folder).await?,
                 Needed::Revisions(needed, _) => {
-                    for unneeded in revisions.iter().filter(
-                        |folder| !matches!(folder, KeyPrefix::Revision(_, one) if needed.contains(one)),
-                    ) {
-                        self.remove(unneeded).await?;
+                    for folder in &revisions {
+                        match folder {
+                            KeyPrefix::Revision(_, one) if needed.contains(one) => {}
+                            KeyPrefix::Posters(_) => self.remove_unshown(video, folder).await?,
+                            unneeded => self.remove(unneeded).await?,
+                        }
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// Posters that an owner chose once, or that did not come to be shown.
+    async fn remove_unshown(&mut self, video: VideoId, folder: &KeyPrefix) -> Result<(), SweepError> {
+        let mut objects = self.blobs.objects(folder).await?;
+        let shown = posters::of(self.db, video).await?.map(|poster| poster.object_key);
+        objects.retain(|object| Some(&object.name) != shown.as_ref());
+        self.remove_old(folder, objects).await
     }
 
     /// Uploads in pieces that were not gone on with for as long as they are kept. Objects of one that this process does

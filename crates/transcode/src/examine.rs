@@ -37,7 +37,7 @@ pub async fn examine(runner: &Runner<'_>) -> Result<Examination, RunError> {
 }
 
 const ENCODERS: [&str; 4] = ["libx264", "aac", "mjpeg", "flac"];
-const FILTERS: [&str; 11] = [
+const FILTERS: [&str; 12] = [
     "trim",
     "split",
     "scale",
@@ -49,6 +49,7 @@ const FILTERS: [&str; 11] = [
     "crop",
     "color",
     "overlay",
+    "premultiply",
 ];
 
 async fn answer(runner: &Runner<'_>, question: &str) -> Result<String, RunError> {

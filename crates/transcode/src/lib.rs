@@ -11,8 +11,8 @@
 //! alone says whether it worked.
 //!
 //! The modules that run something: [`encode`] a chunk, [`audio_run`] the sound, [`probe_run`] a probe,
-//! [`normalise_run`] a whole file, [`portrait`] a picture, [`examine`] ffmpeg itself. They read a [`source`] and go through
-//! one [`runner`] to [`process`] (pipes, stalls, ends), which starts every program in the [`sandbox`].
+//! [`normalise_run`] a whole file, [`portrait`] and [`poster_run`] a picture, [`examine`] ffmpeg itself. They read a [`source`]
+//! and go through one [`runner`] to [`process`] (pipes, stalls, ends), which starts every program in the [`sandbox`].
 
 #![deny(clippy::as_conversions, clippy::indexing_slicing)]
 
@@ -34,6 +34,7 @@ pub mod ladder;
 pub mod normalise_run;
 pub mod picture;
 pub mod portrait;
+pub mod poster_run;
 pub mod probe;
 pub mod probe_run;
 pub mod process;

@@ -39,6 +39,13 @@ pub enum StorageKey {
         /// Which part of the revision.
         object: MediaObject,
     },
+    /// `vod-media/{video}/posters/{name}.jpg`: a poster that the owner chose, whatever revision is served.
+    Poster {
+        /// Whose poster it is.
+        video: VideoId,
+        /// Unlike that of any other poster of it.
+        name: u64,
+    },
     /// An object of a static export: a store that holds one presentation and nothing else.
     Export(MediaObject),
     /// `rewritten.mp4`: the source of a static export while that is made, rewritten so that it can be read.
@@ -78,6 +85,8 @@ pub const STORYBOARD: &str = "storyboard";
 
 /// What the ids of captions begin with.
 const TEXT: &str = "text";
+/// Folder of the posters that owners chose, beside those of revisions, which are numbers.
+const POSTERS: &str = "posters";
 
 /// Objects that are deleted together.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -102,6 +111,8 @@ pub enum KeyPrefix {
     Video(VideoId),
     /// `vod-media/{video}/{revision}`
     Revision(VideoId, Revision),
+    /// `vod-media/{video}/posters`
+    Posters(VideoId),
 }
 
 /// One object of a revision, relative to its prefix. This is also the layout of `cutetube transcode --out`.
@@ -159,6 +170,7 @@ impl StorageKey {
             Self::Media { object, .. } | Self::Export(object) => object.content_type(),
             Self::RewrittenSource { .. } | Self::Rewritten => "video/mp4",
             Self::Picture { .. } => "image/jpeg",
+            Self::Poster { .. } => MediaObject::Poster.content_type(),
             Self::Sealed { .. } | Self::Piece { .. } | Self::Probe { .. } => "application/octet-stream",
         }
     }
@@ -175,6 +187,7 @@ impl StorageKey {
             // Who may see it sees it on pages of this server, and when somebody shows another one nobody asks for it.
             Self::Picture { .. } => Caching::Immutable,
             Self::Media { object, .. } | Self::Export(object) => object.caching(),
+            Self::Poster { .. } => MediaObject::Poster.caching(),
         }
     }
 }
@@ -196,8 +209,14 @@ impl KeyPrefix {
             Self::AllMedia => Self::Video(name.parse().ok()?),
             Self::Uploads => Self::Upload(name.parse().ok()?),
             Self::Pictures => Self::PicturesOf(name.parse().ok()?),
+            Self::Video(video) if name == POSTERS => Self::Posters(*video),
             Self::Video(video) => Self::Revision(*video, name.parse().ok().and_then(Revision::new)?),
-            Self::Probes | Self::Source(_) | Self::Upload(_) | Self::PicturesOf(_) | Self::Revision(..) => {
+            Self::Probes
+            | Self::Source(_)
+            | Self::Upload(_)
+            | Self::PicturesOf(_)
+            | Self::Revision(..)
+            | Self::Posters(_) => {
                 return None;
             }
         };
@@ -326,6 +345,7 @@ impl fmt::Display for StorageKey {
             Self::Media { video, revision, object } => {
                 write!(f, "{}/{object}", KeyPrefix::Revision(*video, *revision))
             }
+            Self::Poster { video, name } => write!(f, "{}/{name:016x}.jpg", KeyPrefix::Posters(*video)),
             Self::Export(object) => object.fmt(f),
             Self::RewrittenSource { video } => write!(f, "{}/rewritten.mp4", KeyPrefix::Source(*video)),
             Self::Sealed { video, file } => write!(f, "{}/{}", KeyPrefix::Source(*video), file.name()),
@@ -350,6 +370,7 @@ impl fmt::Display for KeyPrefix {
             Self::PicturesOf(user) => write!(f, "pictures/{user}"),
             Self::Video(video) => write!(f, "vod-media/{video}"),
             Self::Revision(video, revision) => write!(f, "vod-media/{video}/{revision}"),
+            Self::Posters(video) => write!(f, "vod-media/{video}/{POSTERS}"),
         }
     }
 }
@@ -417,6 +438,10 @@ fn parse_key(text: &str) -> Option<StorageKey> {
         }
         "vod-media" => {
             let (revision, object) = rest.split_once('/')?;
+            if revision == POSTERS {
+                let poster = u64::from_str_radix(object.strip_suffix(".jpg")?, 16).ok()?;
+                return Some(StorageKey::Poster { video: name.parse().ok()?, name: poster });
+            }
             Some(StorageKey::Media {
                 video: name.parse().ok()?,
                 revision: revision.parse().ok().and_then(Revision::new)?,

@@ -66,7 +66,7 @@ impl Card {
         Some(Self {
             path: BaseUrl::RELATIVE.watch(video.id),
             title: video.title.to_string(),
-            poster: urls.object(MediaObject::Poster),
+            poster: urls.poster(video),
             storyboard: urls.object(MediaObject::Storyboard),
             duration: video.measured_duration.map(text::length),
             channel: owner.map(ChannelLink::new),

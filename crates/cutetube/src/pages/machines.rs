@@ -25,7 +25,6 @@ use super::{
 use crate::{
     AppState,
     accounts::Visitor,
-    blobs::MediaObject,
     calendar::{http_date, rfc3339},
     http::Problem,
     playback::{BaseUrl, MediaUrls},
@@ -133,7 +132,7 @@ impl FeedItem {
             description: characters(video.description.as_str()),
             page: base.watch(video.id),
             date: http_date(video.ready_at.unwrap_or(video.created_at)),
-            poster: MediaUrls::origin(state, base, video).map(|urls| urls.object(MediaObject::Poster)),
+            poster: MediaUrls::origin(state, base, video).map(|urls| urls.poster(video)),
         }
     }
 }

@@ -160,7 +160,7 @@ pub(super) async fn watch(
     let picture = pictures::of(&state.db, video.owner).await?;
     let views = views::of(&views::totals(&state.db, &[video.id]).await?, video.id);
     let may_manage = visitor.may_manage(video.owner);
-    let poster = MediaUrls::origin(&state, &base, video).map(|urls| urls.object(MediaObject::Poster));
+    let poster = MediaUrls::origin(&state, &base, video).map(|urls| urls.poster(video));
     let is_listed = video.visibility == Visibility::Public;
     let json_ld = poster.as_deref().filter(|_| is_listed && video.state == VideoState::Ready);
     let watch = WatchPage {
@@ -290,7 +290,7 @@ impl Media {
             video: video.id.to_string(),
             dash: media.object(MediaObject::Mpd(Flavour::Mp4)),
             hls: media.object(MediaObject::Master(Flavour::Mp4)),
-            poster: pictures.object(MediaObject::Poster),
+            poster: pictures.poster(video),
             storyboard: pictures.object(MediaObject::Storyboard),
             views: BaseUrl::RELATIVE.views(video.id),
             licences: pass.map(|pass| LicenceSettings::new(state, video, pass).to_json()),

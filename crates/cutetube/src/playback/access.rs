@@ -46,7 +46,11 @@ pub(super) async fn grant(
     let plays = video.state == VideoState::Ready;
     let is_for_viewers = match &address.target {
         Target::Download { name, .. } => downloads::is_for_viewers(&state.config, video, name),
-        Target::Object { .. } | Target::Flat { .. } | Target::FlatManifest(_) | Target::Source(_) => true,
+        Target::Object { .. }
+        | Target::Poster { .. }
+        | Target::Flat { .. }
+        | Target::FlatManifest(_)
+        | Target::Source(_) => true,
     };
     if let Some(token) = address.token {
         let scope = Scope::of(video).filter(|_| plays && is_for_viewers);
@@ -67,9 +71,11 @@ pub(super) async fn grant(
     }
     let exists = match address.target {
         Target::Source(_) => video.state != VideoState::Deleting,
-        Target::Object { .. } | Target::Flat { .. } | Target::FlatManifest(_) | Target::Download { .. } => {
-            plays
-        }
+        Target::Object { .. }
+        | Target::Poster { .. }
+        | Target::Flat { .. }
+        | Target::FlatManifest(_)
+        | Target::Download { .. } => plays,
     };
     if !exists {
         return Ok(None);

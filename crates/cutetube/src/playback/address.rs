@@ -20,6 +20,8 @@ pub(crate) struct MediaAddress {
 pub(crate) enum Target {
     /// `/vod-media/{video}/{revision}/{object}`: under the name it is stored by.
     Object { video: VideoId, revision: Revision, object: MediaObject },
+    /// `/vod-media/{video}/posters/{name}.jpg`: a poster that the owner chose.
+    Poster { video: VideoId, name: u64 },
     /// `/app/v2/dash/{video}/{name}`: the same segments under flat names.
     Flat { video: VideoId, name: FlatName },
     /// `/app/v2/dash/{video}/manifest.mpd`: the manifest that names them so.
@@ -45,7 +47,10 @@ pub(crate) struct NoAddress;
 impl Target {
     pub(crate) fn video(&self) -> VideoId {
         match self {
-            Self::Object { video, .. } | Self::Flat { video, .. } | Self::Download { video, .. } => *video,
+            Self::Object { video, .. }
+            | Self::Poster { video, .. }
+            | Self::Flat { video, .. }
+            | Self::Download { video, .. } => *video,
             Self::FlatManifest(video) | Self::Source(video) => *video,
         }
     }
@@ -55,7 +60,7 @@ impl Target {
         match self {
             Self::Object { revision, .. } | Self::Download { revision, .. } => Some(*revision),
             Self::Flat { name, .. } => Some(name.revision),
-            Self::FlatManifest(_) | Self::Source(_) => None,
+            Self::Poster { .. } | Self::FlatManifest(_) | Self::Source(_) => None,
         }
     }
 }
@@ -85,6 +90,9 @@ impl fmt::Display for Target {
                     "/{}",
                     StorageKey::Media { video: *video, revision: *revision, object: object.clone() }
                 )
+            }
+            Self::Poster { video, name } => {
+                write!(f, "/{}", StorageKey::Poster { video: *video, name: *name })
             }
             Self::Flat { video, name } => write!(f, "/app/v2/dash/{video}/{name}"),
             Self::FlatManifest(video) => write!(f, "/app/v2/dash/{video}/manifest.mpd"),
@@ -151,6 +159,7 @@ fn parse_target(path: &str) -> Option<Target> {
     }
     match path.strip_prefix('/')?.parse().ok()? {
         StorageKey::Media { video, revision, object } => Some(Target::Object { video, revision, object }),
+        StorageKey::Poster { video, name } => Some(Target::Poster { video, name }),
         _ => None,
     }
 }
@@ -171,6 +180,7 @@ mod tests {
         for path in [
             format!("/vod-media/{VIDEO}/1/mp4/manifest.mpd"),
             format!("/vod-media/{VIDEO}/12/360p/1.m4s"),
+            format!("/vod-media/{VIDEO}/posters/0123456789abcdef.jpg"),
             format!("/app/v2/dash/{VIDEO}/manifest.mpd"),
             format!("/app/v2/dash/{VIDEO}/12_360p_init.mp4"),
             format!("/app/v2/dash/{VIDEO}/1_audio-de_7.m4s"),
@@ -202,6 +212,9 @@ mod tests {
             format!("/sources/{VIDEO}/source.mp4"),
             format!("/vod-media/{upper}/1/poster.jpg"),
             format!("/vod-media/{VIDEO}/01/poster.jpg"),
+            format!("/vod-media/{VIDEO}/posters/1.jpg"),
+            format!("/vod-media/{VIDEO}/posters/0123456789ABCDEF.jpg"),
+            format!("/vod-media/{VIDEO}/posters/0123456789abcdef.png"),
             format!("/vod-media/{VIDEO}/1/360p/1.m4s/"),
             format!("/vod-media/{VIDEO}/1/..%2f1%2fposter.jpg"),
             format!("/app/stream/{VIDEO}"),

@@ -222,6 +222,7 @@ async fn open(
         | Target::Flat { name: FlatName { revision, object }, .. } => {
             published(state, video, revision, object, grant).await
         }
+        Target::Poster { name, .. } => chosen_poster(state, video, name, grant).await,
         Target::FlatManifest(_) => flat_manifest(state, parts, video, grant).await,
         Target::Source(_) => source(state, video, grant).await,
         Target::Download { revision, name, .. } => file(state, video, revision, &name, grant).await,
@@ -267,12 +268,36 @@ async fn published(
     object: MediaObject,
     grant: Grant,
 ) -> Result<Representation, MediaError> {
-    let caching = grant.cache_control(video, object.caching());
     let key = StorageKey::Media { video: video.id, revision, object };
-    let seed = revision.to_string();
+    unchanging(state, video, key, &revision.to_string(), grant).await
+}
+
+/// Only the one that is shown: whoever has chosen another one may have had a reason.
+async fn chosen_poster(
+    state: &AppState,
+    video: &Video,
+    name: u64,
+    grant: Grant,
+) -> Result<Representation, MediaError> {
+    if video.poster != Some(name) {
+        return Err(MediaError::Nothing);
+    }
+    let key = StorageKey::Poster { video: video.id, name };
+    unchanging(state, video, key, &format!("{name:016x}"), grant).await
+}
+
+/// An object whose bytes never change under its name; `seed` tells it from others of the video.
+async fn unchanging(
+    state: &AppState,
+    video: &Video,
+    key: StorageKey,
+    seed: &str,
+    grant: Grant,
+) -> Result<Representation, MediaError> {
+    let caching = grant.cache_control(video, key.caching());
     let (found, source) = match state.hot.object(&state.blobs, &key).await? {
-        Some((object, source)) => (Representation::held(&key, object, &seed), source),
-        None => (Representation::stored(&state.blobs, key, &seed).await?, Source::Passed),
+        Some((object, source)) => (Representation::held(&key, object, seed), source),
+        None => (Representation::stored(&state.blobs, key, seed).await?, Source::Passed),
     };
     state.metrics.served(source);
     Ok(found.cached(caching))

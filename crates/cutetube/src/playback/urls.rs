@@ -291,6 +291,14 @@ impl MediaUrls {
         if query.is_empty() { address } else { format!("{address}?{}", query.join("&")) }
     }
 
+    /// The picture that stands for the video: the one that its owner chose, or the one that was made with it.
+    pub(crate) fn poster(&self, video: &Video) -> String {
+        match video.poster {
+            Some(name) => self.at(Target::Poster { video: self.video, name }),
+            None => self.object(MediaObject::Poster),
+        }
+    }
+
     fn target(&self, object: MediaObject) -> Target {
         let (video, revision) = (self.video, self.revision);
         match self.link.as_ref().map_or(Layout::Revision, |link| link.layout) {

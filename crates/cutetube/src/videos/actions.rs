@@ -89,7 +89,7 @@ pub(crate) async fn details(
         None => Vec::new(),
     };
     renditions.sort_by_key(|rendition| (rendition.kind, rendition.size, rendition.bitrate));
-    let has_poster = is_stored(state, video, MediaObject::Poster).await;
+    let has_poster = video.has_chosen_poster() || is_stored(state, video, MediaObject::Poster).await;
     let has_storyboard = is_stored(state, video, MediaObject::Storyboard).await;
     let downloads = playback::offers(&state.config, &state.db, visitor, video, &renditions).await?;
     Ok(Some(VideoDetails { process, renditions, has_poster, has_storyboard, downloads }))

@@ -18,7 +18,7 @@ use super::{
     actions::{self, ManageError},
     entity_tag::IfMatch,
     listing::{ListQuery, SearchQuery, next_skip},
-    original,
+    original, poster_api,
     shown::Shown,
     v5::{SearchPage, SearchResult, VideoPage, VideoResource, VideoSummary},
 };
@@ -33,6 +33,7 @@ use crate::{
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(original::routes())
+        .merge(poster_api::routes())
         .routes(routes!(list))
         .routes(routes!(search))
         .routes(routes!(get, edit, delete))

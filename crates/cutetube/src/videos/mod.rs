@@ -6,6 +6,8 @@ mod entity_tag;
 mod listing;
 pub(crate) mod lookup;
 mod original;
+pub(crate) mod poster;
+mod poster_api;
 mod shown;
 mod v3;
 mod v5;

@@ -200,7 +200,7 @@ impl VideoResource {
             renditions: details.renditions.iter().map(RenditionResource::new).collect(),
             playback: media.map(|media| media.playback()).unwrap_or_default(),
             protection: Protected::new(state, base, video, pass),
-            poster: picture(MediaObject::Poster).filter(|_| details.has_poster),
+            poster: origin.as_ref().map(|urls| urls.poster(video)).filter(|_| details.has_poster),
             storyboard: picture(MediaObject::Storyboard).filter(|_| details.has_storyboard),
             watch: base.watch(video.id),
             process: base.process(video.process),
@@ -218,7 +218,7 @@ impl VideoDetails {
         let stages: Vec<_> = self.process.stages.iter().map(StageResource::new).collect();
         let renditions: Vec<_> = self.renditions.iter().map(RenditionResource::new).collect();
         let moment = video.updated_at.unix_micros();
-        let pictures = (self.has_poster, self.has_storyboard);
+        let pictures = (self.has_poster, video.poster, self.has_storyboard);
         let downloads: Vec<_> =
             self.downloads.iter().map(|offer| (offer.name.to_string(), offer.bytes, offer.to)).collect();
         let shown = (moment, self.process.percent(), stages, renditions, pictures, downloads);
@@ -239,7 +239,7 @@ impl VideoSummary {
             error: video.error.clone(),
             visibility: video.visibility.as_str(),
             duration: duration.map(|duration| duration.as_secs_f64()),
-            poster: MediaUrls::origin(state, base, video).map(|urls| urls.object(MediaObject::Poster)),
+            poster: MediaUrls::origin(state, base, video).map(|urls| urls.poster(video)),
             watch: base.watch(video.id),
             status: base.status(video.id),
             created_at_ms: video.created_at.unix_millis(),

@@ -19,6 +19,7 @@ mod metrics;
 mod nul;
 mod people;
 mod playback;
+mod posters;
 mod processes;
 mod quality;
 mod resources;

@@ -20,7 +20,7 @@ async fn delete(platform: &Platform, process: &Process, video: &str) -> StatusCo
     platform.ask(process, Method::DELETE, &format!("/api/v5/videos/{video}")).await
 }
 
-async fn until_nothing_is_left(platform: &Platform) {
+pub(crate) async fn until_nothing_is_left(platform: &Platform) {
     until_nothing_is_left_in(platform, &platform.data().join("blobs")).await;
 }
 

@@ -16,6 +16,7 @@ mod moves;
 mod object_storage;
 mod outages;
 mod platform;
+mod posters;
 mod protected;
 mod resumable;
 mod scrubs;

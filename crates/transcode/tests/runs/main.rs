@@ -4,6 +4,7 @@
 
 mod clips;
 mod encode;
+mod posters;
 mod process;
 mod sandbox;
 mod sound;
@@ -24,10 +25,16 @@ fn main() -> ExitCode {
         Some(first) if first == process::HOST_COMMAND => return process::host(),
         _ => {}
     }
-    let trials: Vec<Trial> =
-        [sandbox::trials(), process::trials(), encode::trials(), sound::trials(), uploads::trials()]
-            .into_iter()
-            .flatten()
-            .collect();
+    let trials: Vec<Trial> = [
+        sandbox::trials(),
+        process::trials(),
+        encode::trials(),
+        sound::trials(),
+        uploads::trials(),
+        posters::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

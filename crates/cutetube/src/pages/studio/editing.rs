@@ -19,7 +19,6 @@ use super::{Condition, Creator, studio_path, visibility_label};
 use crate::{
     AppState,
     accounts::{Caller, Visitor},
-    blobs::MediaObject,
     calendar::DAY,
     comments::actions as discussion,
     pages::{
@@ -220,7 +219,7 @@ async fn show(
         id,
         title: video.title.to_string(),
         watch: BaseUrl::RELATIVE.watch(id),
-        poster: urls.map(|urls| urls.object(MediaObject::Poster)),
+        poster: urls.map(|urls| urls.poster(video)),
         facts: facts(video),
         views: (statistics.total > 0).then(|| text::views(statistics.total)),
         days: statistics.days.iter().rev().map(ViewDay::new).collect(),

@@ -3,11 +3,12 @@
 mod captions;
 mod deletion;
 mod editing;
+mod poster;
 
 use askama::Template;
 use axum::{
     Router,
-    extract::{FromRequestParts, State},
+    extract::{DefaultBodyLimit, FromRequestParts, State},
     http::{StatusCode, request::Parts},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
@@ -32,9 +33,11 @@ use super::{
 use crate::{
     AppState,
     accounts::{Caller, Visitor},
-    blobs::MediaObject,
     playback::{BaseUrl, MediaUrls},
-    videos::actions::{self, ManageError},
+    videos::{
+        actions::{self, ManageError},
+        poster::LONGEST,
+    },
 };
 
 /// The list, and the pages of one video.
@@ -47,7 +50,13 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/studio/{id}/comments", post(editing::open_or_close))
         .route("/studio/{id}/captions", captions::route())
         .route("/studio/{id}/captions/{language}/remove", post(captions::remove))
+        .route("/studio/{id}/poster", get(poster::form).post(poster::take))
+        .route("/studio/{id}/poster/withdraw", post(poster::withdraw))
+        .route("/studio/{id}/poster/picture", post(poster::send).layer(DefaultBodyLimit::max(LONGEST_FORM)))
 }
+
+/// In bytes: the longest picture, and what the form has around it.
+const LONGEST_FORM: usize = LONGEST + (16 << 10);
 
 const STUDIO: &str = "/studio";
 
@@ -242,7 +251,7 @@ impl Row {
             id: video.id,
             title: video.title.to_string(),
             path: studio_path(video.id),
-            poster: urls.map(|urls| urls.object(MediaObject::Poster)),
+            poster: urls.map(|urls| urls.poster(video)),
             facts: duration.into_iter().chain([text::date(video.created_at), text::views(views)]).collect(),
             visibility: video.visibility,
             condition: Condition::new(process),
