@@ -293,6 +293,68 @@ describe("looking after a video", () => {
       await close();
     });
   }
+
+  test("what is watched is seen by day and by part", async () => {
+    const { url, video, newPage } = await platform();
+    const headers = { authorization: `Bearer ${await accessToken(url, account)}` };
+    const told = async () => (await fetch(`${url}/api/v5/videos/${video.id}/statistics?days=7`, { headers })).json();
+    const before = await told();
+    const { page, close } = await newPage();
+    await opened(page, `${url}/watch/${video.id}?t=6`);
+    await page.getByRole("button", { name: "Play", exact: true }).first().click();
+    await page.waitForFunction(() => document.querySelector("video").currentTime > 8);
+    await page.goto(`${url}/login`);
+    // The browser sends it when the page is gone, and tells nobody of the answer.
+    let after = before;
+    while (after.playbacks === before.playbacks) after = await told();
+    assert.equal(after.playbacks, before.playbacks + 1);
+    const seconds = after.played_seconds - before.played_seconds;
+    assert.ok(seconds > 1.5 && seconds < 6, `played for ${seconds} s`);
+    const parts = after.parts.map(({ playbacks }, part) => playbacks - before.parts[part].playbacks);
+    assert.ok(parts.every((more) => more === 0 || more === 1), parts.join(" "));
+    assert.deepEqual([parts[24], parts[26], parts[30]], [0, 1, 1], `what was passed over is not watched: ${parts.join(" ")}`);
+    await close();
+  });
+
+  for (const [look, options] of Object.entries(LOOKS)) {
+    test(`statistics are accessible and fit, ${look}`, async () => {
+      const { url, video, newPage } = await platform();
+      const report = { begins: true, played_ms: 9000, parts: Array.from({ length: 40 }, (_, part) => part) };
+      for (const parts of [report.parts, report.parts.slice(0, 25), report.parts.slice(0, 10)]) {
+        const body = JSON.stringify({ ...report, parts });
+        const answer = await fetch(`${url}/api/v5/videos/${video.id}/audience`, { method: "POST", headers: { "content-type": "application/json" }, body });
+        assert.equal(answer.status, 204);
+      }
+      const { page, close } = await newPage(options);
+      await page.goto(`${url}/studio/${video.id}`);
+      await logIn(page, account.username, account.password);
+      await page.getByRole("link", { name: "Statistics" }).click();
+      await page.getByRole("heading", { level: 1, name: "Statistics" }).waitFor();
+      await page.getByRole("img", { name: "How far people watch" }).waitFor();
+      for (const figures of await page.getByText(/^Figures$/).all()) await figures.click();
+      await check(page, `statistics-${look}`);
+      await page.getByRole("link", { name: "7 days" }).click();
+      await page.getByText("In the last 7 days").waitFor();
+      await close();
+    });
+  }
+
+  test("statistics of a video that nobody has watched say so", async () => {
+    const { url, newPage } = await platform();
+    const { page, close } = await newPage({ viewport: { width: 390, height: 844 }, colorScheme: "dark" });
+    const token = await accessToken(url, administrator);
+    const body = new FormData();
+    body.append("title", "Nobody has seen this");
+    const matroska = [0x1a, 0x45, 0xdf, 0xa3, ...Buffer.from("and nothing that belongs into one")];
+    body.append("video", new Blob([Uint8Array.from(matroska)]), "scrap.mp4");
+    const answer = await fetch(`${url}/api/v5/videos`, { method: "POST", headers: { authorization: `Bearer ${token}` }, body });
+    const { id } = await answer.json();
+    await page.goto(`${url}/studio/${id}/statistics`);
+    await logIn(page, administrator.username, administrator.password);
+    await page.getByText("Nobody has watched it in the last 30 days.").waitFor();
+    await check(page, "statistics-none");
+    await close();
+  });
 });
 
 /** Width and height that a picture has by itself. */

@@ -1,5 +1,6 @@
 // The stage of a video: shows how far processing is, and puts what the server renders next in its place.
 
+import { tellAudience } from "./audience.js";
 import { offerBeginning, remember, stoppedAt } from "./position.js";
 import { finished, type Process } from "./process.js";
 import { share, wantedStart } from "./share.js";
@@ -17,6 +18,7 @@ async function start(stage: HTMLElement): Promise<void> {
   const player = stage.querySelector<HTMLElement>("[data-dash]");
   if (player === null) return;
   countView(player);
+  tellAudience(player);
   share(player);
   if (player.dataset["theatre"] !== undefined) recallTheatre();
   const wanted = wantedStart();

@@ -21,6 +21,7 @@
 
 pub mod accounts;
 pub mod administration;
+pub mod audience;
 pub mod browse;
 pub mod captions;
 pub mod chapters;
@@ -104,6 +105,7 @@ pub const MIGRATIONS: &[db::Migration] = &[
         sql: include_str!("../migrations/0068_storage_by_video.sql"),
     },
     db::Migration { name: "catalog/0065_posters", sql: include_str!("../migrations/0065_posters.sql") },
+    db::Migration { name: "catalog/0066_audience", sql: include_str!("../migrations/0066_audience.sql") },
 ];
 
 #[cfg(test)]

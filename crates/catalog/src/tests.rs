@@ -2,6 +2,7 @@
 
 mod accounts;
 mod administration;
+mod audience;
 mod browse;
 mod captions;
 mod comments;

@@ -8,6 +8,7 @@ mod accounts;
 mod admin;
 mod ambient;
 mod assets;
+mod audience;
 mod backup;
 pub mod blobs;
 mod calendar;

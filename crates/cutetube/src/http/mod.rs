@@ -35,8 +35,8 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    AppState, accounts, admin, assets, captions, comments, events, licences, limits, metrics, pages, people,
-    playback, processes, quality, uploads, videos, views,
+    AppState, accounts, admin, assets, audience, captions, comments, events, licences, limits, metrics,
+    pages, people, playback, processes, quality, uploads, videos, views,
 };
 
 pub(crate) use body::Body;
@@ -90,6 +90,7 @@ fn quick_api() -> OpenApiRouter<AppState> {
         .merge(accounts::api::routes())
         .merge(videos::api::routes())
         .merge(views::api::routes())
+        .merge(audience::api::routes())
         .merge(playback::api::routes())
         .merge(processes::api::routes())
         .merge(events::api::routes())

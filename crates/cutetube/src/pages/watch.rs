@@ -117,6 +117,8 @@ pub(super) struct Media {
     pub(super) storyboard: String,
     /// Where it says that somebody watches.
     pub(super) views: String,
+    /// Where it says what of it is watched.
+    pub(super) audience: String,
     /// What the player of a protected video needs: JSON, as `web/src/licences.ts` reads it.
     pub(super) licences: Option<String>,
 }
@@ -293,6 +295,7 @@ impl Media {
             poster: pictures.poster(video),
             storyboard: pictures.object(MediaObject::Storyboard),
             views: BaseUrl::RELATIVE.views(video.id),
+            audience: BaseUrl::RELATIVE.audience(video.id),
             licences: pass.map(|pass| LicenceSettings::new(state, video, pass).to_json()),
         })
     }
@@ -386,6 +389,7 @@ mod tests {
                 poster: "/vod-media/1/1/poster.jpg".to_owned(),
                 storyboard: "/vod-media/1/1/storyboard.vtt".to_owned(),
                 views: "/api/v5/videos/1/views".to_owned(),
+                audience: "/api/v5/videos/1/audience".to_owned(),
                 licences: None,
             }),
         );
@@ -402,6 +406,7 @@ mod tests {
                 poster: "/vod-media/1/1/poster.jpg".to_owned(),
                 storyboard: "/vod-media/1/1/storyboard.vtt".to_owned(),
                 views: "/api/v5/videos/1/views".to_owned(),
+                audience: "/api/v5/videos/1/audience".to_owned(),
                 licences: Some(r#"{"token":"a.b.c"}"#.to_owned()),
             }),
         );

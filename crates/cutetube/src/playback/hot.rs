@@ -25,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     AppState,
+    audience::api::AUDIENCE,
     blobs::{BlobError, BlobInfo, BlobStore, Caching, StorageKey},
     config::Delivery,
     metrics::Source,
@@ -166,7 +167,7 @@ impl Hot {
 /// sees it in the next answer of this process. That somebody watches changes nothing of that, and is said all the time.
 pub(crate) async fn note_changes(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    let is_change = !request.method().is_safe() && !matches!(path, Some(VIEWS | REPORTS));
+    let is_change = !request.method().is_safe() && !matches!(path, Some(VIEWS | AUDIENCE | REPORTS));
     let response = next.run(request).await;
     if is_change {
         state.hot.changed();

@@ -176,6 +176,11 @@ impl BaseUrl {
         format!("{}/captions/{language}", self.status(video))
     }
 
+    /// Where they say what of it is watched.
+    pub(crate) fn audience(&self, video: VideoId) -> String {
+        format!("{}/audience", self.status(video))
+    }
+
     /// Where a file goes that is sent in pieces.
     pub(crate) fn upload(&self, upload: UploadId) -> String {
         format!("{self}/api/v5/uploads/{upload}")

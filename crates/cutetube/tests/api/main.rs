@@ -6,6 +6,7 @@ mod abuse;
 mod accounts;
 mod admin;
 mod app;
+mod audience;
 mod backstage;
 mod clips;
 mod cloudfront;

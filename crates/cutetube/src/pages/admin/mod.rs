@@ -4,7 +4,7 @@ mod configuration;
 mod moderation;
 mod people;
 mod picture;
-mod plot;
+pub(super) mod plot;
 mod quality;
 mod storage;
 

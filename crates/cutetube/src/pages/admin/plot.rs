@@ -11,33 +11,33 @@ use super::super::text;
 
 /// Values over time.
 #[derive(Debug, Clone)]
-pub(super) struct Plot {
+pub(in crate::pages) struct Plot {
     /// Unique on its page; lower-case letters.
-    pub(super) id: &'static str,
-    pub(super) title: String,
+    pub(in crate::pages) id: &'static str,
+    pub(in crate::pages) title: String,
     /// What is seen, in a sentence, for those who do not see it.
-    pub(super) description: String,
+    pub(in crate::pages) description: String,
     /// Of the values.
-    pub(super) unit: &'static str,
-    pub(super) shape: Shape,
+    pub(in crate::pages) unit: &'static str,
+    pub(in crate::pages) shape: Shape,
     /// When each bucket begins.
-    pub(super) begins: Vec<Timestamp>,
+    pub(in crate::pages) begins: Vec<Timestamp>,
     /// How long a bucket is.
-    pub(super) bucket: Duration,
-    pub(super) series: Vec<Series>,
+    pub(in crate::pages) bucket: Duration,
+    pub(in crate::pages) series: Vec<Series>,
 }
 
 /// One thing that was measured.
 #[derive(Debug, Clone)]
-pub(super) struct Series {
-    pub(super) name: &'static str,
+pub(in crate::pages) struct Series {
+    pub(in crate::pages) name: &'static str,
     /// For each bucket; none where nothing was measured.
-    pub(super) values: Vec<Option<f64>>,
+    pub(in crate::pages) values: Vec<Option<f64>>,
 }
 
 /// How values are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(in crate::pages) enum Shape {
     /// Stacked bars: things that were counted.
     Bars,
     /// Lines with marks, broken where nothing was measured.
@@ -47,7 +47,7 @@ pub(super) enum Shape {
 /// The picture, ready to be written.
 #[derive(Template)]
 #[template(path = "plot.html")]
-pub(super) struct Drawing<'a> {
+pub(in crate::pages) struct Drawing<'a> {
     plot: &'a Plot,
     y_ticks: Vec<Tick>,
     x_ticks: Vec<Tick>,
@@ -89,7 +89,7 @@ const TOP: f64 = 12.0;
 const BOTTOM: f64 = 168.0;
 
 impl<'a> Drawing<'a> {
-    pub(super) fn new(plot: &'a Plot) -> Self {
+    pub(in crate::pages) fn new(plot: &'a Plot) -> Self {
         let buckets = plot.begins.len().max(1);
         let step = (WIDTH - LEFT - RIGHT) / count(buckets);
         let (top, ticks) = scale(highest(plot), plot.shape);
