@@ -105,7 +105,7 @@ async fn fill(db: &Db, count: u64) -> anyhow::Result<()> {
                     }
                     Work::Publish(publish) => {
                         outputs::publish(db, &job.lease, publish.video, publish.revision).await?;
-                        if words.next() % CAPTIONED == 0 {
+                        if words.next().is_multiple_of(CAPTIONED) {
                             captions::set(db, publish.video, &track(&mut words)?).await?;
                         }
                     }
