@@ -55,9 +55,10 @@ describe("captions", () => {
 
       for (const manifest of ["dash", "hls"]) {
         await page.goto(`${url}/watch/${video.id}?manifest=${manifest}&t=5`);
-        await page.getByRole("button", { name: "Play", exact: true }).first().click();
+        await page.waitForFunction(() => document.querySelector("video")?.readyState >= 2);
         await choose(page, tag);
         await page.getByText(said).first().waitFor();
+        await page.getByRole("button", { name: "Play", exact: true }).first().click();
         await frames(page, 12);
       }
       await check(page, `captions-watched-${look}`);

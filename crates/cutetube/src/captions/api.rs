@@ -8,6 +8,7 @@ use axum::{
         rejection::{BytesRejection, QueryRejection},
     },
     http::{StatusCode, header},
+    middleware::from_fn,
     response::{IntoResponse, Response},
 };
 use catalog::{captions::Track, ids::VideoId};
@@ -19,7 +20,7 @@ use super::actions::{self, Brought, CaptionsError, LONGEST_FILE};
 use crate::{
     AppState,
     accounts::{Manager, Visitor},
-    http::Problem,
+    http::{Problem, drain_refused},
     playback::BaseUrl,
     videos::actions::ManageError,
 };
@@ -30,6 +31,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list))
         .routes(routes!(webvtt, set, remove))
         .layer(DefaultBodyLimit::max(LONGEST_FILE))
+        .layer(from_fn(drain_refused))
 }
 
 /// The captions of a video, by language.

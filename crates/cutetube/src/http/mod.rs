@@ -47,7 +47,7 @@ pub(crate) use fields::Fields;
 pub(crate) use pace::{Pace, Progress, TooSlow};
 pub use problem::Problem;
 pub(crate) use problem::log_internal;
-pub(crate) use recall::RecallableBody;
+pub(crate) use recall::{RecallableBody, drain_refused};
 pub(crate) use representation::Representation;
 pub(crate) use server::{Patience, run as serve_connections};
 pub(crate) use sips::Sips;

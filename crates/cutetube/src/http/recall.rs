@@ -12,7 +12,10 @@ use std::{
 
 use axum::{
     body::{Body, BodyDataStream},
+    extract::Request,
     http::{HeaderMap, header},
+    middleware::Next,
+    response::Response,
 };
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
@@ -29,6 +32,17 @@ pub(crate) struct RecallableBody {
 const PATIENCE: Duration = Duration::from_secs(5);
 /// And how much: more than what is on the way when the answer is sent.
 const MOST_DROPPED: usize = 64 << 20;
+
+/// Around a handler that may refuse what is sent before all of it has come: whoever sends too much reads why.
+pub(crate) async fn drain_refused(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = RecallableBody::new(&parts.headers, body);
+    let response = next.run(Request::from_parts(parts, body.body())).await;
+    if response.status().is_client_error() {
+        body.drain();
+    }
+    response
+}
 
 impl RecallableBody {
     /// The body of a request with these headers.

@@ -8,6 +8,7 @@ use axum::{
     body::Bytes,
     extract::{DefaultBodyLimit, FromRequest, Multipart, Path, Request, State},
     http::{HeaderValue, StatusCode, header},
+    middleware::from_fn,
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -24,15 +25,17 @@ use crate::{
         refuse_foreign_forms,
     },
     blobs::StorageKey,
+    http::drain_refused,
     playback::BaseUrl,
 };
 
 pub(super) fn routes() -> Router<AppState> {
     // Beside the file there is what a form has around it.
     const AROUND: usize = 64 << 10;
-    Router::new()
-        .route("/pictures/{user}/{name}", get(look_at))
-        .route("/account/picture", post(choose).layer(DefaultBodyLimit::max(LONGEST + AROUND)))
+    Router::new().route("/pictures/{user}/{name}", get(look_at)).route(
+        "/account/picture",
+        post(choose).layer(DefaultBodyLimit::max(LONGEST + AROUND)).layer(from_fn(drain_refused)),
+    )
 }
 
 /// A person, as small as they are shown.

@@ -7,6 +7,7 @@ use axum::{
     body::Bytes,
     extract::{DefaultBodyLimit, Path, State, rejection::BytesRejection},
     http::StatusCode,
+    middleware::from_fn,
 };
 use catalog::{ids::VideoId, posters};
 use serde::{Deserialize, Serialize};
@@ -20,12 +21,15 @@ use super::{
 use crate::{
     AppState,
     accounts::Manager,
-    http::{Body, Problem},
+    http::{Body, Problem, drain_refused},
     playback::{BaseUrl, MediaUrls},
 };
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(send, take, withdraw)).layer(DefaultBodyLimit::max(LONGEST))
+    OpenApiRouter::new()
+        .routes(routes!(send, take, withdraw))
+        .layer(DefaultBodyLimit::max(LONGEST))
+        .layer(from_fn(drain_refused))
 }
 
 /// Show a picture as the poster of a video.

@@ -5,6 +5,7 @@ use axum::{
     body::Bytes,
     extract::{DefaultBodyLimit, State, rejection::BytesRejection},
     http::StatusCode,
+    middleware::from_fn,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,12 +17,15 @@ use crate::{
         SignedInCaller,
         picture::{self, LONGEST, PictureError},
     },
-    http::Problem,
+    http::{Problem, drain_refused},
     playback::BaseUrl,
 };
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(show, hide)).layer(DefaultBodyLimit::max(LONGEST))
+    OpenApiRouter::new()
+        .routes(routes!(show, hide))
+        .layer(DefaultBodyLimit::max(LONGEST))
+        .layer(from_fn(drain_refused))
 }
 
 /// Show a picture of oneself.

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::{
     extract::{DefaultBodyLimit, Multipart, Path, State, multipart::MultipartRejection},
     http::StatusCode,
+    middleware::from_fn,
     response::{IntoResponse, Redirect, Response},
     routing::{MethodRouter, get},
 };
@@ -21,6 +22,7 @@ use crate::{
         LANGUAGES,
         actions::{self, Brought, CaptionsError, LONGEST_FILE},
     },
+    http::drain_refused,
     licences,
     pages::{
         failure::Failure,
@@ -81,7 +83,7 @@ db::text_enum! {
 /// The page, what it sends, and a bound on that.
 pub(super) fn route() -> MethodRouter<AppState> {
     // What is not the file takes some room too.
-    get(form).post(add).layer(DefaultBodyLimit::max(LONGEST_FILE + (64 << 10)))
+    get(form).post(add).layer(DefaultBodyLimit::max(LONGEST_FILE + (64 << 10))).layer(from_fn(drain_refused))
 }
 
 /// The owner and administrators.

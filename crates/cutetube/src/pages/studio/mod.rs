@@ -11,6 +11,7 @@ use axum::{
     Router,
     extract::{DefaultBodyLimit, FromRequestParts, State},
     http::{StatusCode, request::Parts},
+    middleware::from_fn,
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -34,6 +35,7 @@ use super::{
 use crate::{
     AppState,
     accounts::{Caller, Visitor},
+    http::drain_refused,
     playback::{BaseUrl, MediaUrls},
     videos::{
         actions::{self, ManageError},
@@ -54,7 +56,10 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/studio/{id}/statistics", get(statistics::show))
         .route("/studio/{id}/poster", get(poster::form).post(poster::take))
         .route("/studio/{id}/poster/withdraw", post(poster::withdraw))
-        .route("/studio/{id}/poster/picture", post(poster::send).layer(DefaultBodyLimit::max(LONGEST_FORM)))
+        .route(
+            "/studio/{id}/poster/picture",
+            post(poster::send).layer(DefaultBodyLimit::max(LONGEST_FORM)).layer(from_fn(drain_refused)),
+        )
 }
 
 /// In bytes: the longest picture, and what the form has around it.
