@@ -4,7 +4,6 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { accessToken, logIn } from "../account.mjs";
 import { account, platform } from "../platform.mjs";
-import { frames } from "../video.mjs";
 import { check } from "./pages.mjs";
 
 const REFUSED = /status of 422/;
@@ -53,16 +52,6 @@ describe("captions", () => {
       await page.getByRole("button", { name: `Remove ${label}` }).waitFor();
       await check(page, `captions-there-${look}`);
 
-      for (const manifest of ["dash", "hls"]) {
-        await page.goto(`${url}/watch/${video.id}?manifest=${manifest}&t=5`);
-        await page.waitForFunction(() => document.querySelector("video")?.readyState >= 2);
-        await choose(page, tag);
-        await page.getByText(said).first().waitFor();
-        await page.getByRole("button", { name: "Play", exact: true }).first().click();
-        await frames(page, 12);
-      }
-      await check(page, `captions-watched-${look}`);
-
       await page.goto(`${url}/search?q=${word}&captions=yes`);
       await page.getByRole("heading", { level: 1, name: word }).waitFor();
       await check(page, `search-said-${look}`);
@@ -88,16 +77,6 @@ describe("captions", () => {
     await close();
   });
 });
-
-/** Shows the captions of this language, as the menu of the player does. */
-async function choose(page, tag) {
-  await page.waitForFunction((tag) => {
-    const player = document.querySelector("video").ui?.getControls().getPlayer();
-    const track = player?.getTextTracks().find((track) => track.language === tag);
-    if (track !== undefined) player.selectTextTrack(track);
-    return track !== undefined;
-  }, tag);
-}
 
 /** Resolves when manifests name the captions. */
 async function untilShown(url, id, tag) {
