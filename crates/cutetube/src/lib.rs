@@ -36,6 +36,7 @@ mod progress;
 mod quality;
 mod scrubbing;
 mod state;
+mod stills;
 mod sweeping;
 mod telemetry;
 mod tls;

@@ -44,6 +44,7 @@ mod salvage;
 pub mod sandbox;
 pub mod settings;
 pub mod source;
+pub mod still_run;
 #[cfg(test)]
 mod synthetic;
 pub mod timeline;

@@ -1,17 +1,11 @@
 //! A poster that somebody chose: a picture that they sent, or a moment of a video.
-//!
-//! Whatever a file claims, one demuxer and one decoder see it, which its first bytes have named, and nothing of it is taken
-//! over but its pixels: what comes out is a new JPEG.
 
 use std::{fs::File, time::Duration};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 
-use crate::process::Stdin;
-use crate::runner::{RunError, Runner, Task};
-use crate::sandbox::Limits;
-use crate::toolchain::Program;
+use crate::runner::Runner;
+use crate::still_run::{MOST_BYTES, MOST_PIXELS, StillError, StillFormat, still};
 
 /// The longer side of what comes out, in pixels, at most; nothing is made larger than it is.
 pub const LONGEST_SIDE: u32 = 1280;
@@ -19,47 +13,17 @@ pub const LONGEST_SIDE: u32 = 1280;
 /// What a poster is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PosterSource {
-    /// JPEG (ITU-T T.81).
-    Jpeg,
-    /// PNG (ISO/IEC 15948).
-    Png,
-    /// WebP, standing still (RFC 9649).
-    WebP,
+    /// A picture.
+    Picture(StillFormat),
     /// Fragmented MP4 that is ours: an init segment and one media segment, and how long after the first frame of that.
     Segment(Duration),
 }
 
-/// Why there is no poster.
-#[derive(Debug, thiserror::Error)]
-pub enum PosterError {
-    /// ffmpeg did not run to its end.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// ffmpeg ran, and finds no picture.
-    #[error("ffmpeg finds no picture in it")]
-    Unreadable,
-    /// What ffmpeg wrote is longer than any honest picture of this size.
-    #[error("the picture is longer than the limit of `{0}` bytes")]
-    TooLong(usize),
-}
-
 impl PosterSource {
-    /// The kind of picture that a file with these first bytes is.
-    pub fn of_picture(file: &[u8]) -> Option<Self> {
-        match file {
-            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
-            [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Self::Png),
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::WebP),
-            _ => None,
-        }
-    }
-
     /// Demuxer and decoder.
     fn readers(self) -> (&'static str, &'static str) {
         match self {
-            Self::Jpeg => ("jpeg_pipe", "mjpeg"),
-            Self::Png => ("png_pipe", "png"),
-            Self::WebP => ("webp_pipe", "webp"),
+            Self::Picture(format) => format.readers(),
             Self::Segment(_) => ("mov", "h264"),
         }
     }
@@ -69,36 +33,9 @@ impl PosterSource {
 /// for reading; ffmpeg can seek in it and see nothing else.
 ///
 /// # Errors
-/// [`PosterError::Unreadable`] is the file's fault.
-pub async fn poster(runner: &Runner<'_>, file: &File, source: PosterSource) -> Result<Bytes, PosterError> {
-    let open = |source| RunError::from(runner.pipe_error(Program::Ffmpeg, source));
-    let outputs = runner.open_pipes(1).map_err(RunError::from)?;
-    let pipe = outputs.numbers().first().copied().unwrap_or_default();
-    let task = Task {
-        program: Program::Ffmpeg,
-        arguments: arguments(source, pipe),
-        limits: Limits { cpu_seconds: LONGEST_CPU_SECONDS, ..Limits::for_pictures(MOST_PIXELS, 1) },
-        stdin: Stdin::File(file.try_clone().map_err(open)?),
-        outputs,
-    };
-    let (written, mut bytes) = mpsc::channel::<Bytes>(1);
-    let collect = async {
-        let mut picture = Vec::new();
-        while let Some(bytes) = bytes.recv().await {
-            picture.extend_from_slice(&bytes);
-            if picture.len() > LONGEST {
-                return Err(PosterError::TooLong(LONGEST));
-            }
-        }
-        Ok(picture)
-    };
-    let run = async { Ok(runner.run(task, None, written).await?) };
-    let (ended, picture) = tokio::try_join!(run, collect)?;
-    match ended.status.code() {
-        Some(0) if PosterSource::of_picture(&picture) == Some(PosterSource::Jpeg) => Ok(picture.into()),
-        // Also when its limits have killed it: an honest picture does not reach them.
-        _ => Err(PosterError::Unreadable),
-    }
+/// [`StillError::Unreadable`] is the file's fault.
+pub async fn poster(runner: &Runner<'_>, file: &File, source: PosterSource) -> Result<Bytes, StillError> {
+    still(runner, file, LONGEST, |pipe| arguments(source, pipe)).await
 }
 
 /// From the seekable read-only file on stdin to one JPEG on the descriptor `pipe`.
@@ -112,7 +49,9 @@ fn arguments(source: PosterSource, pipe: i32) -> Vec<String> {
     let (filters, skipped) = match source {
         PosterSource::Segment(after) => (format!("{scale},format=yuvj420p"), Some(after)),
         // Where something is transparent, what lies below its pixels is not to be seen.
-        _ => (format!("{scale},format=gbrap,premultiply=inplace=1,format=gbrp,format=yuvj420p"), None),
+        PosterSource::Picture(_) => {
+            (format!("{scale},format=gbrap,premultiply=inplace=1,format=gbrp,format=yuvj420p"), None)
+        }
     };
     let pipe = format!("pipe:{pipe}");
     let input = ["-hide_banner", "-nostdin", "-loglevel", "error", "-max_alloc", &most_bytes];
@@ -127,14 +66,6 @@ fn arguments(source: PosterSource, pipe: i32) -> Vec<String> {
     words.map(str::to_owned).collect()
 }
 
-/// A camera's picture has a quarter of that.
-const MOST_PIXELS: u64 = 100_000_000;
-
-/// Of one allocation: the pixels of the largest picture, with eight bytes each.
-const MOST_BYTES: u64 = MOST_PIXELS * 8;
-
-const LONGEST_CPU_SECONDS: u64 = 20;
-
 /// Of what comes out.
 const LONGEST: usize = 4 << 20;
 
@@ -143,21 +74,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_bytes_say_what_it_is() {
-        let check = |bytes: &[u8]| PosterSource::of_picture(bytes);
-        assert_eq!(check(b"\xff\xd8\xff\xe0"), Some(PosterSource::Jpeg));
-        assert_eq!(check(b"\x89PNG\r\n\x1a\n"), Some(PosterSource::Png));
-        assert_eq!(check(b"RIFF\x01\x02\x03\x04WEBPVP8 "), Some(PosterSource::WebP));
-        for other in
-            [&b""[..], b"\xff\xd8", b"GIF89a", b"<svg xmlns=", b"RIFF\x01\x02\x03\x04WAVE", b"#EXTM3U"]
-        {
-            assert_eq!(check(other), None);
-        }
-    }
-
-    #[test]
     fn one_decoder_sees_it() {
-        insta::assert_snapshot!(arguments(PosterSource::WebP, 3).join("\n"));
+        insta::assert_snapshot!(arguments(PosterSource::Picture(StillFormat::WebP), 3).join("\n"));
         insta::assert_snapshot!(arguments(PosterSource::Segment(Duration::from_millis(1250)), 3).join("\n"));
     }
 }

@@ -4,7 +4,7 @@
 //! What was sent is not kept. ffmpeg makes a JPEG of it in the sandbox, which is stored under a name of its own, so that what
 //! is at an address never changes; the one before it is removed at once, or by the next sweep.
 
-use std::time::Duration;
+use std::{fs::File, time::Duration};
 
 use axum::http::StatusCode;
 use bytes::Bytes;
@@ -15,13 +15,10 @@ use catalog::{
     posters::{self, Poster},
     videos::{Protection, Video},
 };
-use tokio::time;
-use tokio_util::sync::CancellationToken;
 use transcode::{
-    poster_run::{PosterError, PosterSource, poster},
-    process::Patience,
-    runner::{RunError, Runner},
-    sandbox::Priority,
+    poster_run::{PosterSource, poster},
+    runner::Runner,
+    still_run::StillFormat,
 };
 
 use super::actions::{self, ManageError};
@@ -29,7 +26,8 @@ use crate::{
     AppState,
     accounts::Caller,
     ambient,
-    blobs::{BlobError, LocalCopy, StorageKey},
+    blobs::{BlobError, StorageKey},
+    stills::{self, NoStill},
 };
 
 /// The longest picture that is looked at, in bytes.
@@ -53,20 +51,14 @@ pub(crate) enum ChooseError {
     TooLong,
     #[error("the file is no JPEG, PNG or WebP")]
     Foreign,
-    #[error("the picture cannot be read")]
-    Unreadable,
     #[error("the video is `{0}`")]
     NotReady(VideoState),
     #[error("the pictures of the video are encrypted")]
     Protected,
     #[error("the video ends after `{0:?}`")]
     BeyondEnd(Duration),
-    #[error("too many pictures are made")]
-    Busy,
-    #[error("there is no ffmpeg here")]
-    NoProgram,
     #[error(transparent)]
-    Run(#[from] RunError),
+    Still(#[from] NoStill),
     #[error(transparent)]
     Store(#[from] BlobError),
     #[error(transparent)]
@@ -84,7 +76,7 @@ impl ChooseError {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "Only pictures in JPEG, PNG or WebP can be shown. Choose one of these.",
             ),
-            Self::Unreadable => (
+            Self::Still(NoStill::Unreadable) => (
                 StatusCode::UNPROCESSABLE_ENTITY,
                 "There is no picture that can be read: it is damaged, moves, or is too large. Choose another one.",
             ),
@@ -100,21 +92,21 @@ impl ChooseError {
                     format!("The video ends after {:.1} seconds. Choose an earlier time.", end.as_secs_f64());
                 return Some((StatusCode::UNPROCESSABLE_ENTITY, sentence));
             }
-            Self::Busy => {
+            Self::Still(NoStill::Busy) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "Many pictures are being made. Try again in a minute.")
             }
-            Self::NoProgram => (
+            Self::Still(NoStill::NoProgram) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Pictures cannot be made on this server: whoever runs it has to install ffmpeg.",
             ),
-            Self::Manage(_) | Self::Run(_) | Self::Store(_) | Self::Catalog(_) => return None,
+            Self::Still(NoStill::Run(_) | NoStill::Store(_))
+            | Self::Manage(_)
+            | Self::Store(_)
+            | Self::Catalog(_) => return None,
         };
         Some((status, sentence.to_owned()))
     }
 }
-
-/// How long somebody waits for their turn.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Shows another poster from now on. For the owner and administrators.
 pub(crate) async fn choose(
@@ -143,8 +135,8 @@ pub(crate) async fn choose(
         moment,
     };
     let shown = posters::choose(&state.db, &chosen, name).await;
-    forget(state, if shown.is_ok() { None } else { Some(key.to_string()) }).await;
-    forget(state, shown.map_err(ManageError::from)?).await;
+    stills::forget(state, if shown.is_ok() { None } else { Some(key.to_string()) }).await;
+    stills::forget(state, shown.map_err(ManageError::from)?).await;
     tracing::info!(video.id = %id, user.id = %caller.user.id, "video `{id}` has another poster");
     Ok(())
 }
@@ -153,7 +145,7 @@ pub(crate) async fn choose(
 pub(crate) async fn withdraw(state: &AppState, caller: &Caller, id: VideoId) -> Result<(), ChooseError> {
     actions::managed(state, caller, id).await?;
     let before = posters::withdraw(&state.db, id).await.map_err(ManageError::from)?;
-    forget(state, before).await;
+    stills::forget(state, before).await;
     tracing::info!(video.id = %id, user.id = %caller.user.id, "video `{id}` has its own poster again");
     Ok(())
 }
@@ -162,8 +154,8 @@ async fn of_picture(state: &AppState, key: &StorageKey, file: Bytes) -> Result<B
     if file.len() > LONGEST {
         return Err(ChooseError::TooLong);
     }
-    let source = PosterSource::of_picture(&file).ok_or(ChooseError::Foreign)?;
-    make(state, key, &[file], source).await
+    let format = StillFormat::of(&file).ok_or(ChooseError::Foreign)?;
+    make(state, key, &[file], PosterSource::Picture(format)).await
 }
 
 /// From the segment that was made for the largest screens: it is what viewers see, and there when the uploaded file is not.
@@ -227,27 +219,6 @@ async fn make(
     file: &[Bytes],
     source: PosterSource,
 ) -> Result<Bytes, ChooseError> {
-    let toolchain = state.toolchain.as_ref().map_err(|_| ChooseError::NoProgram)?;
-    let turn = time::timeout(PATIENCE, state.poster_slots.acquire()).await;
-    let Ok(Ok(_turn)) = turn else { return Err(ChooseError::Busy) };
-    let mut copy = LocalCopy::new(key)?;
-    for part in file {
-        copy = copy.write(part.clone()).await?;
-    }
-    let file = copy.finish()?;
-    let cancel = CancellationToken::new();
-    let runner =
-        Runner { toolchain, priority: Priority::Interactive, patience: Patience::default(), cancel: &cancel };
-    poster(&runner, &file, source).await.map_err(|error| match error {
-        PosterError::Unreadable | PosterError::TooLong(_) => ChooseError::Unreadable,
-        PosterError::Run(error) => ChooseError::Run(error),
-    })
-}
-
-/// What stays because the store is away, a sweep removes.
-async fn forget(state: &AppState, object: Option<String>) {
-    let Some(key) = object.and_then(|key| key.parse::<StorageKey>().ok()) else { return };
-    if let Err(error) = state.blobs.delete(&key).await {
-        tracing::warn!(error = &error as &dyn std::error::Error, "`{key}` is left for a sweep");
-    }
+    let work = async |runner: &Runner<'_>, file: &File| poster(runner, file, source).await;
+    Ok(stills::make(state, &state.poster_slots, key, file, work).await?)
 }

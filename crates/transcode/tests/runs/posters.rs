@@ -7,9 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use libtest_mimic::Trial;
 use tokio_util::sync::CancellationToken;
-use transcode::poster_run::{PosterError, PosterSource, poster};
+use transcode::poster_run::{PosterSource, poster};
 use transcode::runner::Runner;
 use transcode::sandbox::{Priority, SandboxMode};
+use transcode::still_run::{StillError, StillFormat};
 
 use crate::clips::Clips;
 use crate::support::{PATIENCE, ffmpeg, toolchain, trial};
@@ -22,7 +23,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-async fn make(path: &Path, source: PosterSource) -> Result<Bytes, PosterError> {
+async fn make(path: &Path, source: PosterSource) -> Result<Bytes, StillError> {
     let (toolchain, cancel) = (toolchain(SandboxMode::Require), CancellationToken::new());
     let priority = Priority::Background;
     let runner = Runner { toolchain: &toolchain, priority, patience: PATIENCE, cancel: &cancel };
@@ -32,10 +33,10 @@ async fn make(path: &Path, source: PosterSource) -> Result<Bytes, PosterError> {
 async fn a_picture_keeps_its_shape() {
     let clips = Clips::new();
     for (name, source, size, words, expected) in [
-        ("a.jpg", PosterSource::Jpeg, "2560x1000", "-pix_fmt yuvj444p", (1280, 500)),
-        ("a.png", PosterSource::Png, "300x900", "-pix_fmt rgba", (300, 900)),
-        ("b.png", PosterSource::Png, "64x64", "-pix_fmt gray16be", (64, 64)),
-        ("a.webp", PosterSource::WebP, "1000x2000", "", (640, 1280)),
+        ("a.jpg", StillFormat::Jpeg, "2560x1000", "-pix_fmt yuvj444p", (1280, 500)),
+        ("a.png", StillFormat::Png, "300x900", "-pix_fmt rgba", (300, 900)),
+        ("b.png", StillFormat::Png, "64x64", "-pix_fmt gray16be", (64, 64)),
+        ("a.webp", StillFormat::WebP, "1000x2000", "", (640, 1280)),
     ] {
         let path = clips.path(name);
         let input = format!("testsrc2=size={size}");
@@ -43,8 +44,8 @@ async fn a_picture_keeps_its_shape() {
         arguments.extend(["-metadata", "comment=where it was taken"]);
         arguments.extend(words.split_whitespace());
         ffmpeg(&arguments, &path);
-        assert_eq!(PosterSource::of_picture(&fs::read(&path).expect("the picture")), Some(source));
-        let made = make(&path, source).await.expect(name);
+        assert_eq!(StillFormat::of(&fs::read(&path).expect("the picture")), Some(source));
+        let made = make(&path, PosterSource::Picture(source)).await.expect(name);
         assert!(!made.windows(5).any(|bytes| bytes == b"where"), "nothing is told of where it was taken");
         assert_eq!(size_of(&made), Some(expected), "{name}");
     }
@@ -59,17 +60,17 @@ async fn hostile_pictures_get_nothing() {
     let whole = clips.path("whole.png");
     ffmpeg(&["-f", "lavfi", "-i", "testsrc2=size=64x64", "-frames:v", "1"], &whole);
     let whole = fs::read(&whole).expect("the picture");
-    let cases: [(&str, Vec<u8>, PosterSource); 4] = [
-        ("bomb", fs::read(&bomb).expect("the bomb"), PosterSource::Png),
-        ("text", b"\x89PNG\r\n\x1a\nand nothing that belongs into one".to_vec(), PosterSource::Png),
-        ("another", whole, PosterSource::WebP),
-        ("empty", Vec::new(), PosterSource::Jpeg),
+    let cases: [(&str, Vec<u8>, StillFormat); 4] = [
+        ("bomb", fs::read(&bomb).expect("the bomb"), StillFormat::Png),
+        ("text", b"\x89PNG\r\n\x1a\nand nothing that belongs into one".to_vec(), StillFormat::Png),
+        ("another", whole, StillFormat::WebP),
+        ("empty", Vec::new(), StillFormat::Jpeg),
     ];
     for (name, file, source) in cases {
         let path = clips.path(name);
         fs::write(&path, file).expect("written");
-        let error = make(&path, source).await.expect_err(name);
-        assert!(matches!(error, PosterError::Unreadable), "{name}: {error:?}");
+        let error = make(&path, PosterSource::Picture(source)).await.expect_err(name);
+        assert!(matches!(error, StillError::Unreadable), "{name}: {error:?}");
     }
 }
 
@@ -108,7 +109,7 @@ async fn a_moment_is_the_frame_that_is_seen_then() {
         fs::remove_file(&grey).expect("removed");
     }
     let beyond = make(&path, PosterSource::Segment(Duration::from_secs(60))).await;
-    assert!(matches!(beyond, Err(PosterError::Unreadable)), "{beyond:?}");
+    assert!(matches!(beyond, Err(StillError::Unreadable)), "{beyond:?}");
 }
 
 /// Width and height in the frame header of a baseline JPEG (ITU-T T.81 B.2.2).

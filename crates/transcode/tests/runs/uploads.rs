@@ -12,12 +12,13 @@ use tokio_util::sync::CancellationToken;
 use transcode::args::Normalise;
 use transcode::examine::examine;
 use transcode::normalise_run::{NormaliseError, normalise};
-use transcode::portrait::{PortraitError, SIDE, StillFormat, portrait};
+use transcode::portrait::{SIDE, portrait};
 use transcode::probe::Probe;
 use transcode::probe_run::{ProbeRunError, probe_file};
 use transcode::process::ProcessError;
 use transcode::runner::{RunError, Runner};
 use transcode::sandbox::{Priority, SandboxMode};
+use transcode::still_run::{StillError, StillFormat};
 use transcode::toolchain::Toolchain;
 
 use crate::clips::{Clips, Source, numbers};
@@ -241,6 +242,6 @@ async fn hostile_pictures_get_nothing() {
         fs::write(&path, file).expect("written");
         let upload = Upload::open(&path, SandboxMode::Require);
         let error = portrait(&upload.runner(), &upload.file, format).await.expect_err(name);
-        assert!(matches!(error, PortraitError::Unreadable), "{name}: {error:?}");
+        assert!(matches!(error, StillError::Unreadable), "{name}: {error:?}");
     }
 }
