@@ -17,7 +17,7 @@ use crate::{
     Error, Result,
     ids::{self, Revision, VideoId},
     names::{FieldErrors, Label, Refusal},
-    outputs::Recorded,
+    outputs::{self, Recorded},
     search::{self, Terms},
     videos::{self, Video},
     work::{CaptionsJob, Work},
@@ -289,10 +289,7 @@ pub async fn show(
     // Whoever publishes another revision sees to its manifests.
     if video.published_revision == Some(revision) {
         if tx.query(EDITION).bind(video.id).first_value().await? == Some(written.edition) {
-            for Recorded { key, bytes, sha256 } in &written.documents {
-                let query = tx.query(RECORD_DOCUMENT).bind(video.id).bind(revision).bind(key);
-                query.bind(*bytes).bind(*sha256).execute().await?;
-            }
+            outputs::record_documents_in(&mut tx, video.id, revision, &written.documents).await?;
             for key in &written.removed {
                 tx.query(FORGET_DOCUMENT).bind(video.id).bind(revision).bind(key).execute().await?;
             }
@@ -474,10 +471,6 @@ db::statements! {
     }
     SHOWN { "UPDATE presentations SET captions = $3 WHERE video_id = $1 AND revision = $2" }
     SHOWN_OF { "SELECT captions FROM presentations WHERE video_id = $1 AND revision = $2" }
-    RECORD_DOCUMENT {
-        "INSERT INTO documents (video_id, revision, object_key, bytes, sha256) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (video_id, revision, object_key) DO UPDATE SET bytes = excluded.bytes, sha256 = excluded.sha256"
-    }
     FORGET_DOCUMENT { "DELETE FROM documents WHERE video_id = $1 AND revision = $2 AND object_key = $3" }
     WORDS { "SELECT words FROM caption_cues WHERE video_id = $1 ORDER BY number, idx" }
     INDEX_SPEECH { "UPDATE search_documents SET speech = $2 WHERE video_id = $1" }

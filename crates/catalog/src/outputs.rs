@@ -9,6 +9,7 @@ mod recording;
 mod repair;
 
 pub use reading::{contents, object, objects, plan, recorded, renditions, sizes};
+pub(crate) use recording::record_documents_in;
 pub use recording::{publish, publish_without_source, record, record_documents, record_plan};
 pub use repair::{MOST_REPAIRS, Redo, withdraw};
 

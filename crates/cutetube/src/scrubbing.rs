@@ -203,8 +203,11 @@ impl Scrub<'_> {
                 Ok(_) | Err(catalog::Error::NoVideo(_)) => return Ok(None),
                 Err(error) => return Err(error.into()),
             };
+            if reading.damage.is_empty() {
+                return Ok(Some(reading));
+            }
             let after = captions::progress(self.db, video.id).await?;
-            if reading.damage.is_empty() || (has_same_objects(&video, &now) && before == after) {
+            if has_same_objects(&video, &now) && before == after {
                 // Manifests that are being written again are neither the old ones nor recorded yet.
                 if after.shown.is_some_and(|shown| shown != after.edition) {
                     reading.damage.retain(|damaged| !is_rewritten(&damaged.key));

@@ -135,11 +135,22 @@ pub async fn record_documents(
     documents: &[Recorded],
 ) -> Result<()> {
     let mut tx = db.begin().await?;
+    record_documents_in(&mut tx, video, revision, documents).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The same as a part of something else; what has been recorded under a name is recorded anew.
+pub(crate) async fn record_documents_in(
+    tx: &mut Tx,
+    video: VideoId,
+    revision: Revision,
+    documents: &[Recorded],
+) -> Result<()> {
     for Recorded { key, bytes, sha256 } in documents {
         let query = tx.query(RECORD_DOCUMENT).bind(video).bind(revision).bind(key);
         query.bind(*bytes).bind(*sha256).execute().await?;
     }
-    tx.commit().await?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use packager::Presentation;
 
 use super::{
     desk::InHand,
-    stages::{JobError, PlanDocument, Stages},
+    stages::{Gathered, JobError, PlanDocument, Stages},
 };
 use crate::{
     blobs::{MediaObject, StorageKey},
@@ -114,11 +114,7 @@ impl Stages {
         }
         let opened = self.open(video.id, revision, hand).await?;
         let contents: Contents<PlanDocument> = hand.ask(|| outputs::contents(db, video.id, revision)).await?;
-        let sheets = ledger::made_sheets(&contents.images);
-        let sheets = publish::complete_storyboard(&opened.blueprint, shelf, &sheets).await?;
-        let pictures = ledger::made_video(&opened.blueprint, &contents.renditions);
-        let sound = ledger::made_sound(&opened.blueprint, &contents.renditions)?;
-        let made = publish::presentation(&opened.blueprint, &pictures, sound.as_ref(), &sheets.bytes)?;
+        let made = Gathered::of(&opened.blueprint, &contents, shelf).await?.presentation;
         hand.ask(|| captions::record_presentation(db, video.id, revision, &made, 0)).await?;
         Ok(made)
     }

@@ -15,6 +15,7 @@ use catalog::quotas;
 use catalog::videos::{self, Video};
 use catalog::work::{self, AudioJob, Class, DeleteJob, EncodeJob, InspectJob, PublishJob, Work};
 use jobs::{Backoff, Job};
+use packager::Presentation;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,8 @@ use crate::pipeline::blob_source::BlobSource;
 use crate::pipeline::blueprint::{Blueprint, StoredBlueprint};
 use crate::pipeline::inspect::INDEX_LIMITS;
 use crate::pipeline::prepare::prepare;
+use crate::pipeline::publish::{Document, MadeVideo, Sheets};
+use crate::pipeline::sound::MadeSound;
 use crate::pipeline::verify::{self, Findings};
 use crate::pipeline::{Shelf, StageError, encode, ledger, publish, sound};
 use crate::sweeping::{self, Ages, Mode, SweepError};
@@ -53,6 +56,16 @@ pub(super) struct Opened {
     revision: Revision,
     source: BlobSource,
     pub(super) blueprint: Blueprint,
+}
+
+/// Everything that was made of a revision.
+pub(super) struct Gathered {
+    video: Vec<MadeVideo>,
+    sound: Option<MadeSound>,
+    /// Sheets of the storyboard that are copies of others.
+    copies: Vec<Document>,
+    /// Without captions.
+    pub(super) presentation: Presentation,
 }
 
 /// What is kept of a plan in the catalogue.
@@ -277,12 +290,8 @@ impl Stages {
         if !findings.redo.is_empty() {
             return self.repair(job, &findings, claimed, hand).await;
         }
-        let made_sheets = ledger::made_sheets(&contents.images);
-        let sheets = publish::complete_storyboard(&opened.blueprint, &shelf, &made_sheets).await?;
-        let video = ledger::made_video(&opened.blueprint, &contents.renditions);
-        let sound = ledger::made_sound(&opened.blueprint, &contents.renditions)?;
-        let presentation = publish::presentation(&opened.blueprint, &video, sound.as_ref(), &sheets.bytes)?;
-        let mut documents = sheets.copies;
+        let Gathered { video, sound, copies: mut documents, presentation } =
+            Gathered::of(&opened.blueprint, &contents, &shelf).await?;
         documents
             .extend(publish::restore_init_segments(&opened.blueprint, &video, sound.as_ref(), &shelf).await?);
         let (presentation, captions) = self.captioned(presentation, whose, &shelf, hand).await?;
@@ -422,6 +431,22 @@ impl Stages {
 
     pub(super) fn shelf(&self, video: VideoId, revision: Revision, hand: &InHand) -> Shelf {
         Shelf::revision(self.state.blobs.clone(), video, revision, hand.tenure.clone())
+    }
+}
+
+impl Gathered {
+    /// What is recorded of a revision of this plan. A storyboard with gaps is completed.
+    pub(super) async fn of(
+        blueprint: &Blueprint,
+        contents: &Contents<PlanDocument>,
+        shelf: &Shelf,
+    ) -> Result<Self, StageError> {
+        let made_sheets = ledger::made_sheets(&contents.images);
+        let Sheets { bytes, copies } = publish::complete_storyboard(blueprint, shelf, &made_sheets).await?;
+        let video = ledger::made_video(blueprint, &contents.renditions);
+        let sound = ledger::made_sound(blueprint, &contents.renditions)?;
+        let presentation = publish::presentation(blueprint, &video, sound.as_ref(), &bytes)?;
+        Ok(Self { video, sound, copies, presentation })
     }
 }
 
