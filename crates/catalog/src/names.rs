@@ -299,6 +299,12 @@ impl FieldErrors {
         self.0.get(field).map_or(&[], Vec::as_slice)
     }
 
+    /// The same as one text; `None` where nothing was refused.
+    pub fn sentence(&self, field: &str) -> Option<String> {
+        let sentences = self.get(field);
+        (!sentences.is_empty()).then(|| sentences.join(" "))
+    }
+
     /// All sentences, one after the other.
     pub fn sentences(&self) -> String {
         let all: Vec<&str> = self.0.values().flatten().map(String::as_str).collect();

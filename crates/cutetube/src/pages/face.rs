@@ -17,6 +17,7 @@ use catalog::names::Username;
 use super::{
     failure::Failure,
     person::{self, Deed, Person},
+    typed,
 };
 use crate::{
     AppState,
@@ -100,18 +101,13 @@ async fn choose(
     }
 }
 
-/// The first file of the form. One that is too long is not read to its end.
+/// The first file of the form.
 async fn file(request: Request) -> Result<Bytes, PictureError> {
     let unreadable = |status: StatusCode| match status {
         StatusCode::PAYLOAD_TOO_LARGE => PictureError::TooLong,
         _ => PictureError::Foreign,
     };
-    let parts = Multipart::from_request(request, &()).await;
-    let mut parts = parts.map_err(|refused| unreadable(refused.status()))?;
-    while let Some(part) = parts.next_field().await.map_err(|refused| unreadable(refused.status()))? {
-        if part.name() == Some("picture") {
-            return part.bytes().await.map_err(|refused| unreadable(refused.status()));
-        }
-    }
-    Err(PictureError::Foreign)
+    let form = Multipart::from_request(request, &()).await;
+    let form = form.map_err(|refused| unreadable(refused.status()))?;
+    typed::file(form, "picture").await.map_err(unreadable)?.ok_or(PictureError::Foreign)
 }

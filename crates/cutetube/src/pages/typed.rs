@@ -2,7 +2,11 @@
 
 use std::convert::Infallible;
 
-use axum::extract::{FromRequest, RawForm, Request};
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Multipart, RawForm, Request},
+    http::StatusCode,
+};
 use serde::Serialize;
 
 /// Names and values in the order they came; several may have one name. What cannot be read is as good as absent, so that
@@ -17,6 +21,17 @@ pub(super) fn address(path: &str, query: &[(&str, &str)]) -> String {
         Ok(query) if !query.is_empty() => format!("{path}?{query}"),
         _ => path.to_owned(),
     }
+}
+
+/// The first file of this name in a form; `None` where there is none. One that is too long is not read to its end, and the
+/// status says so.
+pub(super) async fn file(mut form: Multipart, name: &str) -> Result<Option<Bytes>, StatusCode> {
+    while let Some(part) = form.next_field().await.map_err(|error| error.status())? {
+        if part.name() == Some(name) {
+            return part.bytes().await.map(Some).map_err(|error| error.status());
+        }
+    }
+    Ok(None)
 }
 
 #[derive(Serialize)]

@@ -14,7 +14,7 @@ use catalog::{
     names::FieldErrors,
 };
 
-use super::{Creator, studio_path};
+use super::{Creator, parse, studio_path};
 use crate::{
     AppState,
     accounts::{Caller, Visitor},
@@ -93,7 +93,7 @@ async fn form(
     Path(id): Path<String>,
     typed: Typed,
 ) -> Result<Response, Failure> {
-    let id = id.parse().map_err(|_| Failure::not_found())?;
+    let id = parse(&id)?;
     let done = typed.choice("done").map(|done| match done {
         Done::Added => "The captions are there. Players show them within seconds.",
         Done::Removed => "The captions are gone. Players forget them within seconds.",
@@ -108,7 +108,7 @@ async fn add(
     Path(id): Path<String>,
     parts: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, Failure> {
-    let id: VideoId = id.parse().map_err(|_| Failure::not_found())?;
+    let id = parse(&id)?;
     // Before anything is said about what was typed.
     crate::videos::actions::managed(&state, &caller, id).await?;
     let sent = match parts {
@@ -150,7 +150,7 @@ pub(super) async fn remove(
     Creator(caller): Creator,
     Path((id, language)): Path<(String, String)>,
 ) -> Result<Response, Failure> {
-    let id = id.parse().map_err(|_| Failure::not_found())?;
+    let id = parse(&id)?;
     match actions::remove(&state, &caller, id, &language).await {
         // Gone is gone, whoever was faster.
         Ok(()) | Err(CaptionsError::None) => Ok(back(id, Done::Removed)),
@@ -256,12 +256,6 @@ impl CaptionsForm {
             kinds: kinds(None),
             errors: FieldErrors::default(),
         }
-    }
-
-    /// What is wrong with a field.
-    fn error(&self, field: &str) -> Option<String> {
-        let sentences = self.errors.get(field);
-        (!sentences.is_empty()).then(|| sentences.join(" "))
     }
 }
 

@@ -15,7 +15,7 @@ use catalog::{
 };
 use db::Timestamp;
 
-use super::{Condition, Creator, studio_path, visibility_label};
+use super::{Condition, Creator, parse, studio_path, visibility_label};
 use crate::{
     AppState,
     accounts::{Caller, Visitor},
@@ -177,10 +177,6 @@ pub(super) async fn open_or_close(
     Ok(Redirect::to(&format!("{}?done={done}", studio_path(id))).into_response())
 }
 
-fn parse(id: &str) -> Result<VideoId, Failure> {
-    id.parse().map_err(|_| Failure::not_found())
-}
-
 /// Everything that is wrong is said at once.
 fn read(typed: &Typed) -> Result<Edit, FieldErrors> {
     let mut errors = FieldErrors::default();
@@ -286,12 +282,6 @@ impl EditForm {
             version: typed.choice("version").unwrap_or(video.version),
             ..Self::of(video)
         }
-    }
-
-    /// What is wrong with a field.
-    fn error(&self, field: &str) -> Option<String> {
-        let sentences = self.errors.get(field);
-        (!sentences.is_empty()).then(|| sentences.join(" "))
     }
 }
 

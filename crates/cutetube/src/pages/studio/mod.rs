@@ -82,6 +82,11 @@ impl FromRequestParts<AppState> for Creator {
     }
 }
 
+/// The video that an address names.
+fn parse(id: &str) -> Result<VideoId, Failure> {
+    id.parse().map_err(|_| Failure::not_found())
+}
+
 #[derive(Template)]
 #[template(path = "studio.html")]
 struct StudioPage {

@@ -16,7 +16,7 @@ use catalog::{
     videos::{Protection, Video},
 };
 
-use super::{Creator, studio_path};
+use super::{Creator, parse, studio_path};
 use crate::{
     AppState,
     accounts::{Caller, Visitor},
@@ -24,9 +24,10 @@ use crate::{
         failure::Failure,
         frame::{Frame, page},
         text,
-        typed::Typed,
+        typed::{self, Typed},
     },
     playback::{BaseUrl, MediaUrls},
+    stills::NoStill,
     videos::{
         actions,
         poster::{self, Choice, ChooseError},
@@ -126,22 +127,12 @@ pub(super) async fn withdraw(
 
 /// The first file of the form.
 async fn file_of(form: Result<Multipart, MultipartRejection>) -> Result<Bytes, ChooseError> {
-    let mut form = form.map_err(|_| ChooseError::Foreign)?;
-    let is_too_long = |status| status == StatusCode::PAYLOAD_TOO_LARGE;
-    loop {
-        match form.next_field().await {
-            Ok(Some(field)) if field.name() == Some("picture") => {
-                return field.bytes().await.map_err(|error| match is_too_long(error.status()) {
-                    true => ChooseError::TooLong,
-                    false => ChooseError::Unreadable,
-                });
-            }
-            Ok(Some(_)) => {}
-            Ok(None) => return Err(ChooseError::Foreign),
-            Err(error) if is_too_long(error.status()) => return Err(ChooseError::TooLong),
-            Err(_) => return Err(ChooseError::Unreadable),
-        }
-    }
+    let form = form.map_err(|_| ChooseError::Foreign)?;
+    let file = typed::file(form, "picture").await.map_err(|status| match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ChooseError::TooLong,
+        _ => NoStill::Unreadable.into(),
+    })?;
+    file.ok_or(ChooseError::Foreign)
 }
 
 async fn finish(
@@ -205,10 +196,6 @@ fn plays(video: &Video) -> bool {
 /// The page of this video.
 pub(super) fn poster_path(id: VideoId) -> String {
     format!("{}/poster", studio_path(id))
-}
-
-fn parse(id: &str) -> Result<VideoId, Failure> {
-    id.parse().map_err(|_| Failure::not_found())
 }
 
 /// `2.5`, `1:30` or `1:02:03.5`.

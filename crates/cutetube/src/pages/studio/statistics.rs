@@ -11,7 +11,7 @@ use axum::{
 use catalog::ids::VideoId;
 use db::Timestamp;
 
-use super::Creator;
+use super::{Creator, parse};
 use crate::{
     AppState,
     accounts::Visitor,
@@ -73,7 +73,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     typed: Typed,
 ) -> Result<Response, Failure> {
-    let id = id.parse().map_err(|_| Failure::not_found())?;
+    let id = parse(&id)?;
     let video = videos::managed(&state, &caller, id).await?;
     let days = typed.choice("days").filter(|days| SPANS.contains(days)).unwrap_or(30);
     let found = actions::statistics(&state, &caller, id, days).await?;
