@@ -74,8 +74,10 @@ pub async fn browse(
         Order::Longest => LONGEST,
         Order::Shortest => SHORTEST,
     };
-    let place_of = db.read(statement).bind(place.key).bind(place.id).bind(limit.saturating_add(1));
-    let found = filter.bind(place_of, viewer).bind(filter.terms.as_ref().map(|terms| terms.for_database(db)));
+    let found = filter.bind(db.read(statement), viewer);
+    let found = found.bind(place.key).bind(place.id).bind(limit.saturating_add(1));
+    let found = found.bind(filter.terms.as_ref().map(|terms| terms.for_database(db)));
+    let found = if filter.terms.is_some() { found.planned_for_its_values() } else { found };
     let mut videos: Vec<Video> = found.all().await?;
     let length = usize::try_from(limit).unwrap_or(usize::MAX);
     let goes_on = videos.len() > length;
@@ -85,7 +87,7 @@ pub async fn browse(
 }
 
 impl Filter {
-    /// From `$4` on: who looks, and everything that is asked for but words.
+    /// From `$1` on: who looks, and everything that is asked for but words.
     pub(crate) fn bind<'a>(&self, query: Query<'a>, viewer: Viewer) -> Query<'a> {
         query
             .bind(viewer.user())
@@ -154,15 +156,15 @@ impl FromStr for Place {
 macro_rules! narrowed {
     () => {
         "videos.state <> 'deleting'
-         AND ($5 OR owner_id = $4 OR (state = 'ready' AND visibility = 'public'))
-         AND (CAST($6 AS UUID) IS NULL OR owner_id = $6)
-         AND (CAST($7 AS TEXT) IS NULL OR state = $7)
-         AND (CAST($8 AS TEXT) IS NULL OR visibility = $8)
-         AND (CAST($9 AS BIGINT) IS NULL OR created_at >= $9)
-         AND (CAST($10 AS BIGINT) IS NULL OR created_at < $10)
-         AND (CAST($11 AS BIGINT) IS NULL OR coalesce(measured_duration, claimed_duration, 0) >= $11)
-         AND (CAST($12 AS BIGINT) IS NULL OR coalesce(measured_duration, claimed_duration, 0) <= $12)
-         AND (NOT $13 OR EXISTS (SELECT 1 FROM captions WHERE captions.video_id = videos.id))"
+         AND ($2 OR owner_id = $1 OR (state = 'ready' AND visibility = 'public'))
+         AND (CAST($3 AS UUID) IS NULL OR owner_id = $3)
+         AND (CAST($4 AS TEXT) IS NULL OR state = $4)
+         AND (CAST($5 AS TEXT) IS NULL OR visibility = $5)
+         AND (CAST($6 AS BIGINT) IS NULL OR created_at >= $6)
+         AND (CAST($7 AS BIGINT) IS NULL OR created_at < $7)
+         AND (CAST($8 AS BIGINT) IS NULL OR coalesce(measured_duration, claimed_duration, 0) >= $8)
+         AND (CAST($9 AS BIGINT) IS NULL OR coalesce(measured_duration, claimed_duration, 0) <= $9)
+         AND (NOT $10 OR EXISTS (SELECT 1 FROM captions WHERE captions.video_id = videos.id))"
     };
 }
 pub(crate) use narrowed;
@@ -190,22 +192,22 @@ macro_rules! narrowed_on_postgres {
 
 db::statements! {
     NEWEST {
-        "SELECT * FROM videos WHERE (created_at, id) < ($1, $2) AND " [sqlite narrowed_on_sqlite postgres narrowed_on_postgres]
-        " ORDER BY created_at DESC, id DESC LIMIT $3"
+        "SELECT * FROM videos WHERE (created_at, id) < ($11, $12) AND " [sqlite narrowed_on_sqlite postgres narrowed_on_postgres]
+        " ORDER BY created_at DESC, id DESC LIMIT $13"
     }
     OLDEST {
-        "SELECT * FROM videos WHERE (created_at, id) > ($1, $2) AND " [sqlite narrowed_on_sqlite postgres narrowed_on_postgres]
-        " ORDER BY created_at, id LIMIT $3"
+        "SELECT * FROM videos WHERE (created_at, id) > ($11, $12) AND " [sqlite narrowed_on_sqlite postgres narrowed_on_postgres]
+        " ORDER BY created_at, id LIMIT $13"
     }
     LONGEST {
         "SELECT * FROM videos
-         WHERE (coalesce(measured_duration, claimed_duration, 0), id) < ($1, $2) AND " [sqlite narrowed_on_sqlite postgres narrowed_on_postgres]
-        " ORDER BY coalesce(measured_duration, claimed_duration, 0) DESC, id DESC LIMIT $3"
+         WHERE (coalesce(measured_duration, claimed_duration, 0), id) < ($11, $12) AND " [sqlite narrowed_on_sqlite postgres narrowed_on_postgres]
+        " ORDER BY coalesce(measured_duration, claimed_duration, 0) DESC, id DESC LIMIT $13"
     }
     SHORTEST {
         "SELECT * FROM videos
-         WHERE (coalesce(measured_duration, claimed_duration, 0), id) > ($1, $2) AND " [sqlite narrowed_on_sqlite postgres narrowed_on_postgres]
-        " ORDER BY coalesce(measured_duration, claimed_duration, 0), id LIMIT $3"
+         WHERE (coalesce(measured_duration, claimed_duration, 0), id) > ($11, $12) AND " [sqlite narrowed_on_sqlite postgres narrowed_on_postgres]
+        " ORDER BY coalesce(measured_duration, claimed_duration, 0), id LIMIT $13"
     }
 }
 

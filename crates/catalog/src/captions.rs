@@ -475,13 +475,12 @@ db::statements! {
     WORDS { "SELECT words FROM caption_cues WHERE video_id = $1 ORDER BY number, idx" }
     INDEX_SPEECH { "UPDATE search_documents SET speech = $2 WHERE video_id = $1" }
     SPOKEN {
-        "SELECT video_id, start_millis, said, words FROM caption_cues
-         WHERE video_id IN " [uuids "$1"] " AND EXISTS (SELECT 1 FROM " [
-             sqlite "json_each($2) AS wanted WHERE ' ' || words || ' ' LIKE wanted.value"
-             postgres
-                "jsonb_array_elements_text(CAST($2 AS JSONB)) AS wanted (value)
-                 WHERE ' ' || words || ' ' LIKE wanted.value"
-         ] ") ORDER BY video_id, start_millis, number"
+        "WITH wanted (pattern) AS MATERIALIZED (SELECT value FROM "
+        [sqlite "json_each($2)" postgres "jsonb_array_elements_text(CAST($2 AS JSONB)) AS patterns (value)"]
+        ") SELECT video_id, start_millis, said, words FROM caption_cues
+           WHERE video_id" [in_uuids "$1"] "
+             AND EXISTS (SELECT 1 FROM wanted WHERE ' ' || words || ' ' LIKE pattern)
+           ORDER BY video_id, start_millis, number"
     }
 }
 

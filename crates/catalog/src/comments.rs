@@ -368,7 +368,7 @@ db::statements! {
              profile_pictures.object_key AS picture, parent_id, text, comments.created_at, edited_at
          FROM comments JOIN users ON users.id = author_id
          LEFT JOIN profile_pictures ON profile_pictures.user_id = author_id
-         WHERE parent_id IN " [uuids "$1"] " ORDER BY comments.id"
+         WHERE parent_id" [in_uuids "$1"] " ORDER BY comments.id"
     }
     COUNT { "SELECT count(*) FROM comments WHERE video_id = $1" }
     REPORT {

@@ -94,7 +94,7 @@ impl EventId {
     }
 }
 
-/// Videos as a statement's `[uuids …]` is bound.
+/// Videos as a statement's `[in_uuids …]` is bound.
 pub(crate) fn list(videos: &[VideoId]) -> Json<Vec<String>> {
     simple(videos.iter().map(|video| video.uuid()))
 }

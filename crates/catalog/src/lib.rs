@@ -106,6 +106,7 @@ pub const MIGRATIONS: &[db::Migration] = &[
     },
     db::Migration { name: "catalog/0065_posters", sql: include_str!("../migrations/0065_posters.sql") },
     db::Migration { name: "catalog/0066_audience", sql: include_str!("../migrations/0066_audience.sql") },
+    db::Migration { name: "catalog/0069_nearness", sql: include_str!("../migrations/0069_nearness.sql") },
 ];
 
 #[cfg(test)]

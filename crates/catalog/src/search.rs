@@ -1,18 +1,22 @@
 //! Finding videos by what is written about them: one function for SQLite's FTS5 and PostgreSQL's full text.
 //!
 //! The rules of language are here and not in the databases, so that both find the same: texts are split into
-//! [`words`], which are folded to lower case without accents, and the databases index nothing but these.
+//! [`words`], which are folded to lower case without accents, and the databases index nothing but these. Nor do they
+//! weigh what they find, which would take reading all of it: what is found nearer to the title is first, and of that
+//! the newest, which both read from their indexes until there is enough.
 
 mod snippet;
 mod words;
 
-use db::{Db, Tx};
+use std::collections::HashSet;
+
+use db::{Db, Statement, Tx};
 
 use crate::{
     Result,
     browse::{Filter, narrowed},
     ids::{UserId, VideoId},
-    videos::Video,
+    videos::{self, Video},
 };
 
 pub use snippet::{Piece, snippet};
@@ -35,6 +39,20 @@ pub enum Viewer {
     User(UserId),
     /// Everything.
     Admin,
+}
+
+/// Where the terms have to be, the nearest first. Each holds those before it.
+const NEARNESS: [Near; 4] = [
+    Near { columns: "title", statement: IN_TITLE },
+    Near { columns: "title tags", statement: IN_NAME },
+    Near { columns: "title tags description", statement: IN_WRITING },
+    Near { columns: "title tags description speech", statement: ANYWHERE },
+];
+
+struct Near {
+    /// Of SQLite's index.
+    columns: &'static str,
+    statement: Statement,
 }
 
 /// More words than this are not looked at.
@@ -84,7 +102,7 @@ impl Terms {
         whole + self.beginning.iter().filter(begins).count()
     }
 
-    /// As the value of a statement.
+    /// As the value of a statement, which finds them anywhere.
     pub(crate) fn for_database(&self, db: &Db) -> String {
         match db.backend() {
             db::Backend::Sqlite => self.fts5(),
@@ -106,8 +124,9 @@ impl Viewer {
     }
 }
 
-/// Videos that match, the best first: a hit in the title counts more than one in the tags, that more than one in the
-/// description, and that more than one in what is said; of equals the newest is first. `skip` of them are left out. Of `filter` everything counts but its terms.
+/// Videos that match, the best first: those with all terms in the title, then in the title or the tags, then also in
+/// the description, then in what is said; of equals the newest is first. `skip` of them are left out. Of `filter`
+/// everything counts but its terms.
 ///
 /// # Errors
 /// Those of the database; never for what `terms` are.
@@ -119,8 +138,30 @@ pub async fn search(
     limit: u32,
     skip: u32,
 ) -> Result<Vec<Video>> {
-    let found = db.read(SEARCH).bind(terms.for_database(db)).bind(limit).bind(skip);
-    Ok(filter.bind(found, viewer).all().await?)
+    let skipped = usize::try_from(skip).unwrap_or(usize::MAX);
+    let wanted = skipped.saturating_add(usize::try_from(limit).unwrap_or(usize::MAX));
+    let mut found: Vec<VideoId> = Vec::new();
+    for near in &NEARNESS {
+        let matching = match db.backend() {
+            db::Backend::Sqlite => format!("{{{}}} : ({})", near.columns, terms.fts5()),
+            db::Backend::Postgres => terms.tsquery(),
+        };
+        let newest = filter
+            .bind(db.read(near.statement), viewer)
+            .bind(matching)
+            .bind(skip.saturating_add(limit))
+            .planned_for_its_values();
+        let known: HashSet<VideoId> = found.iter().copied().collect();
+        found.extend(newest.values::<VideoId>().await?.into_iter().filter(|video| !known.contains(video)));
+        if found.len() >= wanted {
+            break;
+        }
+    }
+    found.truncate(wanted);
+    let found = found.get(skipped..).unwrap_or_default();
+    let mut videos = videos::some(db, found).await?;
+    videos.sort_by_key(|video| found.iter().position(|id| *id == video.id));
+    Ok(videos)
 }
 
 /// Makes a video found by what is written about it now.
@@ -157,19 +198,46 @@ pub(crate) fn folded(text: &str) -> String {
     words(text).map(|word| word.folded).collect::<Vec<_>>().join(" ")
 }
 
+/// The index goes by row in its own order; what it is to look for says where.
+macro_rules! on_sqlite {
+    () => {
+        "JOIN search_words ON search_words.rowid = search_documents.id WHERE search_words MATCH $11"
+    };
+}
+
+/// One column for each nearness, and not one with weights: PostgreSQL guesses from the column's words how many
+/// documents match, and so whether to read the newest until there are enough or to look all of them up.
+macro_rules! on_postgres {
+    ($($name:ident, $column:literal;)+) => {
+        $(macro_rules! $name {
+            () => {
+                concat!("WHERE search_documents.", $column, " @@ to_tsquery('simple', $11)")
+            };
+        })+
+    };
+}
+on_postgres! { in_title, "in_title"; in_name, "in_name"; in_writing, "in_writing"; anywhere, "words"; }
+
 db::statements! {
-    SEARCH {
-        "SELECT videos.* FROM videos JOIN search_documents ON search_documents.video_id = videos.id "
-        [
-            sqlite "JOIN search_words ON search_words.rowid = search_documents.id WHERE search_words MATCH $1"
-            postgres "WHERE search_documents.words @@ to_tsquery('simple', $1)"
-        ]
-        " AND " [sqlite narrowed postgres narrowed] " ORDER BY "
-        [
-            sqlite "bm25(search_words, 8.0, 4.0, 1.0, 0.5)"
-            postgres "ts_rank('{0.1, 0.05, 0.4, 1.0}', search_documents.words, to_tsquery('simple', $1)) DESC"
-        ]
-        ", videos.created_at DESC, videos.id DESC LIMIT $2 OFFSET $3"
+    IN_TITLE {
+        "SELECT videos.id FROM videos JOIN search_documents ON search_documents.video_id = videos.id "
+        [sqlite on_sqlite postgres in_title] " AND " [sqlite narrowed postgres narrowed]
+        " ORDER BY " [sqlite "search_words.rowid" postgres "search_documents.id"] " DESC LIMIT $12"
+    }
+    IN_NAME {
+        "SELECT videos.id FROM videos JOIN search_documents ON search_documents.video_id = videos.id "
+        [sqlite on_sqlite postgres in_name] " AND " [sqlite narrowed postgres narrowed]
+        " ORDER BY " [sqlite "search_words.rowid" postgres "search_documents.id"] " DESC LIMIT $12"
+    }
+    IN_WRITING {
+        "SELECT videos.id FROM videos JOIN search_documents ON search_documents.video_id = videos.id "
+        [sqlite on_sqlite postgres in_writing] " AND " [sqlite narrowed postgres narrowed]
+        " ORDER BY " [sqlite "search_words.rowid" postgres "search_documents.id"] " DESC LIMIT $12"
+    }
+    ANYWHERE {
+        "SELECT videos.id FROM videos JOIN search_documents ON search_documents.video_id = videos.id "
+        [sqlite on_sqlite postgres anywhere] " AND " [sqlite narrowed postgres narrowed]
+        " ORDER BY " [sqlite "search_words.rowid" postgres "search_documents.id"] " DESC LIMIT $12"
     }
     INDEX {
         "INSERT INTO search_documents (video_id, title, tags, description) VALUES ($1, $2, $3, $4)

@@ -117,7 +117,7 @@ pub(crate) async fn finish(tx: &mut Tx, video: VideoId) -> Result<()> {
 }
 
 db::statements! {
-    STAGES { "SELECT video_id, stage, units_done, units_total FROM stages WHERE video_id IN " [uuids "$1"] }
+    STAGES { "SELECT video_id, stage, units_done, units_total FROM stages WHERE video_id" [in_uuids "$1"] }
     FINISH {
         "UPDATE stages SET units_done = units_total, updated_at = " NOW "
          WHERE video_id = $1 AND units_done < units_total"

@@ -510,7 +510,7 @@ db::statements! {
     }
     LOCK_OWNER { "SELECT standing FROM users WHERE id = $1" FOR_UPDATE }
     BY_ID { "SELECT * FROM videos WHERE id = $1" }
-    BY_IDS { "SELECT * FROM videos WHERE id IN " [uuids "$1"] }
+    BY_IDS { "SELECT * FROM videos WHERE id" [in_uuids "$1"] }
     BY_PROCESS { "SELECT * FROM videos WHERE process_id = $1" }
     LOCK_STATE { "SELECT state, remaking FROM videos WHERE id = $1" FOR_UPDATE }
     EDIT {

@@ -148,7 +148,7 @@ db::statements! {
     FORGET_SALTS { "DELETE FROM view_salts WHERE day < " NOW " / 86400000000" }
     TOTALS {
         "SELECT video_id, CAST(sum(views) AS BIGINT) AS views FROM view_days
-         WHERE video_id IN " [uuids "$1"] " GROUP BY video_id"
+         WHERE video_id" [in_uuids "$1"] " GROUP BY video_id"
     }
     BY_DAY {
         "SELECT day, views FROM view_days WHERE video_id = $1 AND day > " NOW " / 86400000000 - $2 ORDER BY day"

@@ -19,6 +19,13 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
+/// Whether a database that plans statements may use what it has planned for other values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plan {
+    Kept,
+    Anew,
+}
+
 /// A connection that was used less than this long ago is taken to live.
 const RESTED: Duration = Duration::from_secs(1);
 
@@ -61,6 +68,7 @@ pub(crate) trait Driver: Database {
         connection: &mut Self::Connection,
         sql: &'static str,
         arguments: Self::Arguments,
+        plan: Plan,
     ) -> impl Future<Output = sqlx::Result<Answer<Self>>> + Send;
 
     /// Has a statement parsed and planned.

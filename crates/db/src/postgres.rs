@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::{
     error::is_unreachable,
-    pool::{Answer, Driver, Left, Lent, Pool, Terms},
+    pool::{Answer, Driver, Left, Lent, Plan, Pool, Terms},
 };
 
 /// How long making a connection may take; a pool hands one out within this time, or says that it cannot.
@@ -102,9 +102,11 @@ impl Driver for Postgres {
         connection: &mut PgConnection,
         sql: &'static str,
         arguments: PgArguments,
+        plan: Plan,
     ) -> sqlx::Result<Answer<Self>> {
         let mut answer = Answer { rows: Vec::new(), changed: 0 };
-        let mut parts = connection.fetch_many(sqlx::query_with(sql, arguments));
+        let mut parts =
+            connection.fetch_many(sqlx::query_with(sql, arguments).persistent(plan == Plan::Kept));
         while let Some(part) = parts.try_next().await? {
             match part {
                 Either::Left(done) => answer.changed += done.rows_affected(),

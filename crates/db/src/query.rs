@@ -4,7 +4,7 @@ use sqlx::{Arguments as _, Postgres, Sqlite, postgres::PgArguments, sqlite::Sqli
 
 use crate::{
     Error, FromColumn, FromRow, Result, Row, Statement, ToColumn,
-    pool::{Answer, Driver, Pool},
+    pool::{Answer, Driver, Plan, Pool},
     postgres, row,
 };
 
@@ -25,6 +25,7 @@ pub(crate) struct Bound<'a, D: Driver> {
     pub(crate) on: On<'a, D>,
     pub(crate) sql: &'static str,
     pub(crate) arguments: D::Arguments,
+    plan: Plan,
 }
 
 pub(crate) enum On<'a, D: Driver> {
@@ -34,15 +35,26 @@ pub(crate) enum On<'a, D: Driver> {
 
 impl<'a> Query<'a> {
     pub(crate) fn on_sqlite(on: On<'a, Sqlite>, statement: Statement) -> Self {
-        Self::new(Target::Sqlite(Bound { on, sql: statement.sqlite, arguments: SqliteArguments::default() }))
+        let arguments = SqliteArguments::default();
+        Self::new(Target::Sqlite(Bound { on, sql: statement.sqlite, arguments, plan: Plan::Kept }))
     }
 
     pub(crate) fn on_postgres(on: On<'a, Postgres>, statement: Statement) -> Self {
-        Self::new(Target::Postgres(Bound { on, sql: statement.postgres, arguments: PgArguments::default() }))
+        let arguments = PgArguments::default();
+        Self::new(Target::Postgres(Bound { on, sql: statement.postgres, arguments, plan: Plan::Kept }))
     }
 
     fn new(target: Target<'a>) -> Self {
         Self { target, bound: 0, unusable: None }
+    }
+
+    /// Has PostgreSQL plan the statement for the values that are bound. It plans for any values once it has seen a few,
+    /// which is wrong where one value means a thousand times as many rows as another.
+    pub fn planned_for_its_values(mut self) -> Self {
+        if let Target::Postgres(bound) = &mut self.target {
+            bound.plan = Plan::Anew;
+        }
+        self
     }
 
     /// Binds the next placeholder: the first call `$1`, the second `$2`. A value that cannot be stored makes the
@@ -147,11 +159,11 @@ impl<D: Driver> Bound<'_, D> {
         match self.on {
             On::Pool(pool) => {
                 let mut lent = pool.lend().await?;
-                let answer = D::run(&mut lent, self.sql, self.arguments).await?;
+                let answer = D::run(&mut lent, self.sql, self.arguments, self.plan).await?;
                 lent.give_back();
                 Ok(answer)
             }
-            On::Connection(connection) => D::run(connection, self.sql, self.arguments).await,
+            On::Connection(connection) => D::run(connection, self.sql, self.arguments, self.plan).await,
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     error::is_busy,
-    pool::{Answer, Driver, Left, Pool, Terms},
+    pool::{Answer, Driver, Left, Plan, Pool, Terms},
 };
 
 /// How long a process waits for another one before it gives up.
@@ -116,6 +116,8 @@ impl Driver for Sqlite {
         connection: &mut SqliteConnection,
         sql: &'static str,
         arguments: SqliteArguments,
+        // SQLite looks at no values when it plans.
+        _: Plan,
     ) -> sqlx::Result<Answer<Self>> {
         let patience = Patience::new();
         loop {

@@ -9,9 +9,10 @@ use crate::{
     VideoState,
     accounts::{User, create_user},
     browse::Filter,
+    captions::{self, Kind, Language, NewTrack, Spoken},
     endings::request_delete,
     ids::VideoId,
-    names::{Description, Tags, Title},
+    names::{Description, Label, Tags, Title},
     search::{Terms, Viewer, catch_up, search},
     videos::{Edit, Visibility, create, edit},
 };
@@ -60,6 +61,51 @@ async fn words_find_videos_and_the_title_counts_most(database: Database) {
     assert_eq!(anybody("HÖHLE ").await, ["Die Höhle"]);
     assert_eq!(anybody("京").await, ["Die Höhle"], "also inside of a sentence without spaces");
     assert_eq!(anybody("nothing").await.len(), 0);
+}
+
+async fn what_is_nearer_to_the_title_is_first_and_of_that_the_newest(database: Database) {
+    let db = open(&database).await;
+    let ann = ann(&db).await;
+    let spoken = publish(&db, &ann, 1, "Spoken", "", "").await;
+    for (number, title, description, tags) in [
+        (2, "Title, old: a red bunny", "Red, red bunny.", "red"),
+        (3, "Tag", "", "red, bunny"),
+        (4, "Written, old", "A red bunny, and how red it is.", ""),
+        (5, "Red, written", "A bunny", ""),
+        (6, "Red, named", "", "bunny"),
+        (7, "Title, new: bunny red", "", ""),
+        (8, "Red", "", ""),
+    ] {
+        publish(&db, &ann, number, title, description, tags).await;
+    }
+    let track = NewTrack {
+        language: Language::parse("en").unwrap(),
+        label: Label::parse("English").unwrap(),
+        kind: Kind::Subtitles,
+        content: "WEBVTT".to_owned(),
+        spoken: vec![Spoken { start_millis: 0, said: "red bunny red bunny".to_owned() }],
+    };
+    captions::set(&db, spoken, &track).await.unwrap();
+    let order = [
+        "Title, new: bunny red",
+        "Title, old: a red bunny",
+        "Red, named",
+        "Tag",
+        "Red, written",
+        "Written, old",
+        "Spoken",
+    ];
+    for typed in ["red bunny ", "bunny r", "red bun"] {
+        assert_eq!(found(&db, Viewer::Anybody, typed).await, order, "{typed}");
+    }
+    let terms = Terms::parse("red bunny").unwrap();
+    for (at, title) in order.iter().enumerate() {
+        let skip = u32::try_from(at).unwrap();
+        let page = search(&db, Viewer::Anybody, &terms, &Filter::default(), 1, skip).await.unwrap();
+        assert_eq!(page.iter().map(|video| video.title.as_str()).collect::<Vec<_>>(), [*title]);
+    }
+    assert!(search(&db, Viewer::Anybody, &terms, &Filter::default(), 5, 7).await.unwrap().is_empty());
+    assert!(search(&db, Viewer::Anybody, &terms, &Filter::default(), 0, 0).await.unwrap().is_empty());
 }
 
 async fn everybody_finds_what_they_may_see(database: Database) {
@@ -189,6 +235,7 @@ async fn whatever_is_typed_is_no_error(database: Database) {
 }
 
 testbed::on_both_databases!(
+    what_is_nearer_to_the_title_is_first_and_of_that_the_newest,
     words_find_videos_and_the_title_counts_most,
     everybody_finds_what_they_may_see,
     what_is_changed_is_found_anew,
