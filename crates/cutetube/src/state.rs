@@ -1,6 +1,6 @@
 //! What every request and every job may reach.
 
-use std::{ffi::OsStr, fmt, path::Path, sync::Arc, time::Duration};
+use std::{ffi::OsStr, fmt, ops::Deref, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use db::{Backend, Db};
@@ -30,9 +30,13 @@ use crate::{
     views::ViewerHasher,
 };
 
-/// Shared by all handlers and workers of a process. Cheap to clone.
+/// Shared by all handlers and workers of a process. Cheap to clone: each layer and handler of a request has its own.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Shared>);
+
+/// What there is one of in a process.
+#[derive(Clone)]
+pub struct Shared {
     pub(crate) config: Arc<Config>,
     pub(crate) db: Db,
     pub(crate) blobs: BlobStore,
@@ -91,7 +95,7 @@ impl AppState {
         };
         let db = prepare_database(&config).await?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Self {
+        Ok(Self(Arc::new(Shared {
             streams: Streams::new(config.limits.event_streams),
             processes: processes::live(db.clone()),
             blobs: open_store(&config, &db)?,
@@ -117,12 +121,20 @@ impl AppState {
             poster_slots: Arc::new(Semaphore::new(POSTERS_AT_ONCE)),
             toolchain: locate_toolchain(&config, search_path).map(Arc::new),
             config: Arc::new(config),
-        })
+        })))
     }
 
     /// The same for a server whose clock goes ahead, so that a test sees tokens end without waiting for it.
     pub fn ahead(self, by: Duration) -> Self {
-        Self { clock: Clock::ahead(by), ..self }
+        Self(Arc::new(Shared { clock: Clock::ahead(by), ..Arc::unwrap_or_clone(self.0) }))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
     }
 }
 

@@ -121,7 +121,7 @@ pub async fn serve(state: AppState, listener: TcpListener, transport: Transport,
     let patience = Patience::of(&state.config.limits);
     tokio::spawn(transport.clone().keep_fresh(stop.clone()));
     tokio::spawn(uploads::finish_left_over(state.clone(), stop.clone()));
-    let app = playback::Microcached::new(router(state.clone()), state.hot);
+    let app = playback::Microcached::new(router(state.clone()), state.hot.clone());
     let serving = serve_connections(app, listener, transport, patience, stop.clone());
     let deadline = async {
         stop.cancelled().await;
