@@ -3,7 +3,7 @@
 mod configuration;
 mod moderation;
 mod people;
-mod picture;
+pub(super) mod picture;
 pub(super) mod plot;
 mod quality;
 mod storage;

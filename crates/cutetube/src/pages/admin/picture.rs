@@ -9,7 +9,7 @@ use crate::admin::actions::Piece;
 /// The picture, ready to be written.
 #[derive(Template)]
 #[template(path = "picture.html")]
-pub(super) struct Picture {
+pub(in crate::pages) struct Picture {
     width: u32,
     height: u32,
     rows: Vec<Row>,
@@ -49,7 +49,7 @@ const WIDEST: u32 = 640;
 
 impl Picture {
     /// `None` before there is anything to draw.
-    pub(super) fn new(pieces: &[Piece]) -> Option<Self> {
+    pub(in crate::pages) fn new(pieces: &[Piece]) -> Option<Self> {
         let segments =
             pieces.iter().filter_map(|piece| Some(segments_of(piece)?.end)).max().unwrap_or(1).max(1);
         // Narrow enough for a short video to be seen whole, wide enough for a long one to be told apart.

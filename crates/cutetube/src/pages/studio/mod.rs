@@ -4,6 +4,7 @@ mod captions;
 mod deletion;
 mod editing;
 mod poster;
+mod processing;
 mod statistics;
 
 use askama::Template;
@@ -53,6 +54,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/studio/{id}/comments", post(editing::open_or_close))
         .route("/studio/{id}/captions", captions::route())
         .route("/studio/{id}/captions/{language}/remove", post(captions::remove))
+        .route("/studio/{id}/processing", get(processing::show))
         .route("/studio/{id}/statistics", get(statistics::show))
         .route("/studio/{id}/poster", get(poster::form).post(poster::take))
         .route("/studio/{id}/poster/withdraw", post(poster::withdraw))
