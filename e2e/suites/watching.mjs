@@ -67,6 +67,23 @@ describe("watching", () => {
     await page.getByRole("button", { name: "Start from the beginning" }).click();
     await page.waitForFunction(() => document.querySelector("video").currentTime < 2);
     await frames(page, 6);
+    await page.keyboard.press("k");
+    await seek(page, 5);
+
+    // Whoever asks before the video is there is not forgotten.
+    let ask;
+    const asked = new Promise((resolve) => (ask = resolve));
+    await page.route("**/*.mpd*", async (route) => {
+      await asked;
+      await route.continue();
+    });
+    await page.goto(here);
+    await page.getByRole("button", { name: "Start from the beginning" }).click();
+    ask();
+    await page.waitForFunction(() => document.querySelector("video").readyState > 0);
+    await frames(page, 6);
+    assert.ok((await time(page)) < 4, "it began at 0:00");
+    await page.unroute("**/*.mpd*");
     await seek(page, clipSeconds - 0.3);
     await page.waitForFunction(() => document.querySelector("video").ended);
     await opened(page, here);
@@ -335,6 +352,22 @@ describe("looking after a video", () => {
       await check(page, `statistics-${look}`);
       await page.getByRole("link", { name: "7 days" }).click();
       await page.getByText("In the last 7 days").waitFor();
+      await close();
+    });
+  }
+
+  for (const [look, options] of Object.entries(LOOKS)) {
+    test(`an owner sees how a video is made, ${look}`, async () => {
+      const { url, video, newPage } = await platform();
+      const { page, close } = await newPage(options);
+      await page.goto(`${url}/studio/${video.id}`);
+      await logIn(page, account.username, account.password);
+      await page.getByRole("link", { name: "How it is made" }).click();
+      await page.getByRole("heading", { level: 1, name: "Processing" }).waitFor();
+      await page.getByText("100 %, 1 of 1 recorded").first().waitFor();
+      await page.getByRole("img", { name: "Pieces over the timeline" }).waitFor();
+      assert.ok((await page.locator("rect.cell.done").count()) >= 3, "two rungs and the sound");
+      await check(page, `processing-${look}`);
       await close();
     });
   }

@@ -1,6 +1,7 @@
 // Keys of the player. They are the page's, unless somebody types, or what has the focus has a use of its own for them.
 
 import { keep, recall } from "./memory.js";
+import { seek } from "./seek.js";
 import { toggleTheatre, isTheatre } from "./theatre.js";
 
 /** What keys act on. */
@@ -73,12 +74,11 @@ function actions(
     else video.pause();
     say(video.paused ? "Paused" : "Playing");
   };
-  const seek = (to: number): void => {
-    if (!Number.isFinite(video.duration)) return;
-    video.currentTime = Math.min(Math.max(to, 0), video.duration);
+  const seekTo = (to: number): void => {
+    if (Number.isFinite(video.duration)) seek(video, to);
   };
   const move = (by: number) => (): void => {
-    seek(video.currentTime + by);
+    seekTo(video.currentTime + by);
     say(`${Math.abs(by)} seconds ${by < 0 ? "back" : "on"}`);
   };
   const loudness = (by: number) => (): void => {
@@ -113,7 +113,7 @@ function actions(
   };
   for (let tenth = 0; tenth <= 9; tenth += 1) {
     acts[String(tenth)] = () => {
-      seek((video.duration * tenth) / 10);
+      seekTo((video.duration * tenth) / 10);
       say(`To ${tenth * 10} %`);
     };
   }

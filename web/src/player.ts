@@ -5,6 +5,7 @@ import type { Preview } from "./captions.js";
 import { listenForKeys, SPEEDS, type Controls } from "./keys.js";
 import { licencesOf, refusal, unlock } from "./licences.js";
 import { measure, type Meter } from "./quality.js";
+import { seekToWanted } from "./seek.js";
 import { isTheatre, onTheatre, toggleTheatre } from "./theatre.js";
 
 /** What `templates/stage.html` writes on the player's element. URLs may be relative to the page. */
@@ -26,6 +27,7 @@ export async function play(frame: HTMLElement, start: number | null): Promise<vo
   if (!shaka.Player.isBrowserSupported()) {
     video.src = start === null ? sources.hls : `${sources.hls}#t=${start}`;
     video.addEventListener("error", () => report(frame, meter, "This browser cannot play this video."));
+    video.addEventListener("loadedmetadata", () => seekToWanted(video));
     listenForKeys(frame, plainControls(video));
     return;
   }
@@ -50,6 +52,7 @@ export async function play(frame: HTMLElement, start: number | null): Promise<vo
   const early = earlyClick(frame);
   try {
     await player.load(absolute(preferred(sources)), start);
+    seekToWanted(video);
     // A browser may still refuse to start sound by itself; the button is there then.
     if (early()) await video.play().catch(() => undefined);
     if (sources.storyboard !== undefined) {

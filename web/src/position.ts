@@ -1,6 +1,7 @@
 // Where somebody stopped watching a video in this browser, so that they go on from there.
 
 import { keep, recall } from "./memory.js";
+import { seek } from "./seek.js";
 
 /** Where somebody stopped, in seconds, and when that was, in milliseconds since 1970. */
 type Stop = readonly [at: number, on: number];
@@ -54,7 +55,7 @@ export function offerBeginning(frame: HTMLElement, at: number): void {
   line.hidden = false;
   button.addEventListener("click", () => {
     line.hidden = true;
-    video.currentTime = 0;
+    seek(video, 0);
     void video.play().catch(() => undefined);
     frame.querySelector<HTMLElement>(".shaka-play-button, .shaka-small-play-button")?.focus();
   });

@@ -1,6 +1,8 @@
 // What the page of a video offers beside playing it: chapters that seek, and links to copy. Without this script chapters are
 // links to the page itself, and people copy by hand.
 
+import { seek } from "./seek.js";
+
 /** Lets the links and buttons of the page act on the video in `frame`. */
 export function share(frame: HTMLElement): void {
   const video = frame.querySelector("video");
@@ -9,7 +11,7 @@ export function share(frame: HTMLElement): void {
     link.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
       event.preventDefault();
-      seek(video, Number(link.dataset["seek"]));
+      goTo(video, Number(link.dataset["seek"]));
     });
   }
   for (const button of document.querySelectorAll<HTMLButtonElement>("button[data-copy]")) {
@@ -29,8 +31,8 @@ export function wantedStart(): number | null {
   return /^\d{1,6}$/.test(wanted) ? Number(wanted) : null;
 }
 
-function seek(video: HTMLVideoElement, seconds: number): void {
-  video.currentTime = seconds;
+function goTo(video: HTMLVideoElement, seconds: number): void {
+  seek(video, seconds);
   // A browser may refuse to play with sound before somebody has clicked on the page; somebody has.
   void video.play().catch(() => undefined);
   video.scrollIntoView({ block: "nearest" });
