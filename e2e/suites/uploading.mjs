@@ -5,7 +5,8 @@ import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { logIn, signUp } from "../account.mjs";
+import tus from "../../web/node_modules/tus-js-client/lib.es5/node/index.js";
+import { accessToken, logIn, signUp } from "../account.mjs";
 import { artifacts, platform, serve } from "../platform.mjs";
 import { check } from "./pages.mjs";
 
@@ -135,6 +136,49 @@ describe("uploading", () => {
       const hash = (bytes) => createHash("sha256").update(bytes).digest("hex");
       assert.equal(hash(stored), hash(readFileSync(file)));
       await close();
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test("three parts that travel at once are one file again, also through a killed server", async () => {
+    const { clip, newPage } = await platform();
+    let server = await serve("parts");
+    const { page, close } = await newPage({ others: [server.url] });
+    try {
+      await signUp(page, server.url, "lise");
+      await close();
+      const file = padded(readFileSync(clip), 24 << 20);
+      const authorization = `Bearer ${await accessToken(server.url, { username: "lise", password: "correct horse" })}`;
+      const host = new URL(server.url).host;
+      let restarted;
+      const video = await new Promise((resolve, reject) => {
+        const upload = new tus.Upload(file, {
+          endpoint: `${server.url}/api/v5/uploads`,
+          headers: { authorization },
+          metadata: { filename: "parts.mp4", title: "In three parts" },
+          chunkSize: 1 << 20,
+          parallelUploads: 3,
+          retryDelays: [0, 200, 500, 1000, 2000, 4000, 8000],
+          onProgress: (sent) => {
+            if (sent > file.length / 2) restarted ??= server.kill().then(async () => (server = await serve("parts", host)));
+          },
+          onSuccess: ({ lastResponse }) => resolve(lastResponse.getHeader("CuteTube-Video")),
+          onError: reject,
+        });
+        upload.start();
+      });
+      await restarted;
+      assert.ok(restarted !== undefined, "the server was killed");
+      const stored = async () => {
+        const answer = await fetch(`${server.url}/api/v5/videos/${video}`, { headers: { authorization } });
+        const { downloadable } = await answer.json();
+        return downloadable.find(({ url }) => /original/.test(url));
+      };
+      let original;
+      while (original === undefined) original = await stored();
+      const bytes = Buffer.from(await (await fetch(original.url, { headers: { authorization } })).arrayBuffer());
+      assert.ok(bytes.equals(file));
     } finally {
       await server.stop();
     }
