@@ -44,20 +44,33 @@ The string itself only goes up and down.
 Where two crests meet, they add up.
 `;
 
-/** Name, path, who looks, and what is done before the picture is taken. */
+/** Name, path, who looks if somebody has to have signed in, and what is done before the picture is taken. */
 const pages = (video) => [
   { name: "home", path: "/", who: account },
   { name: "search", path: "/search?q=crest", who: account },
   { name: "watch", path: `/watch/${video}`, who: account, before: played },
   { name: "channel", path: `/u/${account.username}`, who: account },
-  { name: "upload", path: "/upload", who: account },
+  { name: "upload", path: "/upload", who: account, before: chosen },
   { name: "studio", path: "/studio", who: account },
   { name: "studio-video", path: `/studio/${video}`, who: account },
+  { name: "studio-poster", path: `/studio/${video}/poster`, who: account },
   { name: "studio-captions", path: `/studio/${video}/captions`, who: account },
+  { name: "studio-processing", path: `/studio/${video}/processing`, who: account },
+  { name: "studio-statistics", path: `/studio/${video}/statistics`, who: account },
   { name: "account", path: "/account", who: account },
+  { name: "log-in", path: "/login" },
+  { name: "sign-up", path: "/signup" },
+  { name: "administration", path: "/admin", who: administrator },
   { name: "jobs", path: "/admin/jobs", who: administrator },
   { name: "quality", path: "/admin/quality", who: administrator },
+  { name: "storage", path: "/admin/storage", who: administrator },
+  { name: "people", path: "/admin/users", who: administrator },
+  { name: "moderation", path: "/admin/comments", who: administrator },
+  { name: "configuration", path: "/admin/configuration", who: administrator },
 ];
+
+/** Those that are also shown as a phone has them. */
+const ON_PHONES = ["home", "watch", "upload", "studio"];
 
 async function played(page) {
   await page.getByRole("button", { name: "Play", exact: true }).first().click();
@@ -69,12 +82,16 @@ async function played(page) {
   });
   await seek(page, 7);
   await page.getByText("they add up").first().waitFor();
+  // Nothing has the focus, or a word beside it.
+  await page.mouse.move(0, 0);
+  await page.evaluate(() => document.activeElement.blur());
 }
 
-async function describe(url, token, id, description, tags) {
-  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
-  const body = JSON.stringify({ description, tags: tags.split(", ") });
-  await fetch(`${url}/api/v5/videos/${id}`, { method: "PATCH", headers, body });
+/** Two files, before they are sent. */
+async function chosen(page) {
+  const files = ["Standing waves.mp4", "Two strings.mov"].map((name) => ({ name, mimeType: "video/mp4", buffer: Buffer.alloc(1 << 20) }));
+  await page.getByLabel("Video", { exact: true }).setInputFiles(files);
+  await page.getByLabel("Title").last().waitFor();
 }
 
 async function caption(url, token, id) {
@@ -84,32 +101,62 @@ async function caption(url, token, id) {
   while (!(await (await fetch(captions)).json())[0]?.shown);
 }
 
+async function post(url, token, path, body, method = "POST") {
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const answer = await fetch(`${url}/api/v5/${path}`, { method, headers, body: JSON.stringify(body) });
+  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+  return answer.status === 204 ? undefined : answer.json();
+}
+
+/** A dozen people who watch ever less of it, a comment with an answer, and somebody who objects. */
+async function peopled(url, id) {
+  const [owner, other] = [await accessToken(url, account), await accessToken(url, administrator)];
+  for (let person = 0; person < 12; person += 1) {
+    const parts = Array.from({ length: 50 - 3 * person }, (_, part) => part);
+    await post(url, owner, `videos/${id}/audience`, { begins: true, played_ms: parts.length * 240, parts });
+  }
+  const question = await post(url, other, `videos/${id}/comments`, { text: "At 0:06, why do the crests add up?" });
+  await post(url, owner, `videos/${id}/comments`, { text: "Because the string is stretched by both at once.", reply_to: question.id });
+  const advert = await post(url, other, `videos/${id}/comments`, { text: "Buy strings, cheap!" });
+  await post(url, owner, `comments/${advert.id}/report`, { reason: "Advertisement" });
+}
+
+/** Takes the pages that this one sees, or nobody in particular. */
+async function take(url, newPage, video, who, suffix, options, shown) {
+  const { page, close } = await newPage(options);
+  if (who !== undefined) {
+    await page.goto(`${url}/login`);
+    await logIn(page, who.username, who.password);
+    await page.getByRole("button", { name: "Log out" }).waitFor();
+  }
+  for (const { name, path, before } of pages(video).filter((page) => page.who === who && shown(page.name))) {
+    await page.goto(`${url}${path}`, { waitUntil: "load" });
+    await page.evaluate(() => Promise.all([...document.images].map((image) => image.decode().catch(() => undefined))));
+    await before?.(page);
+    await page.screenshot({ path: join(SHELF, `${name}-${suffix}.jpg`), type: "jpeg", quality: 80 });
+    console.log(`took ${name}, ${suffix}`);
+  }
+  await close();
+}
+
 const { url, newPage, stop } = await emptyPlatform();
 try {
   mkdirSync(SHELF, { recursive: true });
   let last;
   for (const [index, [title, picture, description, tags]] of VIDEOS.entries()) {
     last = await publish(url, await film(`${index}.mp4`, SECONDS, picture), title);
-    await describe(url, await accessToken(url, account), last.id, description, tags);
+    await post(url, await accessToken(url, account), `videos/${last.id}`, { description, tags: tags.split(", ") }, "PATCH");
     console.log(`published ${title}`);
   }
   await caption(url, await accessToken(url, account), last.id);
+  await peopled(url, last.id);
   for (const colorScheme of ["light", "dark"]) {
-    for (const who of [account, administrator]) {
-      const { page, close } = await newPage({ colorScheme, viewport: { width: 1280, height: 800 } });
-      await page.goto(`${url}/login`);
-      await logIn(page, who.username, who.password);
-      await page.getByRole("button", { name: "Log out" }).waitFor();
-      for (const { name, path, before } of pages(last.id).filter((shown) => shown.who === who)) {
-        await page.goto(`${url}${path}`, { waitUntil: "load" });
-        await page.evaluate(() => Promise.all([...document.images].map((image) => image.decode().catch(() => undefined))));
-        await before?.(page);
-        await page.screenshot({ path: join(SHELF, `${name}-${colorScheme}.jpg`), type: "jpeg", quality: 82 });
-        console.log(`took ${name}, ${colorScheme}`);
-      }
-      await close();
+    for (const who of [undefined, account, administrator]) {
+      await take(url, newPage, last.id, who, colorScheme, { colorScheme, viewport: { width: 1280, height: 800 } }, () => true);
     }
   }
+  const phone = { colorScheme: "dark", viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true };
+  await take(url, newPage, last.id, account, "phone", phone, (name) => ON_PHONES.includes(name));
 } finally {
   await stop();
 }
