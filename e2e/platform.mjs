@@ -11,7 +11,7 @@ import { chromium } from "playwright-core";
 import { startServer } from "../scripts/server.mjs";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
-const program = resolve(root, process.env.CUTETUBE_PROGRAM ?? join(process.env.CARGO_TARGET_DIR ?? "target", "debug/cutetube"));
+const program = resolve(root, process.env.PROGRAM ?? join(process.env.CARGO_TARGET_DIR ?? "target", "debug/cutetube"));
 export const artifacts = join(root, "e2e/artifacts");
 
 /** Manages everything. */
