@@ -52,7 +52,9 @@ export async function play(frame: HTMLElement, start: number | null): Promise<vo
   const early = earlyClick(frame);
   try {
     await player.load(absolute(preferred(sources)), start);
-    seekToWanted(video);
+    // Shaka seeks to `start` itself, as soon as there is anything to seek in; this comes after it.
+    if (video.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) seekToWanted(video);
+    else video.addEventListener("loadeddata", () => seekToWanted(video), { once: true });
     // A browser may still refuse to start sound by itself; the button is there then.
     if (early()) await video.play().catch(() => undefined);
     if (sources.storyboard !== undefined) {
