@@ -5,20 +5,22 @@
 //! weigh what they find, which would take reading all of it: what is found nearer to the title is first, and of that
 //! the newest, which both read from their indexes until there is enough.
 
+pub(crate) mod near;
 mod snippet;
 mod words;
 
 use std::collections::HashSet;
 
-use db::{Db, Statement, Tx};
+use db::{Db, Tx};
 
 use crate::{
     Result,
-    browse::{Filter, narrowed},
+    browse::Filter,
     ids::{UserId, VideoId},
     videos::{self, Video},
 };
 
+use near::NEARNESS;
 pub use snippet::{Piece, snippet};
 use words::words;
 
@@ -39,20 +41,6 @@ pub enum Viewer {
     User(UserId),
     /// Everything.
     Admin,
-}
-
-/// Where the terms have to be, the nearest first. Each holds those before it.
-const NEARNESS: [Near; 4] = [
-    Near { columns: "title", statement: IN_TITLE },
-    Near { columns: "title tags", statement: IN_NAME },
-    Near { columns: "title tags description", statement: IN_WRITING },
-    Near { columns: "title tags description speech", statement: ANYWHERE },
-];
-
-struct Near {
-    /// Of SQLite's index.
-    columns: &'static str,
-    statement: Statement,
 }
 
 /// More words than this are not looked at.
@@ -138,19 +126,16 @@ pub async fn search(
     limit: u32,
     skip: u32,
 ) -> Result<Vec<Video>> {
-    let skipped = usize::try_from(skip).unwrap_or(usize::MAX);
-    let wanted = skipped.saturating_add(usize::try_from(limit).unwrap_or(usize::MAX));
+    let most = skip.saturating_add(limit);
+    let [skipped, wanted] = [skip, most].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
     let mut found: Vec<VideoId> = Vec::new();
     for near in &NEARNESS {
         let matching = match db.backend() {
             db::Backend::Sqlite => format!("{{{}}} : ({})", near.columns, terms.fts5()),
             db::Backend::Postgres => terms.tsquery(),
         };
-        let newest = filter
-            .bind(db.read(near.statement), viewer)
-            .bind(matching)
-            .bind(skip.saturating_add(limit))
-            .planned_for_its_values();
+        let newest =
+            filter.bind(db.read(near.newest), viewer).bind(matching).bind(most).planned_for_its_values();
         let known: HashSet<VideoId> = found.iter().copied().collect();
         found.extend(newest.values::<VideoId>().await?.into_iter().filter(|video| !known.contains(video)));
         if found.len() >= wanted {
@@ -198,47 +183,7 @@ pub(crate) fn folded(text: &str) -> String {
     words(text).map(|word| word.folded).collect::<Vec<_>>().join(" ")
 }
 
-/// The index goes by row in its own order; what it is to look for says where.
-macro_rules! on_sqlite {
-    () => {
-        "JOIN search_words ON search_words.rowid = search_documents.id WHERE search_words MATCH $11"
-    };
-}
-
-/// One column for each nearness, and not one with weights: PostgreSQL guesses from the column's words how many
-/// documents match, and so whether to read the newest until there are enough or to look all of them up.
-macro_rules! on_postgres {
-    ($($name:ident, $column:literal;)+) => {
-        $(macro_rules! $name {
-            () => {
-                concat!("WHERE search_documents.", $column, " @@ to_tsquery('simple', $11)")
-            };
-        })+
-    };
-}
-on_postgres! { in_title, "in_title"; in_name, "in_name"; in_writing, "in_writing"; anywhere, "words"; }
-
 db::statements! {
-    IN_TITLE {
-        "SELECT videos.id FROM videos JOIN search_documents ON search_documents.video_id = videos.id "
-        [sqlite on_sqlite postgres in_title] " AND " [sqlite narrowed postgres narrowed]
-        " ORDER BY " [sqlite "search_words.rowid" postgres "search_documents.id"] " DESC LIMIT $12"
-    }
-    IN_NAME {
-        "SELECT videos.id FROM videos JOIN search_documents ON search_documents.video_id = videos.id "
-        [sqlite on_sqlite postgres in_name] " AND " [sqlite narrowed postgres narrowed]
-        " ORDER BY " [sqlite "search_words.rowid" postgres "search_documents.id"] " DESC LIMIT $12"
-    }
-    IN_WRITING {
-        "SELECT videos.id FROM videos JOIN search_documents ON search_documents.video_id = videos.id "
-        [sqlite on_sqlite postgres in_writing] " AND " [sqlite narrowed postgres narrowed]
-        " ORDER BY " [sqlite "search_words.rowid" postgres "search_documents.id"] " DESC LIMIT $12"
-    }
-    ANYWHERE {
-        "SELECT videos.id FROM videos JOIN search_documents ON search_documents.video_id = videos.id "
-        [sqlite on_sqlite postgres anywhere] " AND " [sqlite narrowed postgres narrowed]
-        " ORDER BY " [sqlite "search_words.rowid" postgres "search_documents.id"] " DESC LIMIT $12"
-    }
     INDEX {
         "INSERT INTO search_documents (video_id, title, tags, description) VALUES ($1, $2, $3, $4)
          ON CONFLICT (video_id) DO UPDATE SET

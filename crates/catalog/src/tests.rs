@@ -331,6 +331,7 @@ async fn every_statement_can_be_prepared(database: Database) {
         crate::resumable::STATEMENTS,
         crate::scrubs::STATEMENTS,
         crate::search::STATEMENTS,
+        crate::search::near::STATEMENTS,
         crate::sessions::STATEMENTS,
         crate::stages::STATEMENTS,
         crate::storage::STATEMENTS,
