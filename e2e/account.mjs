@@ -26,3 +26,10 @@ export async function logIn(page, credential, password) {
   await page.getByLabel("Password").fill(password);
   await page.getByRole("button", { name: "Log in" }).click();
 }
+
+/** Goes to the page for it and logs in, and waits until that is done. */
+export async function signIn(page, url, { username, password }) {
+  await page.goto(`${url}/login`);
+  await logIn(page, username, password);
+  await page.getByRole("button", { name: "Log out" }).waitFor();
+}

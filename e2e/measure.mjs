@@ -4,7 +4,7 @@
 import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { logIn } from "./account.mjs";
+import { signIn } from "./account.mjs";
 import { account, administrator, platform, root, shutDown } from "./platform.mjs";
 
 const ROUNDS = 5;
@@ -38,11 +38,7 @@ const pages = (video) => [
 /** Bytes of scripts and styles as they travel, without a cache: of the page's own, and of the player. */
 async function weight(newPage, url, path, who) {
   const { page, context } = await newPage();
-  if (who !== undefined) {
-    await page.goto(`${url}/login`);
-    await logIn(page, who.username, who.password);
-    await page.getByRole("button", { name: "Log out" }).waitFor();
-  }
+  if (who !== undefined) await signIn(page, url, who);
   const network = await context.newCDPSession(page);
   await network.send("Network.enable");
   await network.send("Network.setCacheDisabled", { cacheDisabled: true });
@@ -123,10 +119,10 @@ try {
   const manifest = new URL(await page.locator("[data-dash]").getAttribute("data-dash"), url).href;
   await close();
   const bare = await barePage(manifest);
-  const others = { newPage: (options) => newPage({ ...options, others: [bare.url] }) };
+  const open = (options) => newPage({ ...options, others: [bare.url] });
   const measured = { watch: [], bare: [] };
   for (let round = 0; round <= ROUNDS; round += 1) {
-    const times = { watch: await start(others.newPage, watch), bare: await start(others.newPage, bare.url) };
+    const times = { watch: await start(open, watch), bare: await start(open, bare.url) };
     // The first round warms the server and the disk.
     if (round > 0) for (const [name, time] of Object.entries(times)) measured[name].push(time);
   }

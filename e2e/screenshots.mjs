@@ -3,7 +3,7 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { accessToken, logIn } from "./account.mjs";
+import { accessToken, signIn } from "./account.mjs";
 import { account, administrator, emptyPlatform, film, publish, root } from "./platform.mjs";
 import { frames, seek } from "./video.mjs";
 
@@ -101,7 +101,7 @@ async function caption(url, token, id) {
   while (!(await (await fetch(captions)).json())[0]?.shown);
 }
 
-async function post(url, token, path, body, method = "POST") {
+async function ask(url, token, path, body, method = "POST") {
   const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
   const answer = await fetch(`${url}/api/v5/${path}`, { method, headers, body: JSON.stringify(body) });
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
@@ -113,22 +113,18 @@ async function peopled(url, id) {
   const [owner, other] = [await accessToken(url, account), await accessToken(url, administrator)];
   for (let person = 0; person < 12; person += 1) {
     const parts = Array.from({ length: 50 - 3 * person }, (_, part) => part);
-    await post(url, owner, `videos/${id}/audience`, { begins: true, played_ms: parts.length * 240, parts });
+    await ask(url, owner, `videos/${id}/audience`, { begins: true, played_ms: parts.length * 240, parts });
   }
-  const question = await post(url, other, `videos/${id}/comments`, { text: "At 0:06, why do the crests add up?" });
-  await post(url, owner, `videos/${id}/comments`, { text: "Because the string is stretched by both at once.", reply_to: question.id });
-  const advert = await post(url, other, `videos/${id}/comments`, { text: "Buy strings, cheap!" });
-  await post(url, owner, `comments/${advert.id}/report`, { reason: "Advertisement" });
+  const question = await ask(url, other, `videos/${id}/comments`, { text: "At 0:06, why do the crests add up?" });
+  await ask(url, owner, `videos/${id}/comments`, { text: "Because the string is stretched by both at once.", reply_to: question.id });
+  const advert = await ask(url, other, `videos/${id}/comments`, { text: "Buy strings, cheap!" });
+  await ask(url, owner, `comments/${advert.id}/report`, { reason: "Advertisement" });
 }
 
 /** Takes the pages that this one sees, or nobody in particular. */
 async function take(url, newPage, video, who, suffix, options, shown) {
   const { page, close } = await newPage(options);
-  if (who !== undefined) {
-    await page.goto(`${url}/login`);
-    await logIn(page, who.username, who.password);
-    await page.getByRole("button", { name: "Log out" }).waitFor();
-  }
+  if (who !== undefined) await signIn(page, url, who);
   for (const { name, path, before } of pages(video).filter((page) => page.who === who && shown(page.name))) {
     await page.goto(`${url}${path}`, { waitUntil: "load" });
     await page.evaluate(() => Promise.all([...document.images].map((image) => image.decode().catch(() => undefined))));
@@ -145,7 +141,7 @@ try {
   let last;
   for (const [index, [title, picture, description, tags]] of VIDEOS.entries()) {
     last = await publish(url, await film(`${index}.mp4`, SECONDS, picture), title);
-    await post(url, await accessToken(url, account), `videos/${last.id}`, { description, tags: tags.split(", ") }, "PATCH");
+    await ask(url, await accessToken(url, account), `videos/${last.id}`, { description, tags: tags.split(", ") }, "PATCH");
     console.log(`published ${title}`);
   }
   await caption(url, await accessToken(url, account), last.id);

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { accessToken, logIn } from "../account.mjs";
+import { accessToken, logIn, signIn } from "../account.mjs";
 import { account, administrator, clipSeconds, platform } from "../platform.mjs";
 import { frames, seek } from "../video.mjs";
 import { check } from "./pages.mjs";
@@ -185,9 +185,7 @@ describe("watching", () => {
   test("a page that turns into the player offers what there is by then", async () => {
     const { url, clip, newPage } = await platform();
     const { page, close } = await newPage();
-    await page.goto(`${url}/login`);
-    await logIn(page, administrator.username, administrator.password);
-    await page.getByRole("button", { name: "Log out" }).waitFor();
+    await signIn(page, url, administrator);
     await page.goto(`${url}/upload`);
     const token = await accessToken(url, administrator);
     const { openAsBlob } = await import("node:fs");
