@@ -3,9 +3,10 @@
 //! For `dev-dependencies` only: this is the one crate beside `transcode` that starts processes, and it is a crate
 //! so that no program can reach it. It knows no table and no driver; it hands out addresses.
 //!
-//! One PostgreSQL and one S3 server serve a whole test process; every test gets a database and a bucket's prefix of its
-//! own in them. The servers end with the process, however that ends: a shell holds one end of a pipe, and when the
-//! other end closes it stops the server and removes its folder. A test that wants to see a server die starts its own.
+//! One PostgreSQL server serves all tests of a run, and one S3 server a whole test process; every test gets a database and
+//! a bucket's prefix of its own in them. The servers end with the run and the process, however these end: a shell holds one
+//! end of a pipe, and when the other end closes it stops the server and removes its folder. A test that wants to see a
+//! server die starts its own.
 //!
 //! Of services that nobody can install here, of vendors of licences, there are stubs, written from specifications.
 
@@ -26,6 +27,7 @@ mod speke;
 
 use std::net::SocketAddr;
 
+use postgres::Temporary;
 use tempfile::TempDir;
 
 pub use fault_proxy::{Fault, FaultProxy};
@@ -46,7 +48,19 @@ pub use speke::{SpekeServer, SpekeTwist};
 pub struct Database {
     url: String,
     /// Removed with everything in it when the test ends.
-    _folder: Option<TempDir>,
+    _kept: Kept,
+}
+
+#[derive(Debug)]
+enum Kept {
+    Folder {
+        _folder: TempDir,
+    },
+    Database {
+        _database: Temporary,
+    },
+    /// With its server.
+    Elsewhere,
 }
 
 impl Database {
@@ -54,26 +68,30 @@ impl Database {
     pub fn sqlite() -> Self {
         let folder = TempDir::new().expect("the temporary folder is writable");
         let path = folder.path().join("test.db");
-        Self { url: format!("sqlite://{}", path.display()), _folder: Some(folder) }
+        Self { url: format!("sqlite://{}", path.display()), _kept: Kept::Folder { _folder: folder } }
     }
 
-    /// A fresh database on this process's PostgreSQL server, which the first call starts.
+    /// A fresh database on this run's PostgreSQL server, which the first call starts.
     ///
     /// # Panics
     /// When no PostgreSQL is installed, or it does not start.
     pub fn postgres() -> Self {
-        Self { url: postgres::create_database(), _folder: None }
+        Self::temporary(postgres::create_database())
     }
 
     /// The empty database of a [`PgServer`], at the address of the server itself or of a [`Forwarder`] before it.
     pub fn behind(address: SocketAddr) -> Self {
-        Self { url: format!("postgres://postgres@{address}/postgres"), _folder: None }
+        Self { url: format!("postgres://postgres@{address}/postgres"), _kept: Kept::Elsewhere }
     }
 
     /// A fresh database on a [`PgServer`].
     pub fn on(server: &PgServer) -> Self {
         let bin = find_postgres().expect("a server runs, so it is installed");
-        Self { url: postgres::create_database_at(&bin, server.address().port()), _folder: None }
+        Self::temporary(postgres::create_database_at(&bin, server.address().port()))
+    }
+
+    fn temporary(database: Temporary) -> Self {
+        Self { url: database.url.clone(), _kept: Kept::Database { _database: database } }
     }
 
     /// Where the server of a PostgreSQL database listens.

@@ -1,9 +1,14 @@
-//! One PostgreSQL server for the test process.
+//! One PostgreSQL server for the tests of a run.
 
 use std::{
-    os::unix::fs::MetadataExt as _,
+    fs::File,
+    io::{Read as _, Write as _},
+    os::unix::{
+        fs::MetadataExt as _,
+        process::{CommandExt as _, parent_id},
+    },
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -12,7 +17,7 @@ use std::{
 
 use crate::{keeper::Keeper, ports};
 
-/// Starts the server, says `ready`, and stops it when its input ends, which is when the test process ends.
+/// Starts the server, says `ready`, and stops it when its input ends.
 const KEEPER: &str = r#"
 set -eu
 trap '' INT HUP TERM
@@ -29,10 +34,29 @@ cat >/dev/null
 "$bin/pg_ctl" -D cluster -m immediate -w stop >/dev/null 2>&1
 "#;
 
+/// Keeps a server until a process ends, whoever started it: its process id, a file to remove, and the keeper with its
+/// arguments.
+const UNTIL_RUNNER_ENDS: &str = r#"
+runner=$1 note=$2
+shift 2
+tail --pid="$runner" -f /dev/null | "$@"
+rm -f "$note" "$note.log"
+"#;
+
 struct Server {
     bin: PathBuf,
     port: u16,
-    _keeper: Keeper,
+    /// Of a server of this process's own.
+    _keeper: Option<Keeper>,
+}
+
+/// A database that goes when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Temporary {
+    pub(crate) url: String,
+    bin: PathBuf,
+    port: u16,
+    name: String,
 }
 
 static SERVER: OnceLock<Server> = OnceLock::new();
@@ -46,37 +70,95 @@ pub fn find_postgres() -> Option<PathBuf> {
     Some(newest.join("bin")).filter(|bin| bin.join("initdb").exists())
 }
 
-/// Makes an empty database on the server of this process and answers its address.
-pub(crate) fn create_database() -> String {
+/// Makes an empty database on the server of this run.
+pub(crate) fn create_database() -> Temporary {
     let server = SERVER.get_or_init(Server::start);
     create_database_at(&server.bin, server.port)
 }
 
-/// Makes an empty database on a server and answers its address.
-pub(crate) fn create_database_at(bin: &Path, port: u16) -> String {
-    let name = format!("test_{}", CREATED.fetch_add(1, Ordering::Relaxed));
-    let made = command(&bin.join("createdb"))
-        .args(["-h", "127.0.0.1", "-U", "postgres", "-p", &port.to_string(), &name])
-        .status()
-        .expect("createdb comes with the server");
+/// Makes an empty database on a server.
+pub(crate) fn create_database_at(bin: &Path, port: u16) -> Temporary {
+    let name = format!("test_{}_{}", std::process::id(), CREATED.fetch_add(1, Ordering::Relaxed));
+    let made = at(bin, port, "createdb").arg(&name).status().expect("createdb comes with the server");
     assert!(made.success(), "createdb failed: {made}");
-    format!("postgres://postgres@127.0.0.1:{port}/{name}")
+    let url = format!("postgres://postgres@127.0.0.1:{port}/{name}");
+    Temporary { url, bin: bin.to_owned(), port, name }
+}
+
+fn at(bin: &Path, port: u16, program: &str) -> Command {
+    let mut command = command(&bin.join(program));
+    command.args(["-h", "127.0.0.1", "-U", "postgres", "-p", &port.to_string()]);
+    command
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // A test may have ended the server.
+        let mut dropdb = at(&self.bin, self.port, "dropdb");
+        let _ = dropdb.args(["--force", "--if-exists", &self.name]).stderr(Stdio::null()).status();
+    }
 }
 
 impl Server {
     fn start() -> Self {
         let bin = find_postgres().expect("tests need PostgreSQL: apt-get install postgresql");
-        // Between finding a free port and using it another process may take it: then the next one is tried.
-        (0..5).find_map(|_| Self::try_start(&bin)).expect("PostgreSQL starts; its log is above")
+        match run() {
+            Some(run) => Self { port: port_of_run(&bin, &run), bin, _keeper: None },
+            None => {
+                let (port, keeper) = start(&bin, |keeper| Keeper::start(keeper));
+                Self { bin, port, _keeper: Some(keeper) }
+            }
+        }
     }
+}
 
-    fn try_start(bin: &Path) -> Option<Self> {
-        let port = ports::free();
-        let keeper = Keeper::start(
-            as_ordinary_user().args(["sh", "-c", KEEPER, "postgres-keeper"]).arg(bin).arg(port.to_string()),
-        )?;
-        Some(Self { bin: bin.to_owned(), port, _keeper: keeper })
+/// The id of the run that this process is one of. nextest gives each test a process, and a server for each of them would
+/// take longer than most tests.
+#[expect(clippy::disallowed_methods, reason = "it is what nextest tells tests by")]
+fn run() -> Option<String> {
+    std::env::var("NEXTEST_RUN_ID").ok()
+}
+
+/// Where the server of a run listens. The first process that asks starts it, and it ends with the runner.
+fn port_of_run(bin: &Path, run: &str) -> u16 {
+    let note = std::env::temp_dir().join(format!("cutetube-postgres-{run}"));
+    let mut file = File::options().create(true).truncate(false).read(true).write(true).open(&note);
+    let file = file.as_mut().expect("the temporary folder is writable");
+    file.lock().expect("a file in the temporary folder can be locked");
+    let mut known = String::new();
+    file.read_to_string(&mut known).expect("it holds a number");
+    if let Ok(port) = known.parse() {
+        return port;
     }
+    let (port, keeper) = start(bin, |keeper| {
+        let log = File::create(note.with_added_extension("log")).expect("the temporary folder is writable");
+        let mut until_runner_ends = command(Path::new("sh"));
+        until_runner_ends
+            .args(["-c", UNTIL_RUNNER_ENDS, "until-runner-ends", &parent_id().to_string()])
+            .arg(&note)
+            .arg(keeper.get_program())
+            .args(keeper.get_args())
+            // Not ended with the test that happens to be the first, and nothing that its output would be waited for.
+            .process_group(0)
+            .stderr(log);
+        Keeper::start(&mut until_runner_ends)
+    });
+    std::mem::forget(keeper);
+    write!(file, "{port}").expect("the temporary folder is writable");
+    port
+}
+
+/// Starts a server, as `keep` starts its keeper.
+fn start(bin: &Path, keep: impl Fn(&mut Command) -> Option<Keeper>) -> (u16, Keeper) {
+    // Between finding a free port and using it another process may take it: then the next one is tried.
+    let started = (0..5).find_map(|_| {
+        let port = ports::free();
+        let mut keeper = as_ordinary_user();
+        keeper.args(["sh", "-c", KEEPER, "postgres-keeper"]).arg(bin).arg(port.to_string());
+        Some((port, keep(&mut keeper)?))
+    });
+    started
+        .expect("PostgreSQL starts; its log is above, or in the temporary folder beside the note of its port")
 }
 
 /// PostgreSQL refuses to run as root: root runs it as the account that its package made.

@@ -100,7 +100,8 @@ async fn a_wire_that_falls_silent_is_given_up() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_of_two_that_wait_for_each_other_may_begin_again() {
-    let db = open(&Database::postgres()).await;
+    let database = Database::postgres();
+    let db = open(&database).await;
     for id in [1_i64, 2] {
         db.write(ADD_WITH_ID).bind(id).execute().await.unwrap();
     }
