@@ -56,17 +56,19 @@ describe("captions", () => {
       // Each viewer comes for the first time: a browser keeps manifests for some seconds.
       for (const manifest of ["dash", "hls"]) {
         const viewer = await newPage(options);
-        let choose;
-        const chosen = new Promise((resolve) => (choose = resolve));
-        // Over HLS, Shaka 5.2 shows captions from the next segment on; of a clip this short there would be none.
+        // Over HLS, Shaka 5.2 holds captions back until a segment comes after them; of a clip this short there would be none.
+        let release;
+        const released = new Promise((resolve) => (release = resolve));
         await viewer.page.route("**/5.m4s", async (route) => {
-          await chosen;
+          await released;
           await route.continue();
         });
+        const captions = viewer.page.waitForResponse((response) => /\/(?!storyboard)[^/]+\.vtt$/.test(response.url()));
         await viewer.page.goto(`${url}/watch/${video.id}?manifest=${manifest}&t=5`);
         await viewer.page.waitForFunction(() => document.querySelector("video")?.readyState >= 2);
         await show(viewer.page, tag);
-        choose();
+        await (await captions).finished();
+        release();
         await viewer.page.getByText(said).first().waitFor();
         await viewer.page.getByRole("button", { name: "Play", exact: true }).first().click();
         await frames(viewer.page, 12);
