@@ -5,6 +5,7 @@
 //! weigh what they find, which would take reading all of it: what is found nearer to the title is first, and of that
 //! the newest, which both read from their indexes until there is enough.
 
+mod facets;
 pub(crate) mod near;
 mod snippet;
 mod words;
@@ -20,7 +21,9 @@ use crate::{
     videos::{self, Video},
 };
 
-use near::NEARNESS;
+use facets::Facets;
+pub use facets::Length;
+use near::{NEARNESS, Near};
 pub use snippet::{Piece, snippet};
 use words::words;
 
@@ -45,14 +48,11 @@ pub enum Viewer {
 
 /// More words than this are not looked at.
 const MOST_TERMS: usize = 16;
-/// Nor are letters of a word beyond these.
-const LONGEST_TERM: usize = 64;
 
 impl Terms {
     /// What `typed` asks for; `None` when there is no word in it.
     pub fn parse(typed: &str) -> Option<Self> {
-        let shorten = |word: String| word.chars().take(LONGEST_TERM).collect::<String>();
-        let mut whole: Vec<String> = words(typed).map(|word| shorten(word.folded)).take(MOST_TERMS).collect();
+        let mut whole: Vec<String> = words(typed).map(|word| word.folded).take(MOST_TERMS).collect();
         let ends_a_word = typed.chars().next_back().is_some_and(char::is_whitespace);
         let beginning = if ends_a_word { None } else { whole.pop() };
         (!whole.is_empty() || beginning.is_some()).then_some(Self { whole, beginning })
@@ -92,10 +92,16 @@ impl Terms {
 
     /// As the value of a statement, which finds them anywhere.
     pub(crate) fn for_database(&self, db: &Db) -> String {
+        let [.., anywhere] = &NEARNESS;
         match db.backend() {
-            db::Backend::Sqlite => self.fts5(),
+            db::Backend::Sqlite => self.within(anywhere),
             db::Backend::Postgres => self.tsquery(),
         }
+    }
+
+    /// As a query of FTS5 for where they have to be.
+    fn within(&self, near: &Near) -> String {
+        format!("{{{}}} : ({})", near.columns, self.fts5())
     }
 }
 
@@ -128,14 +134,14 @@ pub async fn search(
 ) -> Result<Vec<Video>> {
     let most = skip.saturating_add(limit);
     let [skipped, wanted] = [skip, most].map(|count| usize::try_from(count).unwrap_or(usize::MAX));
+    let facets = Facets::of(viewer, filter);
     let mut found: Vec<VideoId> = Vec::new();
     for near in &NEARNESS {
         let matching = match db.backend() {
-            db::Backend::Sqlite => format!("{{{}}} : ({})", near.columns, terms.fts5()),
-            db::Backend::Postgres => terms.tsquery(),
+            db::Backend::Sqlite => terms.within(near) + &facets.fts5(),
+            db::Backend::Postgres => terms.tsquery() + &facets.tsquery(),
         };
-        let newest =
-            filter.bind(db.read(near.newest), viewer).bind(matching).bind(most).planned_for_its_values();
+        let newest = filter.bind(db.read(near.newest), viewer).bind(matching).bind(most);
         let known: HashSet<VideoId> = found.iter().copied().collect();
         found.extend(newest.values::<VideoId>().await?.into_iter().filter(|video| !known.contains(video)));
         if found.len() >= wanted {
@@ -185,9 +191,10 @@ pub(crate) fn folded(text: &str) -> String {
 
 db::statements! {
     INDEX {
-        "INSERT INTO search_documents (video_id, title, tags, description) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (video_id) DO UPDATE SET
-             title = excluded.title, tags = excluded.tags, description = excluded.description"
+        "INSERT INTO search_documents (video_id, title, tags, description, facets)
+         SELECT video_id, $2, $3, $4, facets FROM search_facets WHERE video_id = $1
+         ON CONFLICT (video_id) DO UPDATE SET title = excluded.title, tags = excluded.tags,
+             description = excluded.description, facets = excluded.facets"
     }
     MISSING {
         "SELECT id FROM videos WHERE NOT EXISTS (SELECT 1 FROM search_documents WHERE video_id = videos.id)
@@ -226,7 +233,7 @@ mod tests {
             if let Some(terms) = Terms::parse(&typed) {
                 prop_assert!(terms.whole.iter().chain(&terms.beginning).count() <= MOST_TERMS);
                 for term in terms.whole.iter().chain(&terms.beginning) {
-                    prop_assert!(!term.is_empty() && term.chars().count() <= LONGEST_TERM);
+                    prop_assert!(!term.is_empty() && term.chars().count() <= words::LONGEST);
                     prop_assert!(!term.contains(['"', '\'', '\\', '\0']));
                 }
             }

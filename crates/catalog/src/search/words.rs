@@ -9,9 +9,12 @@ use unicode_normalization::UnicodeNormalization;
 pub(super) struct Word {
     /// Where it is, in bytes.
     pub(super) at: Range<usize>,
-    /// What it is found by: lower case, compatibility forms and accents taken off.
+    /// What it is found by: lower case, compatibility forms and accents taken off, of at most [`LONGEST`] characters.
     pub(super) folded: String,
 }
+
+/// What is longer is found by its beginning: PostgreSQL indexes no word of more than 2046 bytes.
+pub(super) const LONGEST: usize = 64;
 
 /// The words of a text: runs of letters and digits. Scripts that put no spaces between words have one for each
 /// character, so that what is inside of a sentence is found as well.
@@ -41,7 +44,7 @@ fn fold(word: &str) -> String {
     let plain = word.nfkd().filter(|c| !is_accent(*c)).flat_map(char::to_lowercase);
     // Lower case and compatibility forms may bring accents and other signs of their own.
     // A sigma is one letter, wherever in a word it stands.
-    plain.map(|c| if c == 'ς' { 'σ' } else { c }).filter(|c| c.is_alphanumeric()).collect()
+    plain.map(|c| if c == 'ς' { 'σ' } else { c }).filter(|c| c.is_alphanumeric()).take(LONGEST).collect()
 }
 
 /// Combining Diacritical Marks: what is written over and under letters of alphabets.

@@ -12,14 +12,18 @@ use crate::{
     captions::{self, Kind, Language, NewTrack, Spoken},
     endings::request_delete,
     ids::VideoId,
-    names::{Description, Label, Tags, Title},
-    search::{Terms, Viewer, catch_up, search},
+    names::{ClaimedDuration, Description, Label, Tags, Title},
+    search::{Length, Terms, Viewer, catch_up, search},
     videos::{Edit, Visibility, create, edit},
 };
 
 db::statements! {
     FORGET { "DELETE FROM search_documents" }
     COUNT { "SELECT count(*) FROM search_documents" }
+    OUTDATED {
+        "SELECT count(*) FROM search_documents JOIN search_facets ON search_facets.video_id = search_documents.video_id
+         WHERE search_documents.facets <> search_facets.facets"
+    }
 }
 
 async fn publish(
@@ -37,6 +41,16 @@ async fn publish(
     let made = create(db, &new).await.unwrap();
     work_off(db).await;
     made.id
+}
+
+fn track(said: &str) -> NewTrack {
+    NewTrack {
+        language: Language::parse("en").unwrap(),
+        label: Label::parse("English").unwrap(),
+        kind: Kind::Subtitles,
+        content: "WEBVTT".to_owned(),
+        spoken: vec![Spoken { start_millis: 0, said: said.to_owned() }],
+    }
 }
 
 async fn found(db: &db::Db, viewer: Viewer, typed: &str) -> Vec<String> {
@@ -78,14 +92,7 @@ async fn what_is_nearer_to_the_title_is_first_and_of_that_the_newest(database: D
     ] {
         publish(&db, &ann, number, title, description, tags).await;
     }
-    let track = NewTrack {
-        language: Language::parse("en").unwrap(),
-        label: Label::parse("English").unwrap(),
-        kind: Kind::Subtitles,
-        content: "WEBVTT".to_owned(),
-        spoken: vec![Spoken { start_millis: 0, said: "red bunny red bunny".to_owned() }],
-    };
-    captions::set(&db, spoken, &track).await.unwrap();
+    captions::set(&db, spoken, &track("red bunny red bunny")).await.unwrap();
     let order = [
         "Title, new: bunny red",
         "Title, old: a red bunny",
@@ -182,6 +189,83 @@ async fn what_is_found_is_narrowed_down(database: Database) {
     assert!(found(Viewer::Admin, failed, 0).await.is_empty());
 }
 
+async fn what_narrows_it_down_is_what_videos_are_now(database: Database) {
+    let db = open(&database).await;
+    let ann = ann(&db).await;
+    let narrow = async |what: &str, length: Length, has_captions: bool| {
+        let outdated = db.read(OUTDATED).value::<u64>().await.unwrap();
+        assert_eq!(outdated, 0, "what the index says after {what}");
+        let (shortest, longest) = length.bounds();
+        let filter = Filter { shortest, longest, has_captions, ..Filter::default() };
+        let terms = Terms::parse("bunny").unwrap();
+        search(&db, Viewer::Anybody, &terms, &filter, 10, 0).await.unwrap().len()
+    };
+    let mut new = new_video(&ann, 1);
+    new.title = Title::parse("Bunny").unwrap();
+    new.claimed_duration = Some(ClaimedDuration::parse("01:00:00").unwrap());
+    let video = create(&db, &new).await.unwrap();
+    assert_eq!(narrow("the upload", Length::Long, false).await, 0);
+    // It turns out to take 20 seconds.
+    work_off(&db).await;
+    assert_eq!(narrow("publication", Length::Long, false).await, 0);
+    assert_eq!(narrow("publication", Length::Short, false).await, 1);
+    assert_eq!(narrow("publication", Length::Short, true).await, 0);
+    captions::set(&db, video.id, &track("Hello.")).await.unwrap();
+    assert_eq!(narrow("captions", Length::Short, true).await, 1);
+    captions::remove(&db, video.id, &Language::parse("en").unwrap()).await.unwrap();
+    assert_eq!(narrow("captions are gone", Length::Short, true).await, 0);
+    for (visibility, found) in [(Visibility::Private, 0), (Visibility::Public, 1)] {
+        edit(&db, video.id, &Edit { visibility: Some(visibility), ..Edit::default() }, None).await.unwrap();
+        assert_eq!(narrow("an edit", Length::Short, false).await, found, "{visibility}");
+    }
+}
+
+/// Words of one, of some and of nearly all of so many that a database may choose how it finds them.
+async fn rare_and_frequent_words_find_the_same_way(database: Database) {
+    const VIDEOS: u64 = 540;
+    let db = open(&database).await;
+    let ann = ann(&db).await;
+    let written = |number: u64| {
+        // Lately no title has it.
+        let title = if number < 500 { "common title" } else { "title" };
+        let mid = if number.is_multiple_of(7) { "mid " } else { "" };
+        let rare = if number.is_multiple_of(90) { "rare" } else { "common" };
+        (format!("{mid}{title}"), format!("{rare} description {mid}"))
+    };
+    for number in 0..VIDEOS {
+        let (title, description) = written(number);
+        let mut new = new_video(&ann, number);
+        new.title = Title::parse(&title).unwrap();
+        new.description = Description::parse(&description).unwrap();
+        create(&db, &new).await.unwrap();
+    }
+    for typed in
+        ["common ", "mid ", "rare ", "com", "mid common ", "rare mid ", "title description ", "none "]
+    {
+        let terms: Vec<&str> = typed.split_whitespace().collect();
+        let has_all = |text: &str| {
+            terms.iter().all(|term| {
+                text.split(' ').any(|word| word == *term || (typed == "com" && word.starts_with("com")))
+            })
+        };
+        let nearness = |number: &u64| {
+            let (title, description) = written(*number);
+            has_all(&title).then_some(0).or_else(|| has_all(&format!("{title} {description}")).then_some(1))
+        };
+        let mut wanted: Vec<u64> = (0..VIDEOS).rev().filter(|number| nearness(number).is_some()).collect();
+        wanted.sort_by_key(nearness);
+        let terms = Terms::parse(typed).unwrap();
+        for (skip, limit) in [(0, 25), (20, 25), (0, 1000)] {
+            let page = search(&db, Viewer::Admin, &terms, &Filter::default(), limit, skip).await.unwrap();
+            let page: Vec<VideoId> = page.into_iter().map(|video| video.id).collect();
+            let wanted =
+                wanted.iter().skip(usize::try_from(skip).unwrap()).take(usize::try_from(limit).unwrap());
+            let wanted: Vec<VideoId> = wanted.map(|number| VideoId::new(*number, &[2; 10])).collect();
+            assert_eq!(page, wanted, "{typed:?} {skip} {limit}");
+        }
+    }
+}
+
 async fn whatever_is_typed_is_no_error(database: Database) {
     let db = open(&database).await;
     publish(&db, &ann(&db).await, 1, "It's \"quoted\": a-b AND (c) NOT d*", "", "").await;
@@ -240,5 +324,7 @@ testbed::on_both_databases!(
     everybody_finds_what_they_may_see,
     what_is_changed_is_found_anew,
     what_is_found_is_narrowed_down,
+    what_narrows_it_down_is_what_videos_are_now,
+    rare_and_frequent_words_find_the_same_way,
     whatever_is_typed_is_no_error
 );

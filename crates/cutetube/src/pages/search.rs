@@ -8,7 +8,7 @@ use catalog::{
     browse::{Filter, Order},
     captions,
     ids::VideoId,
-    search::{Terms, snippet},
+    search::{Length, Terms, snippet},
 };
 use db::Timestamp;
 
@@ -62,15 +62,6 @@ pub(super) struct Choice {
 }
 
 db::text_enum! {
-    /// How long videos are.
-    enum Length {
-        Short = "short",
-        Medium = "medium",
-        Long = "long",
-    }
-}
-
-db::text_enum! {
     /// How old they are at most.
     enum Age {
         Day = "day",
@@ -80,8 +71,6 @@ db::text_enum! {
     }
 }
 
-const SHORT: Duration = Duration::from_secs(4 * 60);
-const MEDIUM: Duration = Duration::from_secs(20 * 60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Anybody.
@@ -163,12 +152,7 @@ async fn tell_what_is_said(
 }
 
 fn filter(length: Option<Length>, age: Option<Age>, now: Duration) -> Filter {
-    let (shortest, longest) = match length {
-        None => (None, None),
-        Some(Length::Short) => (None, Some(SHORT)),
-        Some(Length::Medium) => (Some(SHORT), Some(MEDIUM)),
-        Some(Length::Long) => (Some(MEDIUM), None),
-    };
+    let (shortest, longest) = length.map_or((None, None), Length::bounds);
     let days = age.map(|age| match age {
         Age::Day => 1,
         Age::Week => 7,
@@ -227,7 +211,7 @@ mod tests {
     fn menus_become_bounds() {
         let now = Duration::from_secs(100 * 24 * 3600);
         let medium = filter(Some(Length::Medium), Some(Age::Week), now);
-        assert_eq!((medium.shortest, medium.longest), (Some(SHORT), Some(MEDIUM)));
+        assert_eq!((medium.shortest, medium.longest), Length::Medium.bounds());
         assert_eq!(medium.created_from, Some(Timestamp::from_unix_micros(93 * 24 * 3_600_000_000)));
         let ancient = filter(None, Some(Age::Year), now);
         assert_eq!(ancient.created_from, Some(Timestamp::from_unix_micros(0)));
