@@ -86,9 +86,6 @@ base-log-out = Log out
 base-no-assets = Styles and players are missing: this program was built without them. Run <code>make build</code>.
 base-footer = CuteTube, free software under the Apache licence 2.0
 
-## Cards of videos
-
-
 ## List of keyboard shortcuts
 
 # The name of the key.

@@ -141,7 +141,7 @@ pub(super) fn refusal<T>(outcome: Result<T, AccountError>) -> Result<(StatusCode
         Err(AccountError::Fields(errors)) => Ok((StatusCode::UNPROCESSABLE_ENTITY, Some(errors.sentences()))),
         Err(AccountError::TooManyAttempts(wait)) => Ok((StatusCode::TOO_MANY_REQUESTS, Some(too_many(wait)))),
         Err(AccountError::Catalog(catalog::Error::TooManyTokens(most))) => {
-            let sentence = text("account-too-many-tokens").with("most", most);
+            let sentence = text("account-too-many-tokens").count("most", most);
             Ok((StatusCode::CONFLICT, Some(sentence.to_string())))
         }
         Err(error) => Err(Failure::internal(&error)),

@@ -115,7 +115,7 @@ pub(super) fn span(time: Duration) -> String {
 pub(super) fn size(bytes: u64) -> String {
     let units = [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)];
     units.into_iter().find(|(_, unit)| bytes >= *unit).map_or_else(
-        || text("common-bytes").with("bytes", bytes).to_string(),
+        || text("common-bytes").count("bytes", bytes).to_string(),
         |(name, unit)| format!("{} {name}", bytes / unit),
     )
 }

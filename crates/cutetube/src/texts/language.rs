@@ -11,7 +11,7 @@ use fluent_bundle::{FluentArgs, FluentResource, concurrent::FluentBundle};
 use fluent_syntax::ast::{Entry, Pattern};
 
 /// Tag (BCP 47) and messages of each language. The first has all of them, and is what is shown where another lacks one.
-const LANGUAGES: &[(&str, &str)] = &[("en", include_str!("../../texts/en.ftl"))];
+pub(super) const LANGUAGES: &[(&str, &str)] = &[("en", include_str!("../../texts/en.ftl"))];
 
 /// A language that the site speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

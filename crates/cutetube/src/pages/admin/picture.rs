@@ -144,7 +144,7 @@ fn describe(pieces: &[Piece]) -> String {
         .filter(|state| drawn(**state) > 0)
         .map(|state| {
             text("picture-count")
-                .with("count", drawn(*state))
+                .count("count", drawn(*state))
                 .with("state", super::state_word(*state))
                 .to_string()
         })
