@@ -58,7 +58,7 @@ impl Source {
         // Methods of this name, and functions of other modules, read what was sent.
         let is_ours = |before: &str| !before.ends_with(|c: char| c == '.' || c == '_' || c.is_alphanumeric());
         let has_own = self.text.contains("fn text(") || self.text.contains("fn text<");
-        let calls = ["text(\"", "counted(\""].into_iter().flat_map(|call| {
+        let calls = ["text(\"", "counted(\""].into_iter().flat_map(move |call| {
             self.text
                 .match_indices(call)
                 .map(move |(at, _)| (&self.text[..at], &self.text[at + call.len()..]))
