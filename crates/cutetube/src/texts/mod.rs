@@ -80,7 +80,7 @@ impl fmt::Display for Markup {
 
 impl HtmlSafe for Markup {}
 
-/// What templates write: `{{ "home-newest"|t }}`, `{{ "channel-of"|t|with("name", name) }}`, `{{ "base-no-assets"|t|html }}`.
+/// What templates write: `{{ "home-newest"|t }}`, `{{ "channel-feed"|t|with("name", name) }}`, `{{ "base-no-assets"|t|html }}`.
 #[expect(unreachable_pub, reason = "askama makes structs of these functions, with public methods")]
 pub(crate) mod filters {
     use std::fmt::Display;
