@@ -92,11 +92,13 @@ const LEFT_OUT: [&str; 7] = [
     "– CuteTube",
 ];
 
+/// What stands between these marks is no text, or the same in every language.
+const PASSED_OVER: [(&str, &str); 6] =
+    [("{%", "%}"), ("{{", "}}"), ("{#", "#}"), ("<code", "</code>"), ("<kbd", "</kbd>"), ("<!--", "-->")];
+
 /// What a template says by itself: texts between tags, and values of attributes, as far as there are letters in them.
 pub(super) fn words(template: &str) -> Vec<String> {
-    let html = ["{%", "{{", "{#"].iter().zip(["%}", "}}", "#}"]).fold(template.to_owned(), without);
-    let html = without(without(html, (&"<code", "</code>")), (&"<kbd", "</kbd>"));
-    let html = without(html, (&"<!--", "-->"));
+    let html = PASSED_OVER.iter().fold(template.to_owned(), |html, marks| without(&html, *marks));
     let mut said = Vec::new();
     for piece in html.split('<') {
         let (tag, text) = piece.split_once('>').unwrap_or(("", piece));
@@ -112,10 +114,10 @@ pub(super) fn words(template: &str) -> Vec<String> {
 }
 
 /// The text without what stands between two marks, and without them.
-fn without(text: String, (begin, end): (&&str, &str)) -> String {
+fn without(text: &str, (begin, end): (&str, &str)) -> String {
     let mut left = String::new();
-    let mut rest = text.as_str();
-    while let Some((before, after)) = rest.split_once(*begin) {
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(begin) {
         left.push_str(before);
         rest = after.split_once(end).map_or("", |(_, rest)| rest);
     }
