@@ -1,5 +1,7 @@
 // The captions page of the studio: a file that was chosen is shown on the video before it is sent.
 
+import { text } from "./texts.js";
+
 /** What `player.ts` listens for on the player's element. */
 export interface Preview {
   readonly uri: string;
@@ -18,10 +20,10 @@ async function preview(file: File | undefined): Promise<void> {
   if (file === undefined || frame === null || note === null) return;
   const named = /[._-]([a-z]{2,3})\.(?:vtt|srt)$/i.exec(file.name)?.[1];
   if (language !== null && language.value === "" && named !== undefined) language.value = named.toLowerCase();
-  const text = await file.text();
+  const content = await file.text();
   const detail: Preview = {
-    uri: `data:text/plain;charset=utf-8,${encodeURIComponent(text)}`,
-    mime: /^\uFEFF?WEBVTT/.test(text) ? "text/vtt" : "text/srt",
+    uri: `data:text/plain;charset=utf-8,${encodeURIComponent(content)}`,
+    mime: /^\uFEFF?WEBVTT/.test(content) ? "text/vtt" : "text/srt",
     language: language?.value || "und",
   };
   note.textContent = "";
@@ -31,7 +33,5 @@ async function preview(file: File | undefined): Promise<void> {
 document.addEventListener("captions-previewed", (event) => {
   if (note === null) return;
   const isShown = (event as CustomEvent<boolean>).detail;
-  note.textContent = isShown
-    ? "The player shows the file that you chose. Nobody else sees it before you add it."
-    : "The player cannot show this file. Adding it tells what is wrong with it.";
+  note.textContent = text(isShown ? "script-captions-shown" : "script-captions-not-shown");
 });

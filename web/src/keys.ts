@@ -2,6 +2,7 @@
 
 import { keep, recall } from "./memory.js";
 import { seek } from "./seek.js";
+import { text } from "./texts.js";
 import { toggleTheatre, isTheatre } from "./theatre.js";
 
 /** What keys act on. */
@@ -72,25 +73,25 @@ function actions(
   const toggle = (): void => {
     if (video.paused) void video.play().catch(() => undefined);
     else video.pause();
-    say(video.paused ? "Paused" : "Playing");
+    say(text(video.paused ? "script-player-paused" : "script-player-playing"));
   };
   const seekTo = (to: number): void => {
     if (Number.isFinite(video.duration)) seek(video, to);
   };
   const move = (by: number) => (): void => {
     seekTo(video.currentTime + by);
-    say(`${Math.abs(by)} seconds ${by < 0 ? "back" : "on"}`);
+    say(text(by < 0 ? "script-player-back" : "script-player-on", { seconds: Math.abs(by) }));
   };
   const loudness = (by: number) => (): void => {
     video.volume = Math.min(Math.max(Math.round((video.volume + by) * 20) / 20, 0), 1);
     if (by > 0) video.muted = false;
-    say(`Volume ${Math.round(video.volume * 100)} %`);
+    say(text("script-player-volume", { percent: Math.round(video.volume * 100) }));
   };
   const speed = (by: 1 | -1) => (): void => {
     const faster = SPEEDS.find((rate) => rate > video.playbackRate);
     const rate = by > 0 ? faster : SPEEDS.filter((rate) => rate < video.playbackRate).pop();
     if (rate !== undefined) controls.setSpeed(rate);
-    say(`Speed ${rate ?? video.playbackRate}`);
+    say(text("script-player-speed", { rate: rate ?? video.playbackRate }));
   };
   const acts: Record<string, () => void> = {
     " ": toggle,
@@ -103,7 +104,7 @@ function actions(
     ArrowDown: loudness(-LOUDER),
     m: () => {
       video.muted = !video.muted;
-      say(video.muted ? "Sound off" : "Sound on");
+      say(text(video.muted ? "script-player-sound-off" : "script-player-sound-on"));
     },
     f: () => controls.toggleFullscreen(),
     i: () => controls.togglePictureInPicture(),
@@ -114,13 +115,13 @@ function actions(
   for (let tenth = 0; tenth <= 9; tenth += 1) {
     acts[String(tenth)] = () => {
       seekTo((video.duration * tenth) / 10);
-      say(`To ${tenth * 10} %`);
+      say(text("script-player-to", { percent: tenth * 10 }));
     };
   }
   if (frame.dataset["theatre"] !== undefined) {
     acts["t"] = () => {
       toggleTheatre();
-      say(isTheatre() ? "Theatre mode" : "Usual size");
+      say(text(isTheatre() ? "script-player-theatre" : "script-player-usual-size"));
     };
   }
   if (help !== undefined) acts["?"] = help.open;

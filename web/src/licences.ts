@@ -1,6 +1,7 @@
 // Licences of protected videos: where to ask for them, what to show, and what went wrong in a sentence.
 
 import type shaka from "shaka-player/dist/shaka-player.ui-es2021.js";
+import { text } from "./texts.js";
 
 /** What `pages/watch.rs` writes on the player's element. */
 export interface Licences {
@@ -64,14 +65,14 @@ export function refusal(library: Library, error: shaka.util.Error): string | und
     case Code.REQUESTED_KEY_SYSTEM_CONFIG_UNAVAILABLE:
     case Code.NO_RECOGNIZED_KEY_SYSTEMS:
     case Code.NO_LICENSE_SERVER_GIVEN:
-      return "This video is protected in a way that this browser does not know. Try another browser.";
+      return text("script-player-unknown-protection");
     case Code.LICENSE_REQUEST_FAILED:
-      return "The licence for this video could not be fetched. Check your connection and reload the page.";
+      return text("script-player-no-licence");
     case Code.LICENSE_RESPONSE_REJECTED:
     case Code.ENCRYPTED_CONTENT_WITHOUT_DRM_INFO:
-      return "The licence for this video does not open it. Tell the administrator.";
+      return text("script-player-wrong-licence");
     case Code.EXPIRED:
-      return "The licence for this video has ended. Reload the page and play again.";
+      return text("script-player-licence-ended");
     default:
       return undefined;
   }

@@ -6,6 +6,7 @@ import { listenForKeys, SPEEDS, type Controls } from "./keys.js";
 import { licencesOf, refusal, unlock } from "./licences.js";
 import { measure, type Meter } from "./quality.js";
 import { seekToWanted } from "./seek.js";
+import { text } from "./texts.js";
 import { isTheatre, onTheatre, toggleTheatre } from "./theatre.js";
 
 /** What `templates/stage.html` writes on the player's element. URLs may be relative to the page. */
@@ -26,7 +27,7 @@ export async function play(frame: HTMLElement, start: number | null): Promise<vo
   shaka.polyfill.installAll();
   if (!shaka.Player.isBrowserSupported()) {
     video.src = start === null ? sources.hls : `${sources.hls}#t=${start}`;
-    video.addEventListener("error", () => report(frame, meter, "This browser cannot play this video."));
+    video.addEventListener("error", () => report(frame, meter, text("script-player-unplayable")));
     video.addEventListener("loadedmetadata", () => seekToWanted(video));
     listenForKeys(frame, plainControls(video));
     return;
@@ -102,7 +103,7 @@ class TheatreButton extends shaka.ui.Element {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "theatre-button shaka-tooltip shaka-no-propagation";
-    button.setAttribute("aria-label", "Theatre mode");
+    button.setAttribute("aria-label", text("script-player-theatre"));
     const icon = document.createElementNS(SVG, "svg");
     icon.setAttribute("viewBox", "0 0 24 24");
     icon.setAttribute("aria-hidden", "true");
@@ -130,15 +131,15 @@ function controlsOf(player: shaka.Player, overlay: shaka.ui.Overlay, video: HTML
       if (active !== undefined) {
         shown = active;
         player.selectTextTrack(null);
-        return "Captions off";
+        return text("script-player-captions-off");
       }
       const languages = navigator.languages.map((language) => language.split("-")[0]);
       const again = tracks.find((track) => track.id === shown?.id);
       const own = tracks.find((track) => languages.includes(track.language.split("-")[0] ?? ""));
       const track = again ?? own ?? tracks[0];
-      if (track === undefined) return "This video has no captions";
+      if (track === undefined) return text("script-player-captions-none");
       player.selectTextTrack(track);
-      return `Captions: ${track.label ?? track.language}`;
+      return text("script-player-captions", { name: track.label ?? track.language });
     },
     setSpeed(rate) {
       if (rate === 1) player.cancelTrickPlay();
@@ -159,8 +160,8 @@ function plainControls(video: HTMLVideoElement): Controls {
       const tracks = [...video.textTracks].filter(({ kind }) => kind === "subtitles" || kind === "captions");
       const isShown = tracks.some(({ mode }) => mode === "showing");
       for (const [index, track] of tracks.entries()) track.mode = !isShown && index === 0 ? "showing" : "disabled";
-      if (tracks.length === 0) return "This video has no captions";
-      return isShown ? "Captions off" : "Captions on";
+      if (tracks.length === 0) return text("script-player-captions-none");
+      return isShown ? text("script-player-captions-off") : text("script-player-captions-on");
     },
     setSpeed: (rate) => void (video.playbackRate = rate),
     toggleFullscreen: () => {
@@ -192,7 +193,7 @@ function earlyClick(frame: HTMLElement): () => boolean {
 async function preview(player: shaka.Player, { uri, mime, language }: Preview): Promise<void> {
   let isShown = true;
   try {
-    player.selectTextTrack(await player.addTextTrackAsync(uri, language, "subtitles", mime, undefined, "Preview"));
+    player.selectTextTrack(await player.addTextTrackAsync(uri, language, "subtitles", mime, undefined, text("script-player-captions-preview")));
   } catch {
     isShown = false;
   }
@@ -221,15 +222,15 @@ function absolute(url: string): string {
 
 function fail(frame: HTMLElement, meter: Meter, error: unknown): void {
   if (!(error instanceof shaka.util.Error)) {
-    report(frame, meter, "The player stopped. Reload the page to try again.");
+    report(frame, meter, text("script-player-stopped"));
     return;
   }
   const { Category, Severity, Code } = shaka.util.Error;
   if (error.severity !== Severity.CRITICAL || error.code === Code.LOAD_INTERRUPTED) return;
   const otherwise =
     error.category === Category.NETWORK
-      ? "The video could not be loaded. Check your connection and reload the page."
-      : `This browser could not play the video (Shaka Player ${error.code}).`;
+      ? text("script-player-network")
+      : text("script-player-error", { code: error.code });
   report(frame, meter, refusal(shaka, error) ?? otherwise);
 }
 

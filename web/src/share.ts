@@ -2,6 +2,7 @@
 // links to the page itself, and people copy by hand.
 
 import { seek } from "./seek.js";
+import { text } from "./texts.js";
 
 /** Lets the links and buttons of the page act on the video in `frame`. */
 export function share(frame: HTMLElement): void {
@@ -53,6 +54,6 @@ async function copy(field: HTMLInputElement | HTMLTextAreaElement, button: HTMLB
     return;
   }
   const label = button.textContent;
-  button.textContent = "Copied";
+  button.textContent = text("script-player-copied");
   setTimeout(() => (button.textContent = label), 2000);
 }

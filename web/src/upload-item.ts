@@ -2,6 +2,7 @@
 
 import { defaultOptions, DetailedError, Upload } from "tus-js-client";
 import { elapsed, finished } from "./process.js";
+import { text } from "./texts.js";
 
 const ENDPOINT = "/api/v5/uploads";
 const PIECE_BYTES = 16 << 20;
@@ -72,7 +73,7 @@ export class UploadItem {
     this.#toggle = find(element, "[data-toggle]");
     this.#cancel = find(element, "[data-cancel]");
     find<HTMLElement>(element, "[data-name]").textContent = file.name;
-    this.#bar.setAttribute("aria-label", `Progress of ${file.name}`);
+    this.#bar.setAttribute("aria-label", text("script-upload-progress-of", { name: file.name }));
     this.#fields.title.value = file.name.replace(/\.[^.]+$/, "").replaceAll(/[_-]+/g, " ");
     this.#toggle.addEventListener("click", () => this.#turn());
     this.#cancel.addEventListener("click", () => void this.#remove());
@@ -120,7 +121,7 @@ export class UploadItem {
       onShouldRetry: (error) => {
         const status = error.originalResponse?.getStatus() ?? 0;
         const passes = status === 0 || status === 409 || status === 423 || status === 429 || status >= 500;
-        if (passes && this.#phase === "uploading") this.#line.textContent = "The connection broke off. It goes on by itself …";
+        if (passes && this.#phase === "uploading") this.#line.textContent = text("script-upload-goes-on");
         return passes && status !== 507;
       },
       onProgress: (sent, total) => this.#progress(sent, total),
@@ -158,7 +159,7 @@ export class UploadItem {
     const speed = (sent - this.#began.bytes) / Math.max(now - this.#began.at, 1);
     const seconds = speed > 0 ? Math.ceil((total - sent) / speed / 1000) : 0;
     this.#bar.value = percent;
-    this.#line.textContent = sent === total ? "All of it is sent …" : `Uploading: ${percent} %${remaining(seconds)}`;
+    this.#line.textContent = sent === total ? text("script-upload-sent") : progress(percent, seconds);
   }
 
   /** All bytes are there: a video is made of them, and then it is processed. */
@@ -168,9 +169,9 @@ export class UploadItem {
     const address = this.#upload.url;
     for (;;) {
       const upload = address === null ? undefined : await uploadAt(address);
-      if (upload === "gone" && video === undefined) return this.#fail("The server does not know this upload any more. Upload the file again.", "over");
+      if (upload === "gone" && video === undefined) return this.#fail(text("script-upload-unknown"), "over");
       if (upload !== undefined && upload !== "gone") {
-        if (upload.state === "refused") return this.#fail(upload.error ?? "The file was refused.", "over");
+        if (upload.state === "refused") return this.#fail(upload.error ?? text("script-upload-refused"), "over");
         if (upload.error !== null) this.#line.textContent = upload.error;
         if (upload.video !== null) return this.#process(upload.video.id, new URL(upload.video.process, location.href).pathname);
       }
@@ -184,19 +185,19 @@ export class UploadItem {
     this.#link.hidden = false;
     this.#show("processing");
     const saved = this.#save();
-    let failure: string | undefined = "The video was deleted.";
+    let failure: string | undefined = text("script-upload-deleted");
     await finished(process, ({ state, percent, note, error }) => {
       this.#bar.value = percent;
-      this.#line.textContent = `Processing: ${percent} %${note === null ? "" : `. ${note}`}`;
+      this.#line.textContent = text("script-upload-processing", { percent }) + (note === null ? "" : `. ${note}`);
       if (state === "ready") failure = undefined;
-      if (state === "failed") failure = error ?? "The video could not be processed.";
+      if (state === "failed") failure = error ?? text("script-upload-failed");
     });
     await saved;
     if (failure !== undefined) return this.#fail(failure, "over");
     this.#show("over");
     this.#bar.value = 100;
-    this.#line.textContent = "It plays.";
-    this.#state.textContent = `${this.#file.name} plays.`;
+    this.#line.textContent = text("script-upload-plays");
+    this.#state.textContent = text("script-upload-plays-name", { name: this.#file.name });
   }
 
   /** Tells the server what has been changed since it was told. Before there is a video it waits for it. */
@@ -211,10 +212,10 @@ export class UploadItem {
     const answer = await fetch(`/api/v5/videos/${this.#video}`, { method: "PATCH", headers, body }).catch(() => undefined);
     if (answer?.ok) {
       this.#said = details;
-      this.#saved.textContent = "The details are saved.";
+      this.#saved.textContent = text("script-upload-saved");
     } else {
       const problem = answer === undefined ? undefined : detailOf(await answer.text());
-      this.#saved.textContent = `The details are not saved: ${problem ?? "the server does not answer. Change them again in a moment."}`;
+      this.#saved.textContent = problem === undefined ? text("script-upload-not-answered") : text("script-upload-not-saved", { problem });
     }
   }
 
@@ -236,16 +237,16 @@ export class UploadItem {
     this.#line.classList.remove("error");
     this.#bar.hidden = phase === "new" || phase === "broken";
     this.#toggle.hidden = phase !== "uploading" && phase !== "paused" && phase !== "broken";
-    this.#toggle.textContent = { uploading: "Pause", paused: "Go on", broken: "Try again" }[phase as string] ?? "";
+    this.#toggle.textContent = { uploading: text("script-upload-pause"), paused: text("script-upload-go-on"), broken: text("script-upload-try-again") }[phase as string] ?? "";
     this.#cancel.hidden = phase === "joining" || phase === "processing" || (phase === "over" && this.#video !== undefined);
-    this.#cancel.textContent = phase === "new" || phase === "over" ? "Remove" : "Cancel";
+    this.#cancel.textContent = text(phase === "new" || phase === "over" ? "script-upload-remove" : "script-upload-cancel");
     const texts: Record<Phase, string> = {
-      new: "Not begun.",
-      uploading: "Uploading …",
-      paused: `Paused at ${this.#bar.value} %.`,
+      new: text("script-upload-new"),
+      uploading: text("script-upload-uploading"),
+      paused: text("script-upload-paused", { percent: this.#bar.value }),
       broken: "",
-      joining: "All of it is there. A video is made of it …",
-      processing: "Processing …",
+      joining: text("script-upload-joining"),
+      processing: text("script-upload-processing-begins"),
       over: "",
     };
     this.#line.textContent = texts[phase];
@@ -267,8 +268,8 @@ async function uploadAt(url: string): Promise<UploadState | "gone" | undefined> 
 function sentenceOf(error: Error): string {
   const answer = error instanceof DetailedError ? error.originalResponse : null;
   const status = answer?.getStatus() ?? 0;
-  if (status === 401) return "You are not logged in any more. Log in on another page, then try again here: what was sent is kept.";
-  return detailOf(answer?.getBody() ?? "") ?? "The connection broke off. Try again: what was sent is kept.";
+  if (status === 401) return text("script-upload-signed-out");
+  return detailOf(answer?.getBody() ?? "") ?? text("script-upload-broke-off");
 }
 
 /** The sentences of a problem document, if it is one. */
@@ -281,9 +282,10 @@ function detailOf(body: string): string | undefined {
   }
 }
 
-function remaining(seconds: number): string {
-  if (seconds < 2) return "";
-  return seconds < 90 ? `, ${seconds} s left` : `, ${Math.round(seconds / 60)} min left`;
+function progress(percent: number, seconds: number): string {
+  if (seconds < 2) return text("script-upload-progress", { percent });
+  if (seconds < 90) return text("script-upload-progress-seconds", { percent, seconds });
+  return text("script-upload-progress-minutes", { percent, minutes: Math.round(seconds / 60) });
 }
 
 function find<T extends Element>(element: Element, selector: string): T {

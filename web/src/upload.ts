@@ -1,6 +1,7 @@
 // The upload page: files are sent in pieces and go on where they were after whatever broke off. Without this script the
 // form sends one file at once.
 
+import { text } from "./texts.js";
 import { UploadItem, unfinished } from "./upload-item.js";
 
 interface Parts {
@@ -65,9 +66,9 @@ function enhance({ form, file, button, list, errors, limit }: Parts): void {
 
 /** What the server would say as well, but only after the file was chosen and sent. */
 function fault(file: File, limit: number): string | undefined {
-  if (!/\.(mp4|mov)$/i.test(file.name)) return "Only .mp4 and .mov files are accepted.";
-  if (file.size === 0) return "The file is empty.";
-  return file.size > limit ? "The file is larger than is allowed here." : undefined;
+  if (!/\.(mp4|mov)$/i.test(file.name)) return text("script-upload-kind");
+  if (file.size === 0) return text("script-upload-empty");
+  return file.size > limit ? text("script-upload-too-large") : undefined;
 }
 
 /** Names what was begun in this browser and not finished. */
@@ -77,7 +78,7 @@ async function hint(form: HTMLElement): Promise<void> {
   const line = document.createElement("p");
   line.id = "unfinished";
   line.className = "notice";
-  line.textContent = `Not finished: ${names.join(", ")}. Choose the same file again, and it goes on where it was.`;
+  line.textContent = text("script-upload-unfinished", { names: names.join(", ") });
   form.before(line);
 }
 

@@ -39,6 +39,7 @@ mod state;
 mod stills;
 mod sweeping;
 mod telemetry;
+mod texts;
 mod tls;
 mod uploads;
 mod videos;

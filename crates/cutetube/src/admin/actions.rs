@@ -13,7 +13,13 @@ use catalog::{
 use db::{Db, Timestamp};
 use jobs::{Depth, Ended, Filter, JobId, JobSummary, State, workers::WorkerStatus};
 
-use crate::{AppState, accounts::Caller, http::log_internal, live::Live};
+use crate::{
+    AppState,
+    accounts::Caller,
+    http::log_internal,
+    live::Live,
+    texts::{Text, text},
+};
 
 /// The queue at one moment.
 #[derive(Debug)]
@@ -250,18 +256,21 @@ impl Span {
 
 impl Piece {
     /// What it makes, in words.
-    pub(crate) fn what(&self) -> String {
+    pub(crate) fn what(&self) -> Text {
         match &self.work {
             Work::Encode(job) => {
                 let rungs: Vec<&str> = job.rungs.iter().map(catalog::ids::RenditionId::as_str).collect();
                 let last = job.segments.end.saturating_sub(1);
-                format!("segments {} to {last} of {}", job.segments.start, rungs.join(", "))
+                text("admin-piece-segments")
+                    .with("first", job.segments.start)
+                    .with("last", last)
+                    .with("renditions", rungs.join(", "))
             }
-            Work::Audio(job) => format!("all of {}", job.rendition),
-            Work::Inspect(_) => "the plan".to_owned(),
-            Work::Publish(_) => "the manifests".to_owned(),
-            Work::Captions(_) => "the manifests, with other captions".to_owned(),
-            Work::Delete(_) => "the end".to_owned(),
+            Work::Audio(job) => text("admin-piece-all").with("rendition", &job.rendition),
+            Work::Inspect(_) => text("admin-piece-plan"),
+            Work::Publish(_) => text("admin-piece-manifests"),
+            Work::Captions(_) => text("admin-piece-captions"),
+            Work::Delete(_) => text("admin-piece-end"),
         }
     }
 }

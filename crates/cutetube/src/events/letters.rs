@@ -12,7 +12,11 @@ use super::{
     courier::{Courier, Failure},
     mail::{self, Envelope},
 };
-use crate::{accounts::Code, playback::BaseUrl};
+use crate::{
+    accounts::Code,
+    playback::BaseUrl,
+    texts::{Text, text},
+};
 
 impl Courier {
     /// Writes a letter and sends it. Where there is no mail server, whoever reads the log is told its link: that is how
@@ -61,54 +65,29 @@ impl Courier {
         lifetime: Duration,
     ) -> mail::Letter {
         let minutes = lifetime.as_secs() / 60;
-        let within = |to_do: &str| format!("Open this page within {minutes} minutes to {to_do}.");
-        let by_hand = format!("Where it asks for a code, that is {}", code.expose());
-        let not_you = "If you did not ask for this, do nothing: nothing has changed.".to_owned();
+        let within = |to_do: Text| to_do.count("minutes", minutes);
+        let by_hand = text("mail-code").with("code", code.expose());
+        let not_you = text("mail-not-you");
         let (subject, sentences) = match letter {
             Letter::Confirm { .. } => (
-                "Confirm your address",
-                vec![
-                    "Your account is made. Please confirm that this address is yours.".to_owned(),
-                    within("confirm it"),
-                    by_hand,
-                ],
+                text("common-confirm-address"),
+                vec![text("mail-confirm"), within(text("mail-confirm-within")), by_hand],
             ),
             Letter::ConfirmNew { .. } => (
-                "Confirm your new address",
-                vec![
-                    "Somebody, most likely you, wants this to be the address of their account.".to_owned(),
-                    within("confirm it"),
-                    by_hand,
-                    not_you,
-                ],
+                text("mail-confirm-new-subject"),
+                vec![text("mail-confirm-new"), within(text("mail-confirm-within")), by_hand, not_you],
             ),
             Letter::Reset { .. } => (
-                "Choose another password",
-                vec![
-                    "Somebody, most likely you, wants another password for your account.".to_owned(),
-                    within("choose one"),
-                    by_hand,
-                    not_you,
-                ],
+                text("common-choose-password"),
+                vec![text("mail-reset"), within(text("mail-reset-within")), by_hand, not_you],
             ),
-            Letter::PasswordChanged { .. } => (
-                "Your password was changed",
-                vec![
-                    "The password of your account was changed, and other devices were signed out.".to_owned(),
-                    "If that was not you, choose another one at once: log in here, or say that you forgot it."
-                        .to_owned(),
-                ],
-            ),
-            Letter::EmailChanging { .. } => (
-                "Your address is about to change",
-                vec![
-                    "Somebody who knows your password wants your account to have another address.".to_owned(),
-                    "If that was not you, log in here and choose another password.".to_owned(),
-                ],
-            ),
-            Letter::Approved { .. } => {
-                ("You are let in", vec!["An administrator has let you in. You can log in now.".to_owned()])
+            Letter::PasswordChanged { .. } => {
+                (text("mail-password-subject"), vec![text("mail-password"), text("mail-password-not-you")])
             }
+            Letter::EmailChanging { .. } => {
+                (text("mail-email-subject"), vec![text("mail-email"), text("mail-email-not-you")])
+            }
+            Letter::Approved { .. } => (text("mail-approved-subject"), vec![text("mail-approved")]),
         };
         let link = match letter.purpose() {
             Some(Purpose::Confirm) => base.verify(code),
@@ -116,9 +95,9 @@ impl Courier {
             None => base.log_in(),
         };
         mail::Letter {
-            subject: subject.to_owned(),
-            greeting: format!("Hello {},", addressed.first_name),
-            sentences,
+            subject: subject.to_string(),
+            greeting: mail::greeting(&addressed.first_name),
+            sentences: sentences.iter().map(Text::to_string).collect(),
             link: Some(link),
             choices: None,
         }

@@ -27,6 +27,7 @@ use super::{
 use crate::{
     config::{Smtp, SmtpTls},
     playback::BaseUrl,
+    texts::{self, filters, text},
     tls,
 };
 
@@ -149,33 +150,27 @@ impl Mailer {
 
 impl Letter {
     fn new(kind: EventKind, video: &VideoMessage, first_name: &PersonName, base: &BaseUrl) -> Self {
-        let title = &video.title;
         let (subject, sentence) = match kind {
-            EventKind::Ready => {
-                (format!("“{title}” is ready"), format!("Your video “{title}” is ready to be watched."))
-            }
-            EventKind::Failed => (
-                format!("“{title}” could not be processed"),
-                format!("Your video “{title}” could not be processed."),
-            ),
-            EventKind::Uploaded => {
-                (format!("“{title}” has arrived"), format!("Your video “{title}” has arrived completely."))
-            }
-            EventKind::Processing => {
-                (format!("“{title}” is being processed"), format!("Your video “{title}” is being processed."))
-            }
-            EventKind::Deleted | EventKind::Test => {
-                (format!("“{title}” was deleted"), format!("Your video “{title}” was deleted."))
-            }
+            EventKind::Ready => (text("mail-ready"), text("mail-ready-sentence")),
+            EventKind::Failed => (text("mail-failed"), text("mail-failed-sentence")),
+            EventKind::Uploaded => (text("mail-uploaded"), text("mail-uploaded-sentence")),
+            EventKind::Processing => (text("mail-processing"), text("mail-processing-sentence")),
+            EventKind::Deleted | EventKind::Test => (text("mail-deleted"), text("mail-deleted-sentence")),
         };
+        let said = |message: texts::Text| message.with("title", &video.title).to_string();
         Self {
-            subject,
-            greeting: format!("Hello {first_name},"),
-            sentences: std::iter::once(sentence).chain(video.error.clone()).collect(),
+            subject: said(subject),
+            greeting: greeting(first_name),
+            sentences: std::iter::once(said(sentence)).chain(video.error.clone()).collect(),
             link: video.watch.clone(),
             choices: Some(base.letters()),
         }
     }
+}
+
+/// How every letter begins.
+pub(super) fn greeting(first_name: &PersonName) -> String {
+    text("mail-greeting").with("name", first_name).to_string()
 }
 
 /// A server that says never (5xx) is believed; whatever else went wrong may pass.

@@ -11,7 +11,10 @@ use super::{
     courier::Courier,
     mail::{self, Envelope},
 };
-use crate::playback::BaseUrl;
+use crate::{
+    playback::BaseUrl,
+    texts::{Text, text},
+};
 
 /// How much of a comment is told, in characters: who wants to know more follows the link.
 const LONGEST_QUOTE: usize = 300;
@@ -34,35 +37,29 @@ impl Courier {
 }
 
 fn letter(notice: &Notice, told: &Told, base: &BaseUrl) -> mail::Letter {
-    let author = &told.author;
-    let title = told.title.as_ref();
-    let title = title.map_or_else(|| "a video that is gone".to_owned(), |title| format!("“{title}”"));
+    let title = match &told.title {
+        Some(title) => text("mail-video").with("title", title),
+        None => text("mail-video-gone"),
+    };
+    let about = |message: Text| message.with("author", &told.author).with("title", &title).to_string();
     let said = quoted(&told.text);
     let (subject, sentences) = match notice {
-        Notice::Comment { .. } => (
-            format!("{author} says something about {title}"),
-            vec![format!("{author} says about your video {title}:"), said],
-        ),
-        Notice::Reply { .. } => (
-            format!("{author} answers you"),
-            vec![format!("{author} answers what you said about {title}:"), said],
-        ),
+        Notice::Comment { .. } => {
+            (about(text("mail-comment")), vec![about(text("mail-comment-sentence")), said])
+        }
+        Notice::Reply { .. } => (about(text("mail-reply")), vec![about(text("mail-reply-sentence")), said]),
         Notice::Decided { .. } => {
             let outcome = match told.decision {
-                Some(Decision::Removed) => "It was removed. Thank you for telling us.",
-                Some(Decision::Kept) | None => {
-                    "It may stay: whoever runs this site finds nothing wrong with it."
-                }
+                Some(Decision::Removed) => text("mail-report-removed"),
+                Some(Decision::Kept) | None => text("mail-report-kept"),
             };
-            (
-                "What became of your report".to_owned(),
-                vec![format!("You reported what {author} said about {title}:"), said, outcome.to_owned()],
-            )
+            let sentences = vec![about(text("mail-report-sentence")), said, outcome.to_string()];
+            (text("mail-report").to_string(), sentences)
         }
     };
     mail::Letter {
         subject,
-        greeting: format!("Hello {},", told.first_name),
+        greeting: mail::greeting(&told.first_name),
         sentences,
         link: told.title.as_ref().map(|_| match notice {
             Notice::Comment { comment } | Notice::Reply { comment } => {
@@ -75,12 +72,14 @@ fn letter(notice: &Notice, told: &Told, base: &BaseUrl) -> mail::Letter {
 }
 
 /// In one line.
-fn quoted(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
+fn quoted(said: &str) -> String {
+    let words: Vec<&str> = said.split_whitespace().collect();
     let line = words.join(" ");
     match line.char_indices().nth(LONGEST_QUOTE) {
-        Some((end, _)) => format!("“{}…”", line.get(..end).unwrap_or_default()),
-        None => format!("“{line}”"),
+        Some((end, _)) => {
+            text("mail-quote-cut").with("text", line.get(..end).unwrap_or_default()).to_string()
+        }
+        None => text("mail-quote").with("text", line).to_string(),
     }
 }
 

@@ -61,7 +61,7 @@ fn malformed(parts: &Parts, errors: &FieldErrors) -> Response {
     if is_original(path) {
         V3Error::new(StatusCode::BAD_REQUEST, NO_NUL).into_response()
     } else if wants_page(path, &parts.headers) {
-        pages::malformed()
+        pages::malformed(&parts.headers)
     } else {
         Problem::malformed(errors).into_response()
     }

@@ -71,7 +71,7 @@ fn refusal(path: &str, headers: &HeaderMap, class: Class, wait: Duration) -> Res
         let body = V3TooMany { status_code: 429, status: "too-many-requests", data };
         (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response()
     } else if wants_page(path, headers) {
-        pages::too_many(sentence)
+        pages::too_many(headers, sentence)
     } else {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, sentence).violating(class.name()).into_response()
     }

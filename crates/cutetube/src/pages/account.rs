@@ -24,6 +24,7 @@ use crate::{
     config::Signup,
     http::Fields,
     playback::BaseUrl,
+    texts::{Text, filters, text},
 };
 
 #[derive(Template)]
@@ -58,7 +59,7 @@ struct SignUpForm {
 
 struct FormField {
     name: &'static str,
-    label: &'static str,
+    label: Text,
     kind: &'static str,
     autocomplete: &'static str,
     value: String,
@@ -92,15 +93,15 @@ impl FromRequest<AppState> for SentForm {
 
 const INVITE: &str = "invite";
 
-/// Name, label, type and what a browser fills in.
+/// Name, key of its label, type and what a browser fills in.
 const FIELDS: [(&str, &str, &str, &str); 7] = [
-    (INVITE, "Invitation code", "text", "off"),
-    ("username", "User name", "text", "username"),
-    ("email", "E-mail address", "email", "email"),
-    ("first_name", "First name", "text", "given-name"),
-    ("last_name", "Last name", "text", "family-name"),
-    ("password", "Password", "password", "new-password"),
-    ("password2", "Password again", "password", "new-password"),
+    (INVITE, "signup-invitation-code", "text", "off"),
+    ("username", "common-user-name", "text", "username"),
+    ("email", "common-email", "email", "email"),
+    ("first_name", "common-first-name", "text", "given-name"),
+    ("last_name", "common-last-name", "text", "family-name"),
+    ("password", "common-password", "password", "new-password"),
+    ("password2", "signup-password-again", "password", "new-password"),
 ];
 
 /// Anybody.
@@ -118,17 +119,16 @@ pub(super) async fn log_in(
 ) -> Result<Response, Failure> {
     let typed = |name| fields.text(name).unwrap_or_default();
     let next = local_path(typed("next"));
-    let (status, error) = match actions::log_in(&state, &typed("credential"), typed("password"), &source)
-        .await
-    {
-        Ok(signed_in) => return Ok(signed_in_to(&state, &base, &signed_in, &next)),
-        Err(AccountError::WrongCredentials) => {
-            (StatusCode::UNPROCESSABLE_ENTITY, "User name, e-mail address or password is wrong.".to_owned())
-        }
-        Err(AccountError::ShutOut(standing)) => (StatusCode::FORBIDDEN, shut_out(standing).to_owned()),
-        Err(AccountError::TooManyAttempts(wait)) => (StatusCode::TOO_MANY_REQUESTS, too_many(wait)),
-        Err(error) => return Err(Failure::internal(&error)),
-    };
+    let (status, error) =
+        match actions::log_in(&state, &typed("credential"), typed("password"), &source).await {
+            Ok(signed_in) => return Ok(signed_in_to(&state, &base, &signed_in, &next)),
+            Err(AccountError::WrongCredentials) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, text("login-wrong").to_string())
+            }
+            Err(AccountError::ShutOut(standing)) => (StatusCode::FORBIDDEN, shut_out(standing).to_owned()),
+            Err(AccountError::TooManyAttempts(wait)) => (StatusCode::TOO_MANY_REQUESTS, too_many(wait)),
+            Err(error) => return Err(Failure::internal(&error)),
+        };
     let credential = typed("credential");
     Ok(plain(status, &LogInPage { frame: Frame::anonymous(), error: Some(error), credential, next }))
 }
@@ -196,7 +196,7 @@ impl SignUpForm {
         let fields = asked.map(|&(name, label, kind, autocomplete)| FormField {
             name,
             is_code: name == INVITE,
-            label,
+            label: text(label),
             kind,
             autocomplete,
             value: if kind == "password" { String::new() } else { typed.text(name).unwrap_or_default() },

@@ -13,6 +13,7 @@ use crate::{
     AppState,
     blobs::MediaObject,
     playback::{BaseUrl, MediaUrls},
+    texts::{Text, text},
     videos::actions::Owned,
 };
 
@@ -30,7 +31,7 @@ pub(super) struct Card {
     /// Absent before the first.
     pub(super) views: Option<String>,
     /// What a video is marked with that not everybody finds.
-    pub(super) mark: Option<&'static str>,
+    pub(super) mark: Option<Text>,
     /// Where what was looked for is said.
     pub(super) said: Option<Said>,
 }
@@ -85,12 +86,9 @@ impl ChannelLink {
 }
 
 /// What a video is marked with that not everybody finds.
-fn mark(visibility: Visibility) -> Option<&'static str> {
-    match visibility {
-        Visibility::Public => None,
-        Visibility::Unlisted => Some("unlisted"),
-        Visibility::Private => Some("private"),
-    }
+fn mark(visibility: Visibility) -> Option<Text> {
+    let is_found = visibility == Visibility::Public;
+    (!is_found).then(|| text("common-visibility").with("visibility", visibility))
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::{
     AppState,
     accounts::Visitor,
     playback::BaseUrl,
+    texts::filters,
     videos::lookup::{self, Lookup, look_up},
 };
 

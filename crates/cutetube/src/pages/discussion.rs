@@ -30,6 +30,7 @@ use crate::{
     accounts::{Caller, Unauthenticated, Visitor},
     comments::actions::{self, CommentError},
     playback::BaseUrl,
+    texts::{self, filters},
 };
 
 pub(super) fn routes() -> Router<AppState> {
@@ -142,8 +143,8 @@ impl Discussion {
             log_in: log_in(&watch),
             is_signed_in,
             is_open: found.is_open,
-            count: text::counted(found.count, "comment", "comments"),
-            likes: text::counted(likes.count, "like", "likes"),
+            count: text::counted("comments-count", found.count),
+            likes: text::counted("comments-likes", likes.count),
             is_liked: likes.is_mine,
             threads: found.threads.iter().map(ThreadView::new).collect(),
             older: found.next.map(|next| address(&watch, &[("before", &next.to_string())]) + "#comments"),
@@ -204,9 +205,8 @@ async fn say(
     let caller = match caller {
         Ok(caller) => caller,
         Err(Unauthenticated::Missing | Unauthenticated::Refused) => {
-            let sentence =
-                "You are not signed in any more. Log in in another window, and then post this again.";
-            return Ok(refuse(StatusCode::UNAUTHORIZED, &Visitor(None), sentence.to_owned()));
+            let sentence = texts::text("comment-signed-out").to_string();
+            return Ok(refuse(StatusCode::UNAUTHORIZED, &Visitor(None), sentence));
         }
         Err(refused) => return Err(refused.into()),
     };
@@ -225,8 +225,8 @@ async fn say(
             Ok(Redirect::to(&format!("{watch}#comment-{}", said.id)).into_response())
         }
         Err(CommentError::NoComment) => {
-            let sentence = "What you answer was taken away in the meantime.";
-            Ok(refuse(StatusCode::NOT_FOUND, &visitor, sentence.to_owned()))
+            let sentence = texts::text("comment-answered-gone").to_string();
+            Ok(refuse(StatusCode::NOT_FOUND, &visitor, sentence))
         }
         Err(error @ CommentError::Refused(_)) => Ok(refuse(StatusCode::CONFLICT, &visitor, sentence(&error))),
         Err(error) => Err(error.into()),
@@ -377,8 +377,8 @@ impl Discussion {
             log_in: "/login?next=%2Fwatch%2F1".to_owned(),
             is_signed_in: true,
             is_open: true,
-            count: text::counted(2, "comment", "comments"),
-            likes: text::counted(1, "like", "likes"),
+            count: text::counted("comments-count", 2),
+            likes: text::counted("comments-likes", 1),
             is_liked: true,
             threads: vec![thread],
             older: Some("/watch/1?before=1#comments".to_owned()),
@@ -392,7 +392,7 @@ mod tests {
 
     #[test]
     fn counts_are_said_in_words() {
-        let counts = [0, 1, 2].map(|count| text::counted(count, "like", "likes"));
+        let counts = [0, 1, 2].map(|count| text::counted("comments-likes", count));
         assert_eq!(counts, ["No likes yet", "1 like", "2 likes"]);
         assert_eq!(sentence(&CommentError::NotReady), "The video does not play yet.");
     }

@@ -1,6 +1,6 @@
 //! What a page says when there is nothing to show.
 
-use std::{borrow::Cow, error::Error};
+use std::error::Error;
 
 use askama::Template;
 use axum::{
@@ -15,52 +15,50 @@ use super::{
 use crate::{
     accounts::Unauthenticated,
     http::{Problem, log_internal},
+    texts::{self, Text, filters, text},
 };
 
 /// A page instead of the one that was asked for.
 #[derive(Debug)]
 pub(super) struct Failure {
     status: StatusCode,
-    heading: &'static str,
-    sentence: Cow<'static, str>,
+    heading: Text,
+    sentence: String,
 }
 
 #[derive(Template)]
 #[template(path = "error.html")]
-struct FailurePage<'a> {
+struct FailurePage {
     frame: Frame,
-    heading: &'a str,
-    sentence: &'a str,
+    heading: Text,
+    sentence: String,
 }
 
 /// Anybody, at an address where nothing is: a page for people, a problem for programs.
 pub(crate) async fn not_found(headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if accept.contains("text/html") {
-        Failure::not_found().into_response()
+        texts::answer(&headers, || Failure::not_found().into_response())
     } else {
         Problem::not_found("there is nothing at this address").into_response()
     }
 }
 
 /// A page for people who follow an address that nobody here has written.
-pub(crate) fn malformed() -> Response {
-    Failure {
+pub(crate) fn malformed(headers: &HeaderMap) -> Response {
+    let failure = || Failure {
         status: StatusCode::BAD_REQUEST,
-        heading: "This address is not one of ours",
-        sentence: "It has characters in it that cannot be looked for.".into(),
-    }
-    .into_response()
+        heading: text("failure-malformed"),
+        sentence: text("failure-malformed-why").to_string(),
+    };
+    texts::answer(headers, || failure().into_response())
 }
 
 /// A page for people who ask too often; `sentence` says when to come back.
-pub(crate) fn too_many(sentence: String) -> Response {
-    Failure {
-        status: StatusCode::TOO_MANY_REQUESTS,
-        heading: "That was a bit fast",
-        sentence: sentence.into(),
-    }
-    .into_response()
+pub(crate) fn too_many(headers: &HeaderMap, sentence: String) -> Response {
+    let failure =
+        || Failure { status: StatusCode::TOO_MANY_REQUESTS, heading: text("failure-too-many"), sentence };
+    texts::answer(headers, || failure().into_response())
 }
 
 /// Where somebody logs in who comes back to `next` then.
@@ -81,8 +79,8 @@ impl Failure {
     pub(super) fn not_found() -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
-            heading: "There is nothing here",
-            sentence: "The video may have been deleted, or the address has a typing error in it.".into(),
+            heading: text("failure-nothing"),
+            sentence: text("failure-nothing-why").to_string(),
         }
     }
 
@@ -90,21 +88,21 @@ impl Failure {
     pub(super) fn internal(error: &(dyn Error + 'static)) -> Self {
         Self {
             status: log_internal(error),
-            heading: "Something went wrong on our side",
-            sentence: "It has been logged. Please try again in a moment.".into(),
+            heading: text("failure-internal"),
+            sentence: text("failure-internal-why").to_string(),
         }
     }
 
     /// Without a page, when it is pages that cannot be made.
     pub(super) fn into_bare_response(self) -> Response {
-        (self.status, self.heading).into_response()
+        (self.status, self.heading.to_string()).into_response()
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let Self { status, heading, sentence } = self;
-        plain(status, &FailurePage { frame: Frame::anonymous(), heading, sentence: &sentence })
+        plain(status, &FailurePage { frame: Frame::anonymous(), heading, sentence })
     }
 }
 
@@ -123,18 +121,18 @@ impl From<Unauthenticated> for Failure {
             Unauthenticated::Internal(error) => Self::internal(&error),
             Unauthenticated::Foreign => Self {
                 status: StatusCode::FORBIDDEN,
-                heading: "This form came from another site",
-                sentence: "Open it here and try again.".into(),
+                heading: text("failure-foreign"),
+                sentence: text("failure-foreign-why").to_string(),
             },
             Unauthenticated::Scope(_) | Unauthenticated::NotAPerson | Unauthenticated::NotAnAdmin => Self {
                 status: StatusCode::FORBIDDEN,
-                heading: "This is not for you",
-                sentence: "Log in as somebody who may do this.".into(),
+                heading: text("failure-not-yours"),
+                sentence: text("failure-not-yours-why").to_string(),
             },
             Unauthenticated::Missing | Unauthenticated::Refused => Self {
                 status: StatusCode::UNAUTHORIZED,
-                heading: "Please log in",
-                sentence: "You are not signed in any more.".into(),
+                heading: text("failure-signed-out"),
+                sentence: text("failure-signed-out-why").to_string(),
             },
         }
     }

@@ -21,6 +21,7 @@ use crate::{
     AppState,
     accounts::Visitor,
     playback::BaseUrl,
+    texts::{Text, filters, text},
     videos::{actions, lookup},
 };
 
@@ -42,14 +43,14 @@ struct HomePage {
 /// Cards below a heading.
 struct Section {
     id: &'static str,
-    title: &'static str,
+    title: Text,
     cards: Vec<Card>,
 }
 
 struct OwnVideo {
     path: String,
     title: String,
-    state: &'static str,
+    state: Text,
 }
 
 /// Where a list goes on.
@@ -73,7 +74,7 @@ pub(super) async fn home(
         _ => Vec::new(),
     };
     let found = actions::owned(&state, found).await?;
-    let title = if cursor.is_none() { "Newest videos" } else { "Older videos" };
+    let title = text(if cursor.is_none() { "home-newest" } else { "common-older-videos" });
     let newest = Section { id: "newest", title, cards: cards(&state, &found).await? };
     let most_watched = match cursor {
         None => lookup::most_watched(&state, MOST_WATCHED).await?,
@@ -81,7 +82,7 @@ pub(super) async fn home(
     };
     let most_watched = Section {
         id: "most-watched",
-        title: "Most watched of the last 30 days",
+        title: text("home-most-watched"),
         cards: cards(&state, &most_watched).await?,
     };
     let home = HomePage {
@@ -103,9 +104,9 @@ impl Place {
 impl OwnVideo {
     fn new(video: &Video) -> Option<Self> {
         let state = match video.state {
-            VideoState::Uploaded => "waiting",
-            VideoState::Processing => "being prepared",
-            VideoState::Failed => "failed",
+            VideoState::Uploaded => text("home-own-waiting"),
+            VideoState::Processing => text("home-own-preparing"),
+            VideoState::Failed => text("home-own-failed"),
             VideoState::Ready | VideoState::Deleting => return None,
         };
         Some(Self { path: BaseUrl::RELATIVE.watch(video.id), title: video.title.to_string(), state })
@@ -118,12 +119,16 @@ mod tests {
 
     #[test]
     fn markup_in_a_title_is_text() {
-        let own = OwnVideo { path: "/watch/2".to_owned(), title: "<b>".to_owned(), state: "waiting" };
+        let own = OwnVideo {
+            path: "/watch/2".to_owned(),
+            title: "<b>".to_owned(),
+            state: text("home-own-waiting"),
+        };
         let cards = vec![Card::sample("<script>alert(1)</script>")];
         let home = HomePage {
             frame: Frame::anonymous(),
             own: vec![own],
-            sections: vec![Section { id: "newest", title: "Newest videos", cards }],
+            sections: vec![Section { id: "newest", title: text("home-newest"), cards }],
             next: Some("1-2".to_owned()),
         };
         let html = home.render().unwrap();

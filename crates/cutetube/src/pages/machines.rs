@@ -28,6 +28,7 @@ use crate::{
     calendar::{http_date, rfc3339},
     http::Problem,
     playback::{BaseUrl, MediaUrls},
+    texts::filters,
     videos::{
         actions,
         lookup::{self, Lookup, look_up},

@@ -17,6 +17,7 @@ mod machines;
 mod metadata;
 mod person;
 mod recovery;
+mod script;
 mod search;
 mod streams;
 mod studio;
@@ -25,9 +26,9 @@ mod typed;
 mod upload;
 mod watch;
 
-use axum::{Router, extract::DefaultBodyLimit, routing::get, routing::post};
+use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn, routing::get, routing::post};
 
-use crate::AppState;
+use crate::{AppState, texts};
 
 pub(crate) use failure::{malformed, not_found, too_many};
 
@@ -54,9 +55,13 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(studio::routes())
         .merge(machines::routes())
         .merge(admin::routes())
+        .layer(from_fn(texts::negotiate))
 }
 
 /// The page that takes as long as an upload takes, with a body as long as uploads are.
 pub(crate) fn upload_routes() -> Router<AppState> {
-    Router::new().route("/upload", post(upload::receive)).layer(DefaultBodyLimit::disable())
+    Router::new()
+        .route("/upload", post(upload::receive))
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn(texts::negotiate))
 }

@@ -34,6 +34,7 @@ use crate::{
     },
     http::Fields,
     playback::BaseUrl,
+    texts::{Text, filters, text},
 };
 
 #[derive(Template)]
@@ -46,7 +47,7 @@ struct AccountPage<'a> {
     face: Face,
     letters: Vec<LetterChoice>,
     /// What was done last.
-    done: Option<&'static str>,
+    done: Option<Text>,
     /// What was to be done, and why it was not.
     refused: Option<(Deed, String)>,
     /// The secret of a token that was just made.
@@ -56,7 +57,7 @@ struct AccountPage<'a> {
 /// Something that somebody may get letters about.
 struct LetterChoice {
     topic: Topic,
-    label: &'static str,
+    label: Text,
     is_wanted: bool,
 }
 
@@ -178,7 +179,7 @@ async fn perform(
             let next =
                 parse_password(&typed("new_password")).map_err(|refusal| field("password", &refusal.0))?;
             if next != typed("new_password2") {
-                return Err(field("password", "The two new passwords differ."));
+                return Err(field("password", &text("account-passwords-differ").to_string()));
             }
             let whose = (user, caller.session);
             profile::change_password(state, whose, typed("password"), next, &source).await?;
@@ -230,7 +231,7 @@ async fn show(
     state: &AppState,
     caller: &SignedInCaller,
     status: StatusCode,
-    done: Option<&'static str>,
+    done: Option<Text>,
     refused: Option<(Deed, String)>,
     secret: Option<String>,
 ) -> Result<Response, Failure> {
@@ -256,18 +257,18 @@ async fn show(
 
 impl Deed {
     /// What the page says afterwards.
-    fn done(self) -> &'static str {
+    fn done(self) -> Text {
         match self {
-            Self::Name => "Your name is changed.",
-            Self::Picture => "This is how others see you from now on.",
-            Self::HidePicture => "You show no picture any more.",
-            Self::Letters => "You get the letters that you have chosen, and no others.",
-            Self::Password => "Your password is changed, and other devices are signed out.",
-            Self::Email => "A letter is on its way to the new address. Its link makes the address yours.",
-            Self::Verify => "A letter is on its way, unless your address is confirmed already.",
-            Self::EndSession => "That device is signed out.",
-            Self::EndToken => "That token is refused from now on.",
-            Self::EndSessions | Self::Token | Self::Delete => "Done.",
+            Self::Name => text("account-name-done"),
+            Self::Picture => text("account-picture-done"),
+            Self::HidePicture => text("account-picture-hidden"),
+            Self::Letters => text("account-letters-done"),
+            Self::Password => text("account-password-done"),
+            Self::Email => text("account-address-done"),
+            Self::Verify => text("account-verify-done"),
+            Self::EndSession => text("account-session-ended"),
+            Self::EndToken => text("account-token-ended"),
+            Self::EndSessions | Self::Token | Self::Delete => text("account-done"),
         }
     }
 }
@@ -275,12 +276,12 @@ impl Deed {
 impl LetterChoice {
     fn new(topic: Topic, profile: &Profile) -> Self {
         let label = match topic {
-            Topic::Ready => "a video of mine is ready",
-            Topic::Failed => "a video of mine could not be processed",
-            Topic::Progress => "something else becomes of my videos, where this site tells of it",
-            Topic::Comment => "somebody says something about a video of mine",
-            Topic::Reply => "somebody answers me",
-            Topic::Report => "it is decided about a comment that I reported",
+            Topic::Ready => text("account-letter-ready"),
+            Topic::Failed => text("account-letter-failed"),
+            Topic::Progress => text("account-letter-progress"),
+            Topic::Comment => text("account-letter-comment"),
+            Topic::Reply => text("account-letter-reply"),
+            Topic::Report => text("account-letter-report"),
         };
         Self { topic, label, is_wanted: !profile.unwanted.contains(&topic) }
     }
@@ -311,18 +312,20 @@ impl AccountPage<'_> {
 }
 
 /// `Last used 7 March 2026, good until 5 June 2026`.
-fn use_of(token: &Token) -> String {
-    let used =
-        token.used_at.map_or_else(|| "Never used".to_owned(), |at| format!("Last used {}", text::date(at)));
+fn use_of(token: &Token) -> Text {
+    let used = match token.used_at {
+        Some(at) => text("account-token-used").with("date", text::date(at)),
+        None => text("account-token-never-used"),
+    };
     match token.expires_at {
-        Some(at) => format!("{used}, good until {}", text::date(at)),
+        Some(at) => text("account-token-until").with("used", used).with("date", text::date(at)),
         None => used,
     }
 }
 
 fn of(used: String, limit: Option<String>) -> String {
     match limit {
-        Some(limit) => format!("{used} of {limit}"),
+        Some(limit) => text("common-of").with("part", used).with("all", limit).to_string(),
         None => used,
     }
 }

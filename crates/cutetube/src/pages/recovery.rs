@@ -26,6 +26,7 @@ use crate::{
         parse_password,
         recovery::{self, field},
     },
+    texts::{filters, text},
 };
 
 #[derive(Template)]
@@ -90,7 +91,7 @@ pub(super) async fn reset(
     let done = async {
         let password = parse_password(&typed("password")).map_err(|refusal| field("password", &refusal.0))?;
         if password != typed("password2") {
-            return Err(field("password", "The two passwords differ."));
+            return Err(field("password", &text("code-passwords-differ").to_string()));
         }
         recovery::reset(&state, Code::typed(&typed("code")), password).await
     };
@@ -140,8 +141,8 @@ pub(super) fn refusal<T>(outcome: Result<T, AccountError>) -> Result<(StatusCode
         Err(AccountError::Fields(errors)) => Ok((StatusCode::UNPROCESSABLE_ENTITY, Some(errors.sentences()))),
         Err(AccountError::TooManyAttempts(wait)) => Ok((StatusCode::TOO_MANY_REQUESTS, Some(too_many(wait)))),
         Err(AccountError::Catalog(catalog::Error::TooManyTokens(most))) => {
-            let sentence = format!("There may be {most} tokens at most: end one of them first.");
-            Ok((StatusCode::CONFLICT, Some(sentence)))
+            let sentence = text("account-too-many-tokens").count("most", most);
+            Ok((StatusCode::CONFLICT, Some(sentence.to_string())))
         }
         Err(error) => Err(Failure::internal(&error)),
     }

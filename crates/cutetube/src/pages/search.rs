@@ -23,6 +23,7 @@ use crate::{
     AppState,
     accounts::Visitor,
     playback::BaseUrl,
+    texts::{Text, filters, text},
     videos::{
         actions::Owned,
         lookup::{Lookup, look_up},
@@ -57,7 +58,7 @@ struct SearchPage {
 /// An entry of a menu.
 pub(super) struct Choice {
     pub(super) value: &'static str,
-    pub(super) label: &'static str,
+    pub(super) label: Text,
     pub(super) is_chosen: bool,
 }
 
@@ -171,35 +172,35 @@ pub(super) fn choices<T: Copy + PartialEq>(
     all: &[T],
     chosen: Option<T>,
     value: fn(T) -> &'static str,
-    label: fn(T) -> &'static str,
+    label: fn(T) -> Text,
 ) -> Vec<Choice> {
     let choice = |one: &T| Choice { value: value(*one), label: label(*one), is_chosen: chosen == Some(*one) };
     all.iter().map(choice).collect()
 }
 
-fn length_label(length: Length) -> &'static str {
+fn length_label(length: Length) -> Text {
     match length {
-        Length::Short => "Under 4 minutes",
-        Length::Medium => "4 to 20 minutes",
-        Length::Long => "Over 20 minutes",
+        Length::Short => text("search-short"),
+        Length::Medium => text("search-medium"),
+        Length::Long => text("search-long"),
     }
 }
 
-fn age_label(age: Age) -> &'static str {
+fn age_label(age: Age) -> Text {
     match age {
-        Age::Day => "Past day",
-        Age::Week => "Past week",
-        Age::Month => "Past month",
-        Age::Year => "Past year",
+        Age::Day => text("search-day"),
+        Age::Week => text("search-week"),
+        Age::Month => text("search-month"),
+        Age::Year => text("search-year"),
     }
 }
 
-fn order_label(order: Order) -> &'static str {
+fn order_label(order: Order) -> Text {
     match order {
-        Order::Newest => "Newest first",
-        Order::Oldest => "Oldest first",
-        Order::Longest => "Longest first",
-        Order::Shortest => "Shortest first",
+        Order::Newest => text("search-newest"),
+        Order::Oldest => text("search-oldest"),
+        Order::Longest => text("search-longest"),
+        Order::Shortest => text("search-shortest"),
     }
 }
 

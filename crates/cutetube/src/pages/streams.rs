@@ -17,6 +17,7 @@ use crate::{
     AppState,
     accounts::Visitor,
     playback::{BaseUrl, MediaUrls},
+    texts::filters,
 };
 
 const FILES: u32 = 100;

@@ -4,21 +4,40 @@ use std::time::Duration;
 
 use db::Timestamp;
 
-use crate::calendar::{DAY, civil};
+use crate::{
+    calendar::{DAY, civil},
+    texts::text,
+};
 
+/// Keys of the names of months.
 const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
+    "common-month-1",
+    "common-month-2",
+    "common-month-3",
+    "common-month-4",
+    "common-month-5",
+    "common-month-6",
+    "common-month-7",
+    "common-month-8",
+    "common-month-9",
+    "common-month-10",
+    "common-month-11",
+    "common-month-12",
+];
+
+const SHORT_MONTHS: [&str; 12] = [
+    "common-short-month-1",
+    "common-short-month-2",
+    "common-short-month-3",
+    "common-short-month-4",
+    "common-short-month-5",
+    "common-short-month-6",
+    "common-short-month-7",
+    "common-short-month-8",
+    "common-short-month-9",
+    "common-short-month-10",
+    "common-short-month-11",
+    "common-short-month-12",
 ];
 
 /// `0:05`, `12:30`, `1:02:03`; a started second counts from its middle, and nothing that plays is 0 long.
@@ -35,17 +54,19 @@ pub(super) fn length(duration: Duration) -> String {
 /// `7 March 2026`, in UTC.
 pub(super) fn date(at: Timestamp) -> String {
     let (year, month, day) = civil(at.unix_millis().div_euclid(DAY));
-    let month =
-        usize::try_from(month - 1).ok().and_then(|index| MONTHS.get(index)).copied().unwrap_or_default();
-    format!("{day} {month} {year}")
+    text("common-date").with("day", day).with("month", named(month, &MONTHS)).with("year", year).to_string()
 }
 
 /// `7 Mar`, in UTC.
 pub(super) fn day(at: Timestamp) -> String {
-    let date = date(at);
-    let mut parts = date.split(' ');
-    let (day, month) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    format!("{day} {}", month.get(..3).unwrap_or(month))
+    let (_, month, day) = civil(at.unix_millis().div_euclid(DAY));
+    text("common-day").with("day", day).with("month", named(month, &SHORT_MONTHS)).to_string()
+}
+
+/// A month by its name; they are counted from 1.
+fn named(month: i64, names: &[&'static str; 12]) -> String {
+    let key = usize::try_from(month).ok().and_then(|month| names.get(month.checked_sub(1)?));
+    key.map(|key| text(key).to_string()).unwrap_or_default()
 }
 
 /// `14:05`, in UTC.
@@ -56,20 +77,13 @@ pub(super) fn clock(at: Timestamp) -> String {
 
 /// `no views`, `1 view`, `12 345 views`, with spaces that do not break.
 pub(super) fn views(views: u64) -> String {
-    match views {
-        0 => "no views".to_owned(),
-        1 => "1 view".to_owned(),
-        _ => format!("{} views", grouped(views)),
-    }
+    counted("common-views", views)
 }
 
-/// `1 comment`, `12 345 comments`, with spaces that do not break.
-pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
-    match count {
-        0 => format!("No {many} yet"),
-        1 => format!("1 {one}"),
-        count => format!("{} {many}", grouped(count)),
-    }
+/// `1 comment`, `12 345 comments`, with spaces that do not break: a message with `$count` for its choices, and `$number` for
+/// people.
+pub(super) fn counted(key: &'static str, count: u64) -> String {
+    text(key).count("count", count).with("number", grouped(count)).to_string()
 }
 
 /// Digits in threes (ISO 80000-1 §7.3.1).
@@ -100,10 +114,10 @@ pub(super) fn span(time: Duration) -> String {
 /// `10 GB`: the greatest unit of which there is at least one, rounded down, so that what is promised fits.
 pub(super) fn size(bytes: u64) -> String {
     let units = [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1000)];
-    units
-        .into_iter()
-        .find(|(_, unit)| bytes >= *unit)
-        .map_or_else(|| format!("{bytes} bytes"), |(name, unit)| format!("{} {name}", bytes / unit))
+    units.into_iter().find(|(_, unit)| bytes >= *unit).map_or_else(
+        || text("common-bytes").count("bytes", bytes).to_string(),
+        |(name, unit)| format!("{} {name}", bytes / unit),
+    )
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::{
     accounts::{Caller, Unauthenticated, Visitor},
     http::{RecallableBody, log_internal},
     playback::BaseUrl,
+    texts::filters,
     uploads::{
         Rejection,
         actions::{self, Creation},

@@ -9,6 +9,7 @@ use crate::{
     accounts::Visitor,
     config::Setting,
     pages::frame::{Frame, plain},
+    texts::filters,
 };
 
 pub(super) fn routes() -> Router<AppState> {

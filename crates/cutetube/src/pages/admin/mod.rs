@@ -37,6 +37,7 @@ use crate::{
     accounts::{Caller, Visitor},
     admin::actions::{self, JobDetails, Overview, Span, Statistics, Verb, VideoWork},
     playback::BaseUrl,
+    texts::{Text, filters, text},
 };
 
 /// The pages, and the forms on them.
@@ -88,7 +89,7 @@ struct JobPage<'a> {
     frame: Frame,
     details: &'a JobDetails,
     /// Why the last decision was not carried out.
-    refusal: Option<&'a str>,
+    refusal: Option<Text>,
 }
 
 #[derive(Template)]
@@ -145,7 +146,7 @@ async fn job_page(
     caller: Caller,
     id: JobId,
     status: StatusCode,
-    refusal: Option<&str>,
+    refusal: Option<Text>,
 ) -> Result<Response, Failure> {
     let details = actions::job(&state.db, id).await?.ok_or_else(Failure::not_found)?;
     let page = JobPage { frame: Frame::new(&Visitor(Some(caller))), details: &details, refusal };
@@ -166,9 +167,7 @@ async fn decide(
     };
     let refusal = match actions::decide(&state, &caller, verb, id).await {
         Ok(()) => return Ok(Redirect::to(&format!("{DASHBOARD}/{id}")).into_response()),
-        Err(catalog::Error::JobState { .. } | catalog::Error::Refused(_)) => {
-            "That cannot be done any more: the job, or its video, is in another state by now."
-        }
+        Err(catalog::Error::JobState { .. } | catalog::Error::Refused(_)) => text("admin-job-too-late"),
         Err(error) => return Err(error.into()),
     };
     job_page(&state, caller, id, StatusCode::CONFLICT, Some(refusal)).await
@@ -223,11 +222,11 @@ fn parse(id: &str) -> Result<JobId, Failure> {
 fn plots(statistics: &Statistics, kind: &str) -> [Plot; 3] {
     let (bucket, _) = statistics.span.buckets();
     let every = text::span(bucket);
-    let plot = |id, title: String, description, unit, shape, series| Plot {
+    let plot = |id, title: Text, description: Text, unit, shape, series| Plot {
         id,
-        title,
-        description,
-        unit,
+        title: title.to_string(),
+        description: description.to_string(),
+        unit: text(unit).to_string(),
         shape,
         begins: statistics.begins.clone(),
         bucket,
@@ -250,47 +249,52 @@ fn plots(statistics: &Statistics, kind: &str) -> [Plot; 3] {
         };
         statistics.begins.iter().map(|begins| at(begins).map(|ended| of(ended).as_secs_f64())).collect()
     };
-    let series = |name, values| Series { name, values };
-    let halves = "half of them were below the first line, 95 of 100 below the second";
+    let series = |name, values| Series { name: text(name).to_string(), values };
     [
         plot(
             "ended",
-            format!("Jobs ended per {every}"),
-            "Jobs of all kinds that are done, and above them those that were given up.".to_owned(),
-            "jobs",
+            text("admin-jobs-ended").with("time", every),
+            text("admin-jobs-ended-description"),
+            "admin-jobs-unit",
             Shape::Bars,
-            vec![series("done", total(|ended| ended.done)), series("given up", total(|ended| ended.dead))],
+            vec![
+                series("admin-jobs-done", total(|ended| ended.done)),
+                series("admin-jobs-given-up", total(|ended| ended.dead)),
+            ],
         ),
         plot(
             "run",
-            format!("Run time of {kind} jobs"),
-            format!("How long the last attempt took: {halves}."),
-            "s",
+            text("admin-jobs-run").with("kind", kind),
+            text("admin-jobs-run-description"),
+            "plot-seconds",
             Shape::Lines,
-            vec![series("median", time(|ended| ended.run_p50)), series("95 %", time(|ended| ended.run_p95))],
+            vec![
+                series("plot-median", time(|ended| ended.run_p50)),
+                series("plot-95", time(|ended| ended.run_p95)),
+            ],
         ),
         plot(
             "wait",
-            format!("Waiting time of {kind} jobs"),
-            format!("How long they were due before they started: {halves}."),
-            "s",
+            text("admin-jobs-wait").with("kind", kind),
+            text("admin-jobs-wait-description"),
+            "plot-seconds",
             Shape::Lines,
             vec![
-                series("median", time(|ended| ended.wait_p50)),
-                series("95 %", time(|ended| ended.wait_p95)),
+                series("plot-median", time(|ended| ended.wait_p50)),
+                series("plot-95", time(|ended| ended.wait_p95)),
             ],
         ),
     ]
 }
 
 /// What people call a state.
-fn state_word(state: jobs::State) -> &'static str {
+fn state_word(state: jobs::State) -> Text {
     match state {
-        jobs::State::Ready => "waiting",
-        jobs::State::Running => "running",
-        jobs::State::Done => "done",
-        jobs::State::Dead => "given up",
-        jobs::State::Cancelled => "cancelled",
+        jobs::State::Ready => text("admin-jobs-waiting"),
+        jobs::State::Running => text("admin-jobs-running"),
+        jobs::State::Done => text("admin-jobs-done"),
+        jobs::State::Dead => text("admin-jobs-given-up"),
+        jobs::State::Cancelled => text("admin-jobs-cancelled"),
     }
 }
 

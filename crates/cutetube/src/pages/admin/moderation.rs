@@ -22,6 +22,7 @@ use crate::{
         typed::Typed,
     },
     playback::BaseUrl,
+    texts::filters,
 };
 
 pub(super) fn routes() -> Router<AppState> {

@@ -30,6 +30,7 @@ use crate::{
     },
     people::actions::{self, Invitation, PeopleError, Person},
     playback::BaseUrl,
+    texts::{self, filters},
 };
 
 pub(super) fn routes() -> Router<AppState> {
@@ -198,7 +199,8 @@ async fn perform(
     match deed {
         Deed::Role => {
             let role = fields.text("role").ok().and_then(|role| role.parse().ok());
-            let role = role.ok_or_else(|| PeopleError::Field("role", "There is no such role.".to_owned()))?;
+            let role = role
+                .ok_or_else(|| PeopleError::Field("role", texts::text("admin-people-no-role").to_string()))?;
             actions::set_role(state, caller, id, role).await
         }
         Deed::Quota => {
@@ -223,9 +225,9 @@ fn number(fields: &Fields, name: &'static str) -> Result<Option<u64>, PeopleErro
         return Ok(None);
     }
     let number = typed.trim().parse().ok().filter(|number| i64::try_from(*number).is_ok());
-    number.map(Some).ok_or_else(|| {
-        PeopleError::Field(name, "Enter a whole number, or nothing for what holds for everybody.".to_owned())
-    })
+    number
+        .map(Some)
+        .ok_or_else(|| PeopleError::Field(name, texts::text("admin-people-no-number").to_string()))
 }
 
 async fn invite(
@@ -269,14 +271,10 @@ async fn take_back(
 fn refused(error: PeopleError) -> Result<(StatusCode, String), Failure> {
     match error {
         PeopleError::Field(_, sentence) => Ok((StatusCode::UNPROCESSABLE_ENTITY, sentence)),
-        PeopleError::Yourself => Ok((
-            StatusCode::CONFLICT,
-            "This is your own account: another administrator has to do that.".to_owned(),
-        )),
-        PeopleError::Standing(_) => Ok((
-            StatusCode::CONFLICT,
-            "That cannot be done any more: the account is in another standing by now.".to_owned(),
-        )),
+        PeopleError::Yourself => Ok((StatusCode::CONFLICT, texts::text("admin-people-own").to_string())),
+        PeopleError::Standing(_) => {
+            Ok((StatusCode::CONFLICT, texts::text("admin-people-too-late").to_string()))
+        }
         error => Err(error.into()),
     }
 }
@@ -329,7 +327,7 @@ impl PersonPage<'_> {
 /// `12` or `12 of 20`.
 fn share(used: u64, limit: Option<u64>) -> String {
     match limit {
-        Some(limit) => format!("{used} of {limit}"),
+        Some(limit) => texts::text("common-of").with("part", used).with("all", limit).to_string(),
         None => used.to_string(),
     }
 }

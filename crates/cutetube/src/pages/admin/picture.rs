@@ -4,7 +4,10 @@ use askama::Template;
 use catalog::work::Work;
 use jobs::State;
 
-use crate::admin::actions::Piece;
+use crate::{
+    admin::actions::Piece,
+    texts::{Text, filters, text},
+};
 
 /// The picture, ready to be written.
 #[derive(Template)]
@@ -30,7 +33,7 @@ struct Cell {
     /// The state as a class of the style sheet.
     state: &'static str,
     /// Seen where there is room.
-    letter: Option<&'static str>,
+    letter: Option<Text>,
     /// How much of the width is done.
     done: u32,
     title: String,
@@ -95,23 +98,25 @@ impl Cell {
             state,
             letter: (width >= 14).then_some(letter),
             done,
-            title: format!(
-                "{name}, segments {start} to {}: {}{progress}",
-                end.saturating_sub(1),
-                super::state_word(job.state)
-            ),
+            title: text("picture-cell")
+                .with("rendition", name)
+                .with("first", start)
+                .with("last", end.saturating_sub(1))
+                .with("state", super::state_word(job.state))
+                .to_string()
+                + &progress,
         }
     }
 }
 
 /// Class and letter of a state. Every state has a pattern of its own as well as a colour.
-fn look(state: State) -> (&'static str, &'static str) {
+fn look(state: State) -> (&'static str, Text) {
     match state {
-        State::Ready => ("waits", "W"),
-        State::Running => ("runs", "R"),
-        State::Done => ("done", "D"),
-        State::Dead => ("dead", "X"),
-        State::Cancelled => ("cancelled", "C"),
+        State::Ready => ("waits", text("picture-waits-letter")),
+        State::Running => ("runs", text("picture-runs-letter")),
+        State::Done => ("done", text("picture-done-letter")),
+        State::Dead => ("dead", text("picture-dead-letter")),
+        State::Cancelled => ("cancelled", text("picture-cancelled-letter")),
     }
 }
 
@@ -137,9 +142,14 @@ fn describe(pieces: &[Piece]) -> String {
     let said: Vec<String> = State::ALL
         .iter()
         .filter(|state| drawn(**state) > 0)
-        .map(|state| format!("{} {}", drawn(*state), super::state_word(*state)))
+        .map(|state| {
+            text("picture-count")
+                .count("count", drawn(*state))
+                .with("state", super::state_word(*state))
+                .to_string()
+        })
         .collect();
-    format!("The pieces of the video over its timeline: {}.", said.join(", "))
+    text("picture-description").with("counts", said.join(", ")).to_string()
 }
 
 #[cfg(test)]

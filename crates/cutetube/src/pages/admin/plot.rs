@@ -8,6 +8,7 @@ use askama::Template;
 use db::Timestamp;
 
 use super::super::text;
+use crate::texts::filters;
 
 /// Values over time.
 #[derive(Debug, Clone)]
@@ -18,7 +19,7 @@ pub(in crate::pages) struct Plot {
     /// What is seen, in a sentence, for those who do not see it.
     pub(in crate::pages) description: String,
     /// Of the values.
-    pub(in crate::pages) unit: &'static str,
+    pub(in crate::pages) unit: String,
     pub(in crate::pages) shape: Shape,
     /// When each bucket begins.
     pub(in crate::pages) begins: Vec<Timestamp>,
@@ -30,7 +31,7 @@ pub(in crate::pages) struct Plot {
 /// One thing that was measured.
 #[derive(Debug, Clone)]
 pub(in crate::pages) struct Series {
-    pub(in crate::pages) name: &'static str,
+    pub(in crate::pages) name: String,
     /// For each bucket; none where nothing was measured.
     pub(in crate::pages) values: Vec<Option<f64>>,
 }
@@ -226,7 +227,7 @@ mod tests {
             id: "jobs",
             title: "Jobs".to_owned(),
             description: "How many jobs ended.".to_owned(),
-            unit: "jobs",
+            unit: "jobs".to_owned(),
             shape,
             begins,
             bucket: Duration::from_secs(300),
@@ -235,7 +236,7 @@ mod tests {
     }
 
     fn series(name: &'static str, values: [Option<f64>; 4]) -> Series {
-        Series { name, values: values.to_vec() }
+        Series { name: name.to_owned(), values: values.to_vec() }
     }
 
     fn check(plot: &Plot) -> String {

@@ -26,6 +26,7 @@ use crate::{
         frame::{Frame, plain},
     },
     quality::actions::{self, Overview},
+    texts::{Text, filters, text},
 };
 
 pub(super) fn routes() -> Router<AppState> {
@@ -50,8 +51,8 @@ struct QualityPage<'a> {
 /// Playbacks by something.
 struct Table {
     id: &'static str,
-    title: &'static str,
-    of: &'static str,
+    title: Text,
+    of: Text,
     rows: Vec<Row>,
 }
 
@@ -107,54 +108,58 @@ fn plots(overview: &Overview) -> [Plot; 3] {
         let at = |day: &u64| overview.days.iter().find(|quality| quality.part == *day);
         numbers.iter().map(|day| at(day).and_then(of)).collect()
     };
-    let plot = |id, title: &str, description: &str, unit, shape, series| Plot {
+    let plot = |id, title, description, unit, shape, series| Plot {
         id,
-        title: title.to_owned(),
-        description: description.to_owned(),
-        unit,
+        title: text(title).to_string(),
+        description: text(description).to_string(),
+        unit: text(unit).to_string(),
         shape,
         begins: begins.clone(),
         bucket: DAY,
         series,
     };
-    let series = |name, of| Series { name, values: values(of) };
+    let series = |name, of| Series { name: text(name).to_string(), values: values(of) };
     [
         plot(
             "playbacks",
-            "Playbacks per day",
-            "Playbacks that showed a picture, and above them those that never did.",
-            "playbacks",
+            "admin-quality-per-day",
+            "admin-quality-per-day-description",
+            "admin-quality-playbacks",
             Shape::Bars,
             vec![
-                series("started", |quality| Some(count(quality.started))),
-                series("never started", |quality| Some(count(unstarted(quality)))),
+                series("admin-quality-started", |quality| Some(count(quality.started))),
+                series("admin-quality-unstarted", |quality| Some(count(unstarted(quality)))),
             ],
         ),
         plot(
             "startup",
-            "Time to the first picture",
-            "Half of the playbacks of a day started within the first line, 95 of 100 within the second.",
-            "s",
+            "admin-quality-first",
+            "admin-quality-first-description",
+            "plot-seconds",
             Shape::Lines,
             vec![
-                series("median", |quality| quality.startup_p50.map(|time| time.as_secs_f64())),
-                series("95 %", |quality| quality.startup_p95.map(|time| time.as_secs_f64())),
+                series("plot-median", |quality| quality.startup_p50.map(|time| time.as_secs_f64())),
+                series("plot-95", |quality| quality.startup_p95.map(|time| time.as_secs_f64())),
             ],
         ),
         plot(
             "waiting",
-            "Waiting for media",
-            "Of 100 seconds in front of a player, how many were spent waiting after it had started.",
-            "%",
+            "admin-quality-waiting",
+            "admin-quality-waiting-description",
+            "plot-percent",
             Shape::Lines,
-            vec![series("share", |quality| Some(share(quality)))],
+            vec![series("admin-quality-waited", |quality| Some(share(quality)))],
         ),
     ]
 }
 
 fn tables(overview: &Overview, days: u32) -> [Table; 2] {
     let rung = |quality: &Quality| Row {
-        name: if quality.part == 0 { "no picture".to_owned() } else { format!("{}p", quality.part) },
+        name: if quality.part == 0 {
+            text("admin-quality-no-picture").to_string()
+        } else {
+            format!("{}p", quality.part)
+        },
         link: None,
         values: figures(quality),
     };
@@ -164,11 +169,16 @@ fn tables(overview: &Overview, days: u32) -> [Table; 2] {
         values: figures(quality),
     };
     [
-        Table { id: "rungs", title: "By rung", of: "Rung", rows: overview.rungs.iter().map(rung).collect() },
+        Table {
+            id: "rungs",
+            title: text("common-by-rung"),
+            of: text("common-rung"),
+            rows: overview.rungs.iter().map(rung).collect(),
+        },
         Table {
             id: "videos",
-            title: "By video",
-            of: "Video",
+            title: text("common-by-video"),
+            of: text("common-video"),
             rows: overview.videos.iter().map(video).collect(),
         },
     ]

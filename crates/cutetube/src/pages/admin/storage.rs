@@ -16,6 +16,7 @@ use crate::{
         typed::{Typed, address},
     },
     playback::BaseUrl,
+    texts::{Text, filters, text},
 };
 
 pub(super) fn routes() -> Router<AppState> {
@@ -56,7 +57,7 @@ struct OwnerRow {
 }
 
 struct OrderLink {
-    label: &'static str,
+    label: Text,
     path: String,
     is_chosen: bool,
 }
@@ -123,9 +124,9 @@ impl OwnerRow {
 impl OrderLink {
     fn new(order: Order, is_chosen: bool) -> Self {
         let label = match order {
-            Order::Media => "Largest media",
-            Order::Source => "Largest files",
-            Order::Newest => "Newest",
+            Order::Media => text("admin-storage-largest-media"),
+            Order::Source => text("admin-storage-largest-files"),
+            Order::Newest => text("admin-storage-newest"),
         };
         Self { label, path: address(PAGE, &[("order", order.as_str())]) + "#videos", is_chosen }
     }
@@ -139,7 +140,7 @@ impl VideoRow {
             owner: video.owner.to_string(),
             date: text::date(video.created_at),
             source: match video.kept_source_bytes() {
-                0 => "not kept".to_owned(),
+                0 => text("admin-storage-not-kept").to_string(),
                 bytes => text::size(bytes),
             },
             objects: video.objects,

@@ -33,6 +33,7 @@ use crate::{
         watch::Stage,
     },
     playback::BaseUrl,
+    texts::{self, Text, filters},
     videos::actions::details,
 };
 
@@ -50,14 +51,14 @@ struct CaptionsPage {
     languages: &'static [(&'static str, &'static str)],
     form: CaptionsForm,
     /// What was done last.
-    done: Option<&'static str>,
+    done: Option<Text>,
 }
 
 /// The captions of one language.
 struct Row {
     language: String,
     label: String,
-    kind: &'static str,
+    kind: Text,
     cues: String,
     date: String,
     path: String,
@@ -95,8 +96,8 @@ async fn form(
 ) -> Result<Response, Failure> {
     let id = parse(&id)?;
     let done = typed.choice("done").map(|done| match done {
-        Done::Added => "The captions are there. Players show them within seconds.",
-        Done::Removed => "The captions are gone. Players forget them within seconds.",
+        Done::Added => texts::text("captions-added"),
+        Done::Removed => texts::text("captions-removed"),
     });
     show(&state, &caller, id, StatusCode::OK, CaptionsForm::empty(), done).await
 }
@@ -120,10 +121,10 @@ async fn add(
         Err(status) => {
             let mut form = CaptionsForm::empty();
             let sentence = match status {
-                StatusCode::PAYLOAD_TOO_LARGE => "The file is longer than 2 MB.",
-                _ => "The form did not arrive as a whole. Send it again.",
+                StatusCode::PAYLOAD_TOO_LARGE => texts::text("captions-too-long"),
+                _ => texts::text("captions-incomplete"),
             };
-            form.errors.add("file", sentence);
+            form.errors.add("file", sentence.to_string());
             return show(&state, &caller, id, status, form, None).await;
         }
     };
@@ -196,7 +197,7 @@ async fn show(
     id: VideoId,
     status: StatusCode,
     form: CaptionsForm,
-    done: Option<&'static str>,
+    done: Option<Text>,
 ) -> Result<Response, Failure> {
     let visitor = Visitor(Some(caller.clone()));
     let details = details(state, &visitor, id).await?;
@@ -227,10 +228,10 @@ fn kinds(chosen: Option<Kind>) -> Vec<Choice> {
     choices(Kind::ALL, chosen, Kind::as_str, kind_label)
 }
 
-fn kind_label(kind: Kind) -> &'static str {
+fn kind_label(kind: Kind) -> Text {
     match kind {
-        Kind::Subtitles => "What is said",
-        Kind::Captions => "What is to be heard, for who does not hear",
+        Kind::Subtitles => texts::text("captions-subtitles"),
+        Kind::Captions => texts::text("captions-captions"),
     }
 }
 
@@ -240,7 +241,7 @@ impl Row {
             language: track.language.to_string(),
             label: track.label.to_string(),
             kind: kind_label(track.kind),
-            cues: text::counted(track.cues, "caption", "captions"),
+            cues: text::counted("captions-count", track.cues),
             date: text::date(track.created_at),
             path: BaseUrl::RELATIVE.captions(id, track.language.as_str()),
             is_shown,

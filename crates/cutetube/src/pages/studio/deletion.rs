@@ -13,6 +13,7 @@ use crate::{
         frame::{Frame, plain},
         typed::Typed,
     },
+    texts::filters,
     videos::actions::{self, ManageError},
 };
 

@@ -30,6 +30,7 @@ use crate::{
         typed::Typed,
     },
     playback::{BaseUrl, MediaUrls},
+    texts::{Text, filters, text},
     videos::{
         IfMatch,
         actions::{self, ManageError},
@@ -45,7 +46,7 @@ struct VideoPage {
     title: String,
     watch: String,
     poster: Option<String>,
-    facts: Vec<(&'static str, String)>,
+    facts: Vec<(Text, String)>,
     /// Absent before the first.
     views: Option<String>,
     /// Those of the last 30 on which somebody watched, the latest first.
@@ -61,7 +62,7 @@ struct VideoPage {
     owner: Option<ChannelLink>,
     form: EditForm,
     /// What was done last.
-    done: Option<&'static str>,
+    done: Option<Text>,
 }
 
 /// How often it was watched on a day.
@@ -82,7 +83,7 @@ struct EditForm {
     version: u64,
     errors: FieldErrors,
     /// Why nothing was changed, when it is not about a field.
-    refusal: Option<&'static str>,
+    refusal: Option<Text>,
 }
 
 db::text_enum! {
@@ -104,10 +105,10 @@ pub(super) async fn form(
 ) -> Result<Response, Failure> {
     let id = parse(&id)?;
     let done = typed.choice("done").map(|done| match done {
-        Done::Saved => "Your changes are saved.",
-        Done::Retried => "It is tried again from the uploaded file.",
-        Done::Opened => "Whoever has signed in may comment on it.",
-        Done::Closed => "Nobody may comment on it any more. What was said stays.",
+        Done::Saved => text("studio-saved"),
+        Done::Retried => text("studio-retried"),
+        Done::Opened => text("studio-opened"),
+        Done::Closed => text("studio-closed"),
     });
     show(&state, &caller, id, StatusCode::OK, EditForm::of, done).await
 }
@@ -133,9 +134,7 @@ pub(super) async fn save(
     match actions::edit(&state, &caller, id, &edit, &seen).await {
         Ok(()) => Ok(Redirect::to(&format!("{}?done={}", studio_path(id), Done::Saved)).into_response()),
         Err(ManageError::Changed) => {
-            let refusal = Some(
-                "Somebody has changed this video since you opened it. Save again to put yours in place of theirs.",
-            );
+            let refusal = Some(text("studio-changed"));
             let filled_in = |video: &Video| {
                 // Whoever saves again has been told.
                 EditForm { refusal, version: video.version, ..EditForm::typed(video, &typed) }
@@ -156,7 +155,7 @@ pub(super) async fn retry(
     match actions::retry(&state, &caller, id).await {
         Ok(()) => Ok(Redirect::to(&format!("{}?done={}", studio_path(id), Done::Retried)).into_response()),
         Err(ManageError::Refused(_)) => {
-            let refusal = Some("It has not failed, or is being tried again already.");
+            let refusal = Some(text("studio-not-failed"));
             let form = |video: &Video| EditForm { refusal, ..EditForm::of(video) };
             show(&state, &caller, id, StatusCode::CONFLICT, form, None).await
         }
@@ -196,7 +195,7 @@ async fn show(
     id: VideoId,
     status: StatusCode,
     form: impl FnOnce(&Video) -> EditForm,
-    done: Option<&'static str>,
+    done: Option<Text>,
 ) -> Result<Response, Failure> {
     let visitor = Visitor(Some(caller.clone()));
     let details = actions::details(state, &visitor, id).await?;
@@ -231,19 +230,23 @@ async fn show(
     Ok(page(state, status, &shown))
 }
 
-fn facts(video: &Video) -> Vec<(&'static str, String)> {
+fn facts(video: &Video) -> Vec<(Text, String)> {
     let protection = match video.protection {
-        Protection::None => "none",
-        Protection::Cenc => "encrypted, cenc",
-        Protection::Cbcs => "encrypted, cbcs",
+        Protection::None => text("studio-protection-none"),
+        Protection::Cenc => text("studio-protection-cenc"),
+        Protection::Cbcs => text("studio-protection-cbcs"),
     };
-    let duration = video.duration().map(|duration| ("Length", text::length(duration)));
+    let duration = video.duration().map(|duration| (text("common-length"), text::length(duration)));
     let file =
         format!("{}.{}, {}", video.source.name, video.source.extension, text::size(video.source.bytes));
     let uploaded = text::date(video.created_at);
     duration
         .into_iter()
-        .chain([("Uploaded", uploaded), ("File", file), ("Protection", protection.to_owned())])
+        .chain([
+            (text("common-uploaded"), uploaded),
+            (text("common-file"), file),
+            (text("studio-protection"), protection.to_string()),
+        ])
         .collect()
 }
 
@@ -272,11 +275,11 @@ impl EditForm {
 
     /// As it was filled in.
     fn typed(video: &Video, typed: &Typed) -> Self {
-        let text = |name| typed.get(name).to_owned();
+        let field = |name| typed.get(name).to_owned();
         Self {
-            title: text("title"),
-            description: text("description"),
-            tags: text("tags"),
+            title: field("title"),
+            description: field("description"),
+            tags: field("tags"),
             visibilities: visibilities(typed.choice("visibility")),
             downloads: downloads(typed.choice("downloads")),
             version: typed.choice("version").unwrap_or(video.version),
@@ -291,9 +294,9 @@ fn visibilities(chosen: Option<Visibility>) -> Vec<Choice> {
 
 fn downloads(chosen: Option<DownloadRule>) -> Vec<Choice> {
     choices(DownloadRule::ALL, chosen, DownloadRule::as_str, |rule| match rule {
-        DownloadRule::Default => "As this site has it for every video",
-        DownloadRule::None => "Nothing",
-        DownloadRule::Renditions => "The versions made of it",
-        DownloadRule::OriginalToo => "Also the file as it was uploaded",
+        DownloadRule::Default => text("studio-downloads-default"),
+        DownloadRule::None => text("studio-downloads-nothing"),
+        DownloadRule::Renditions => text("studio-downloads-renditions"),
+        DownloadRule::OriginalToo => text("studio-downloads-original"),
     })
 }

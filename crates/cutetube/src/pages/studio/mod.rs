@@ -38,6 +38,7 @@ use crate::{
     accounts::{Caller, Visitor},
     http::drain_refused,
     playback::{BaseUrl, MediaUrls},
+    texts::{Text, filters, text},
     videos::{
         actions::{self, ManageError},
         poster::LONGEST,
@@ -102,9 +103,9 @@ struct StudioPage {
     /// The same in the form of the list, so that whoever sends it comes back to where they were.
     narrowed: Vec<(&'static str, String)>,
     /// What was done last.
-    done: Option<String>,
+    done: Option<Text>,
     /// Why nothing was done.
-    refusal: Option<&'static str>,
+    refusal: Option<Text>,
     /// Where the list goes on.
     next: Option<String>,
 }
@@ -122,7 +123,8 @@ struct Row {
 
 /// How a video is, as `templates/condition.html` shows it.
 pub(super) struct Condition {
-    word: &'static str,
+    word: Text,
+    is_failed: bool,
     /// While it is being prepared.
     percent: Option<u8>,
     /// What is going on, or why it failed.
@@ -158,11 +160,11 @@ async fn change(
         show(&state, &caller, StatusCode::UNPROCESSABLE_ENTITY, &typed, Some(sentence)).await
     };
     let Some(visibility) = typed.choice::<Visibility>("deed") else {
-        return refuse("Choose what is to be done.").await;
+        return refuse(text("studio-choose-deed")).await;
     };
     let ids = chosen(&typed);
     if ids.is_empty() {
-        return refuse("Tick the videos first that you mean.").await;
+        return refuse(text("studio-tick")).await;
     }
     let changed = actions::set_visibility(&state, &caller, &ids, visibility).await?;
     let deed = match visibility {
@@ -198,7 +200,7 @@ async fn show(
     caller: &Caller,
     status: StatusCode,
     typed: &Typed,
-    refusal: Option<&'static str>,
+    refusal: Option<Text>,
 ) -> Result<Response, Failure> {
     let (stage, visibility): (Option<VideoState>, Option<Visibility>) =
         (typed.choice("state"), typed.choice("visibility"));
@@ -245,15 +247,15 @@ const SHOWN: [VideoState; 4] =
     [VideoState::Uploaded, VideoState::Processing, VideoState::Ready, VideoState::Failed];
 
 /// What was done last, as the address of the page says.
-fn done(typed: &Typed) -> Option<String> {
+fn done(typed: &Typed) -> Option<Text> {
     let (deed, count): (Deed, u32) = (typed.choice("done")?, typed.choice("count")?);
-    let videos = if count == 1 { "1 video is".to_owned() } else { format!("{count} videos are") };
-    Some(match deed {
-        Deed::Public => format!("{videos} public now."),
-        Deed::Unlisted => format!("{videos} unlisted now: for whoever has the address."),
-        Deed::Private => format!("{videos} private now: for you alone."),
-        Deed::Delete => format!("{videos} deleted."),
-    })
+    let done = match deed {
+        Deed::Public => text("studio-now-public"),
+        Deed::Unlisted => text("studio-now-unlisted"),
+        Deed::Private => text("studio-now-private"),
+        Deed::Delete => text("studio-now-deleted"),
+    };
+    Some(done.count("count", count))
 }
 
 impl Row {
@@ -279,6 +281,7 @@ impl Condition {
         let is_open = !process.is_final();
         Self {
             word: word(video.state),
+            is_failed: video.state == VideoState::Failed,
             percent: is_open.then(|| process.percent()),
             sentence: video.error.clone().or_else(|| crate::processes::note(process)),
         }
@@ -291,21 +294,21 @@ pub(super) fn studio_path(id: VideoId) -> String {
 }
 
 /// What people call a state.
-fn word(state: VideoState) -> &'static str {
+fn word(state: VideoState) -> Text {
     match state {
-        VideoState::Uploaded => "Waiting",
-        VideoState::Processing => "Being prepared",
-        VideoState::Ready => "Ready",
-        VideoState::Failed => "Failed",
-        VideoState::Deleting => "Being deleted",
+        VideoState::Uploaded => text("studio-waiting"),
+        VideoState::Processing => text("studio-preparing"),
+        VideoState::Ready => text("studio-ready"),
+        VideoState::Failed => text("studio-failed"),
+        VideoState::Deleting => text("studio-deleting"),
     }
 }
 
-fn visibility_label(visibility: Visibility) -> &'static str {
+fn visibility_label(visibility: Visibility) -> Text {
     match visibility {
-        Visibility::Public => "Public: listed, for everybody",
-        Visibility::Unlisted => "Unlisted: for whoever has the address",
-        Visibility::Private => "Private: for you alone",
+        Visibility::Public => text("studio-public"),
+        Visibility::Unlisted => text("studio-unlisted"),
+        Visibility::Private => text("studio-private"),
     }
 }
 

@@ -28,6 +28,7 @@ use crate::{
     },
     playback::{BaseUrl, MediaUrls},
     stills::NoStill,
+    texts::{Text, filters, text},
     videos::{
         actions,
         poster::{self, Choice, ChooseError},
@@ -43,7 +44,7 @@ struct PosterPage {
     /// Absent until the video plays.
     poster: Option<String>,
     /// Where the one that is shown comes from.
-    origin: String,
+    origin: Text,
     is_chosen: bool,
     is_protected: bool,
     /// The last moment that can be chosen, in seconds.
@@ -51,7 +52,7 @@ struct PosterPage {
     /// As it was typed.
     at: String,
     /// What was done last.
-    done: Option<&'static str>,
+    done: Option<Text>,
     /// Why nothing was done.
     refusal: Option<String>,
 }
@@ -73,9 +74,9 @@ pub(super) async fn form(
     typed: Typed,
 ) -> Result<Response, Failure> {
     let done = typed.choice("done").map(|done| match done {
-        Done::Sent => "Your picture is the poster now.",
-        Done::Taken => "This moment is the poster now.",
-        Done::Withdrawn => "The poster is the one again that was made with the video.",
+        Done::Sent => text("poster-sent"),
+        Done::Taken => text("poster-taken"),
+        Done::Withdrawn => text("poster-withdrawn"),
     });
     show(&state, &caller, parse(&id)?, StatusCode::OK, "", done, None).await
 }
@@ -91,7 +92,7 @@ pub(super) async fn take(
     let at = typed.get("at");
     let Some(moment) = moment(at) else {
         actions::managed(&state, &caller, id).await?;
-        let sentence = "Type a time such as 1:30, or a number of seconds such as 2.5.".to_owned();
+        let sentence = text("poster-no-time").to_string();
         return show(&state, &caller, id, StatusCode::UNPROCESSABLE_ENTITY, at, None, Some(sentence)).await;
     };
     let outcome = poster::choose(&state, &caller, id, Choice::Moment(moment)).await;
@@ -160,16 +161,16 @@ async fn show(
     id: VideoId,
     status: StatusCode,
     at: &str,
-    done: Option<&'static str>,
+    done: Option<Text>,
     refusal: Option<String>,
 ) -> Result<Response, Failure> {
     let video = actions::managed(state, caller, id).await?;
     let chosen = posters::of(&state.db, id).await?;
     let origin = match &chosen {
-        None => "It was made with the video.".to_owned(),
-        Some(posters::Poster { moment: None, .. }) => "It is a picture of yours.".to_owned(),
+        None => text("poster-made"),
+        Some(posters::Poster { moment: None, .. }) => text("poster-yours"),
         Some(posters::Poster { moment: Some(moment), .. }) => {
-            format!("It is what is seen at {}.", text::length(*moment))
+            text("poster-at").with("time", text::length(*moment))
         }
     };
     let urls = MediaUrls::origin(state, &BaseUrl::RELATIVE, &video).filter(|_| plays(&video));

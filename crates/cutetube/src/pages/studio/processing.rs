@@ -18,6 +18,7 @@ use crate::{
         frame::{Frame, page},
     },
     playback::BaseUrl,
+    texts::filters,
     videos::actions as videos,
 };
 

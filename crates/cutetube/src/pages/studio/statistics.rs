@@ -24,6 +24,7 @@ use crate::{
         text,
         typed::Typed,
     },
+    texts::{Text, filters, text},
     videos::actions as videos,
 };
 
@@ -36,7 +37,7 @@ struct StatisticsPage<'a> {
     spans: Vec<(u32, bool)>,
     days: u32,
     views: String,
-    playbacks: String,
+    playbacks: Text,
     played: String,
     is_empty: bool,
     plots: Vec<Drawing<'a>>,
@@ -85,10 +86,7 @@ pub(super) async fn show(
         spans: SPANS.iter().map(|span| (*span, *span == days)).collect(),
         days,
         views: text::views(found.views()),
-        playbacks: match found.playbacks() {
-            1 => "1 time".to_owned(),
-            playbacks => format!("{playbacks} times"),
-        },
+        playbacks: text("statistics-times").count("count", found.playbacks()),
         played: text::length(found.played()),
         is_empty: found.views() == 0 && found.playbacks() == 0,
         plots: plots.iter().map(Drawing::new).collect(),
@@ -99,11 +97,11 @@ pub(super) async fn show(
 
 fn plots(found: &Statistics) -> [Plot; 2] {
     let begins = |day: i64| Timestamp::from_unix_micros(day.saturating_mul(DAY).saturating_mul(1000));
-    let plot = |id, title: &str, description: &str, unit, series| Plot {
+    let plot = |id, title, description, unit, series| Plot {
         id,
-        title: title.to_owned(),
-        description: description.to_owned(),
-        unit,
+        title: text(title).to_string(),
+        description: text(description).to_string(),
+        unit: text(unit).to_string(),
         shape: Shape::Bars,
         begins: found.days.iter().map(|day| begins(day.day)).collect(),
         bucket: Duration::from_secs(24 * 3600),
@@ -113,17 +111,20 @@ fn plots(found: &Statistics) -> [Plot; 2] {
     [
         plot(
             "views",
-            "Views by day",
-            "How many viewers the video had on each day, each counted once.",
-            "views",
-            Series { name: "views", values: values(|day| count(day.views)) },
+            "statistics-views-title",
+            "statistics-views-description",
+            "statistics-views",
+            Series { name: text("statistics-views").to_string(), values: values(|day| count(day.views)) },
         ),
         plot(
             "watched",
-            "Watch time by day",
-            "For how many minutes the video was really played on each day.",
-            "min",
-            Series { name: "watch time", values: values(|day| day.played.as_secs_f64() / 60.0) },
+            "statistics-watched-title",
+            "statistics-watched-description",
+            "statistics-minutes",
+            Series {
+                name: text("statistics-watch-time").to_string(),
+                values: values(|day| day.played.as_secs_f64() / 60.0),
+            },
         ),
     ]
 }
