@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { logIn, signUp } from "../account.mjs";
 import { press, type } from "../keyboard.mjs";
-import { account, administrator, artifacts, platform } from "../platform.mjs";
+import { account, administrator, artifacts, platform, serve } from "../platform.mjs";
 import { ask, ended, upload } from "../publishing.mjs";
 import { check } from "./pages.mjs";
 
@@ -176,6 +176,15 @@ describe("walking", () => {
     await page.locator("[aria-invalid=true]").first().waitFor();
     await seen(page, "signup-wrong");
     await close();
+  });
+
+  test("a platform that has nothing yet, light and dark", async () => {
+    const { newPage } = await platform();
+    const nothing = await serve("nothing");
+    const { page, close } = await newPage({ others: [nothing.url] });
+    await each(page, nothing.url, { "home-nothing": "/", "search-of-nothing": "/search?q=clip", "streams-nothing": "/app/stream/" });
+    await close();
+    await nothing.stop();
   });
 
   test("every page of a person, empty, waiting, wrong and full, light and dark", async () => {
