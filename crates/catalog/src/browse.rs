@@ -192,21 +192,21 @@ macro_rules! narrowed_on_postgres {
 
 db::statements! {
     NEWEST {
-        "SELECT * FROM videos WHERE (created_at, id) < ($11, $12) AND " [sqlite { narrowed_on_sqlite!() } postgres { narrowed_on_postgres!() }]
+        "SELECT * FROM videos WHERE (created_at, id) < ($11, $12) AND " [sqlite narrowed_on_sqlite postgres narrowed_on_postgres]
         " ORDER BY created_at DESC, id DESC LIMIT $13"
     }
     OLDEST {
-        "SELECT * FROM videos WHERE (created_at, id) > ($11, $12) AND " [sqlite { narrowed_on_sqlite!() } postgres { narrowed_on_postgres!() }]
+        "SELECT * FROM videos WHERE (created_at, id) > ($11, $12) AND " [sqlite narrowed_on_sqlite postgres narrowed_on_postgres]
         " ORDER BY created_at, id LIMIT $13"
     }
     LONGEST {
         "SELECT * FROM videos
-         WHERE (coalesce(measured_duration, claimed_duration, 0), id) < ($11, $12) AND " [sqlite { narrowed_on_sqlite!() } postgres { narrowed_on_postgres!() }]
+         WHERE (coalesce(measured_duration, claimed_duration, 0), id) < ($11, $12) AND " [sqlite narrowed_on_sqlite postgres narrowed_on_postgres]
         " ORDER BY coalesce(measured_duration, claimed_duration, 0) DESC, id DESC LIMIT $13"
     }
     SHORTEST {
         "SELECT * FROM videos
-         WHERE (coalesce(measured_duration, claimed_duration, 0), id) > ($11, $12) AND " [sqlite { narrowed_on_sqlite!() } postgres { narrowed_on_postgres!() }]
+         WHERE (coalesce(measured_duration, claimed_duration, 0), id) > ($11, $12) AND " [sqlite narrowed_on_sqlite postgres narrowed_on_postgres]
         " ORDER BY coalesce(measured_duration, claimed_duration, 0), id LIMIT $13"
     }
 }

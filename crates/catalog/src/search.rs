@@ -141,7 +141,8 @@ pub async fn search(
             db::Backend::Sqlite => terms.within(near) + &facets.fts5(),
             db::Backend::Postgres => terms.tsquery() + &facets.tsquery(),
         };
-        let newest = filter.bind(db.read(near.newest), viewer).bind(matching).bind(most);
+        let newest =
+            filter.bind(db.read(near.newest), viewer).bind(matching).bind(most).planned_for_its_values();
         let known: HashSet<VideoId> = found.iter().copied().collect();
         found.extend(newest.values::<VideoId>().await?.into_iter().filter(|video| !known.contains(video)));
         if found.len() >= wanted {

@@ -29,7 +29,7 @@ impl Statement {
 /// | `[texts "$1"]` | the texts of the JSON array `$1`, as a subquery | the same |
 /// | `[in_uuids "$1"]` | whether what stands before is among the UUIDs of the JSON array `$1` of their texts without hyphens | the same, as an array: of a subquery the planner would think that it has a hundred |
 /// | `[sqlite "a" postgres "b"]` | `a` | `b` |
-/// | `[sqlite { a!() } postgres { b!("c") }]` | the texts that these macros are | the texts that these are |
+/// | `[sqlite a postgres b]` | what the macro `a!()` is | what the macro `b!()` is |
 ///
 /// Placeholders are `$1`, `$2`, … on both. A parameter that is JSON is text on SQLite and cast to `JSONB` on
 /// PostgreSQL, so that it is bound as text on both.
@@ -74,8 +74,8 @@ macro_rules! __sqlite_part {
     ([sqlite $sqlite:literal postgres $postgres:literal]) => {
         $sqlite
     };
-    ([sqlite { $($sqlite:tt)+ } postgres { $($postgres:tt)+ }]) => {
-        concat!($($sqlite)+)
+    ([sqlite $sqlite:ident postgres $postgres:ident]) => {
+        $sqlite!()
     };
 }
 
@@ -107,7 +107,7 @@ macro_rules! __postgres_part {
     ([sqlite $sqlite:literal postgres $postgres:literal]) => {
         $postgres
     };
-    ([sqlite { $($sqlite:tt)+ } postgres { $($postgres:tt)+ }]) => {
-        concat!($($postgres)+)
+    ([sqlite $sqlite:ident postgres $postgres:ident]) => {
+        $postgres!()
     };
 }

@@ -46,7 +46,7 @@ rm -f "$note" "$note.log"
 struct Server {
     bin: PathBuf,
     port: u16,
-    /// Of a server of this process's own.
+    /// Of what this process has started. Where the server is that of a run, it listens to the runner and not to us.
     _keeper: Option<Keeper>,
 }
 
@@ -103,12 +103,41 @@ impl Server {
     fn start() -> Self {
         let bin = find_postgres().expect("tests need PostgreSQL: apt-get install postgresql");
         match run() {
-            Some(run) => Self { port: port_of_run(&bin, &run), bin, _keeper: None },
+            Some(run) => Self::of_run(bin, &run),
             None => {
-                let (port, keeper) = start(&bin, |keeper| Keeper::start(keeper));
+                let (port, keeper) = start(&bin, Keeper::start);
                 Self { bin, port, _keeper: Some(keeper) }
             }
         }
+    }
+
+    /// The server of a run. The first process that asks starts it, and it ends with the runner.
+    fn of_run(bin: PathBuf, run: &str) -> Self {
+        let note = std::env::temp_dir().join(format!("cutetube-postgres-{run}"));
+        let mut file = File::options().create(true).truncate(false).read(true).write(true).open(&note);
+        let file = file.as_mut().expect("the temporary folder is writable");
+        file.lock().expect("a file in the temporary folder can be locked");
+        let mut known = String::new();
+        file.read_to_string(&mut known).expect("it holds a number");
+        if let Ok(port) = known.parse() {
+            return Self { bin, port, _keeper: None };
+        }
+        let (port, keeper) = start(&bin, |keeper| {
+            let log =
+                File::create(note.with_added_extension("log")).expect("the temporary folder is writable");
+            let mut until_runner_ends = command(Path::new("sh"));
+            until_runner_ends
+                .args(["-c", UNTIL_RUNNER_ENDS, "until-runner-ends", &parent_id().to_string()])
+                .arg(&note)
+                .arg(keeper.get_program())
+                .args(keeper.get_args())
+                // Not ended with the test that happens to be the first, and nothing that its output would be waited for.
+                .process_group(0)
+                .stderr(log);
+            Keeper::start(&mut until_runner_ends)
+        });
+        write!(file, "{port}").expect("the temporary folder is writable");
+        Self { bin, port, _keeper: Some(keeper) }
     }
 }
 
@@ -117,35 +146,6 @@ impl Server {
 #[expect(clippy::disallowed_methods, reason = "it is what nextest tells tests by")]
 fn run() -> Option<String> {
     std::env::var("NEXTEST_RUN_ID").ok()
-}
-
-/// Where the server of a run listens. The first process that asks starts it, and it ends with the runner.
-fn port_of_run(bin: &Path, run: &str) -> u16 {
-    let note = std::env::temp_dir().join(format!("cutetube-postgres-{run}"));
-    let mut file = File::options().create(true).truncate(false).read(true).write(true).open(&note);
-    let file = file.as_mut().expect("the temporary folder is writable");
-    file.lock().expect("a file in the temporary folder can be locked");
-    let mut known = String::new();
-    file.read_to_string(&mut known).expect("it holds a number");
-    if let Ok(port) = known.parse() {
-        return port;
-    }
-    let (port, keeper) = start(bin, |keeper| {
-        let log = File::create(note.with_added_extension("log")).expect("the temporary folder is writable");
-        let mut until_runner_ends = command(Path::new("sh"));
-        until_runner_ends
-            .args(["-c", UNTIL_RUNNER_ENDS, "until-runner-ends", &parent_id().to_string()])
-            .arg(&note)
-            .arg(keeper.get_program())
-            .args(keeper.get_args())
-            // Not ended with the test that happens to be the first, and nothing that its output would be waited for.
-            .process_group(0)
-            .stderr(log);
-        Keeper::start(&mut until_runner_ends)
-    });
-    std::mem::forget(keeper);
-    write!(file, "{port}").expect("the temporary folder is writable");
-    port
 }
 
 /// Starts a server, as `keep` starts its keeper.

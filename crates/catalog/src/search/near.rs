@@ -20,73 +20,27 @@ pub(super) const NEARNESS: [Near; 4] = [
     Near { columns: "title tags description speech", newest: ANYWHERE },
 ];
 
-/// SQLite's index has its rows in the order that is wanted, and is read until there is enough.
-macro_rules! newest_on_sqlite {
-    () => {
-        concat!(
-            "SELECT videos.id FROM videos JOIN search_documents ON search_documents.video_id = videos.id
-                 JOIN search_words ON search_words.rowid = search_documents.id
-             WHERE search_words MATCH $11 AND ",
-            narrowed!(),
-            " ORDER BY search_words.rowid DESC LIMIT $12"
-        )
+/// The same statement over each of PostgreSQL's columns. One column with weights would not do: PostgreSQL guesses from a
+/// column's words how many documents match, and so whether to read the newest until there are enough or to look all of
+/// them up. SQLite has one index, whose rows come in its own order; what it is asked says where.
+macro_rules! newest {
+    ($($name:ident of $column:literal)+) => {
+        db::statements! {
+            $($name {
+                "SELECT videos.id FROM videos JOIN search_documents ON search_documents.video_id = videos.id "
+                [sqlite "JOIN search_words ON search_words.rowid = search_documents.id " postgres ""]
+                "WHERE " [sqlite "search_words" postgres $column]
+                [sqlite " MATCH $11" postgres " @@ CAST($11 AS TSQUERY)"]
+                " AND " [sqlite narrowed postgres narrowed]
+                " ORDER BY " [sqlite "search_words.rowid" postgres "search_documents.id"] " DESC LIMIT $12"
+            })+
+        }
     };
 }
 
-/// PostgreSQL's index has no order. What matches is either rare, and all of it is looked up and sorted, or frequent, and
-/// documents are read from the newest on until there is enough. Which of the two is seen from what is there, and not left
-/// to the planner, which has to plan for the value each time to guess it, for longer than the search takes:
-///
-/// 1. If enough of the latest documents match, these are the answer.
-/// 2. If not, and few match in all, the answer is among those.
-/// 3. If not, all documents are read.
-///
-/// A part whose condition is not met is not run. The function of the operator `@@` is used where the index is not to be.
-macro_rules! newest_on_postgres {
-    ($column:literal) => {
-        concat!(
-            "WITH latest AS MATERIALIZED (
-                 SELECT document, videos.id AS video
-                 FROM (SELECT id AS document, video_id, ",
-            $column,
-            " AS indexed FROM search_documents ORDER BY id DESC LIMIT 4 * CAST($12 AS BIGINT)) AS documents
-                     JOIN videos ON videos.id = video_id
-                 WHERE ts_match_vq(indexed, CAST($11 AS TSQUERY)) AND ",
-            narrowed!(),
-            " ORDER BY document DESC LIMIT CAST($12 AS BIGINT)
-             ), few AS MATERIALIZED (
-                 SELECT id AS document, video_id FROM search_documents
-                 WHERE (SELECT count(*) FROM latest) < CAST($12 AS BIGINT) AND ",
-            $column,
-            " @@ CAST($11 AS TSQUERY) LIMIT 501
-             )
-             SELECT video FROM (
-                 SELECT * FROM latest WHERE (SELECT count(*) FROM latest) = CAST($12 AS BIGINT)
-                 UNION ALL (
-                     SELECT document, videos.id AS video
-                     FROM (SELECT * FROM few ORDER BY document DESC) AS documents
-                         JOIN videos ON videos.id = video_id
-                     WHERE (SELECT count(*) FROM few) BETWEEN 1 AND 500 AND ",
-            narrowed!(),
-            " ORDER BY document DESC LIMIT CAST($12 AS BIGINT)
-                 ) UNION ALL (
-                     SELECT search_documents.id AS document, videos.id AS video
-                     FROM search_documents JOIN videos ON videos.id = video_id
-                     WHERE (SELECT count(*) FROM few) > 500
-                         AND ts_match_vq(",
-            $column,
-            ", CAST($11 AS TSQUERY)) AND ",
-            narrowed!(),
-            " ORDER BY search_documents.id DESC LIMIT CAST($12 AS BIGINT)
-                 )
-             ) AS found ORDER BY document DESC"
-        )
-    };
-}
-
-db::statements! {
-    IN_TITLE { [sqlite { newest_on_sqlite!() } postgres { newest_on_postgres!("in_title") }] }
-    IN_NAME { [sqlite { newest_on_sqlite!() } postgres { newest_on_postgres!("in_name") }] }
-    IN_WRITING { [sqlite { newest_on_sqlite!() } postgres { newest_on_postgres!("in_writing") }] }
-    ANYWHERE { [sqlite { newest_on_sqlite!() } postgres { newest_on_postgres!("words") }] }
+newest! {
+    IN_TITLE of "search_documents.in_title"
+    IN_NAME of "search_documents.in_name"
+    IN_WRITING of "search_documents.in_writing"
+    ANYWHERE of "search_documents.words"
 }
