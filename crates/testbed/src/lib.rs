@@ -48,19 +48,9 @@ pub use speke::{SpekeServer, SpekeTwist};
 pub struct Database {
     url: String,
     /// Removed with everything in it when the test ends.
-    _kept: Kept,
-}
-
-#[derive(Debug)]
-enum Kept {
-    Folder {
-        _folder: TempDir,
-    },
-    Database {
-        _database: Temporary,
-    },
-    /// With its server.
-    Elsewhere,
+    _folder: Option<TempDir>,
+    /// So is this one.
+    _temporary: Option<Temporary>,
 }
 
 impl Database {
@@ -68,7 +58,7 @@ impl Database {
     pub fn sqlite() -> Self {
         let folder = TempDir::new().expect("the temporary folder is writable");
         let path = folder.path().join("test.db");
-        Self { url: format!("sqlite://{}", path.display()), _kept: Kept::Folder { _folder: folder } }
+        Self { url: format!("sqlite://{}", path.display()), _folder: Some(folder), _temporary: None }
     }
 
     /// A fresh database on this run's PostgreSQL server, which the first call starts.
@@ -76,22 +66,23 @@ impl Database {
     /// # Panics
     /// When no PostgreSQL is installed, or it does not start.
     pub fn postgres() -> Self {
-        Self::temporary(postgres::create_database())
+        let database = Temporary::create();
+        Self { url: database.url(), _folder: None, _temporary: Some(database) }
     }
 
     /// The empty database of a [`PgServer`], at the address of the server itself or of a [`Forwarder`] before it.
     pub fn behind(address: SocketAddr) -> Self {
-        Self { url: format!("postgres://postgres@{address}/postgres"), _kept: Kept::Elsewhere }
+        Self::with_its_server(format!("postgres://postgres@{address}/postgres"))
     }
 
     /// A fresh database on a [`PgServer`].
     pub fn on(server: &PgServer) -> Self {
         let bin = find_postgres().expect("a server runs, so it is installed");
-        Self::temporary(postgres::create_database_at(&bin, server.address().port()))
+        Self::with_its_server(postgres::create_database_at(&bin, server.address().port()))
     }
 
-    fn temporary(database: Temporary) -> Self {
-        Self { url: database.url.clone(), _kept: Kept::Database { _database: database } }
+    fn with_its_server(url: String) -> Self {
+        Self { url, _folder: None, _temporary: None }
     }
 
     /// Where the server of a PostgreSQL database listens.

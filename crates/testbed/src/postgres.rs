@@ -50,16 +50,12 @@ struct Server {
     _keeper: Option<Keeper>,
 }
 
-/// A database that goes when it is dropped.
+/// A database on the server of this run, which goes when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Temporary {
-    pub(crate) url: String,
-    bin: PathBuf,
-    port: u16,
     name: String,
 }
 
-static SERVER: OnceLock<Server> = OnceLock::new();
 static CREATED: AtomicU32 = AtomicU32::new(0);
 
 /// The folder with the programs of the newest PostgreSQL on this machine, where Debian puts them.
@@ -70,19 +66,21 @@ pub fn find_postgres() -> Option<PathBuf> {
     Some(newest.join("bin")).filter(|bin| bin.join("initdb").exists())
 }
 
-/// Makes an empty database on the server of this run.
-pub(crate) fn create_database() -> Temporary {
-    let server = SERVER.get_or_init(Server::start);
-    create_database_at(&server.bin, server.port)
-}
-
-/// Makes an empty database on a server.
-pub(crate) fn create_database_at(bin: &Path, port: u16) -> Temporary {
+/// Makes an empty database on a server and answers its name.
+fn create_database(bin: &Path, port: u16) -> String {
     let name = format!("test_{}_{}", std::process::id(), CREATED.fetch_add(1, Ordering::Relaxed));
     let made = at(bin, port, "createdb").arg(&name).status().expect("createdb comes with the server");
     assert!(made.success(), "createdb failed: {made}");
-    let url = format!("postgres://postgres@127.0.0.1:{port}/{name}");
-    Temporary { url, bin: bin.to_owned(), port, name }
+    name
+}
+
+/// Makes an empty database on a server and answers its address. It goes with the server.
+pub(crate) fn create_database_at(bin: &Path, port: u16) -> String {
+    address(port, &create_database(bin, port))
+}
+
+fn address(port: u16, name: &str) -> String {
+    format!("postgres://postgres@127.0.0.1:{port}/{name}")
 }
 
 fn at(bin: &Path, port: u16, program: &str) -> Command {
@@ -91,15 +89,36 @@ fn at(bin: &Path, port: u16, program: &str) -> Command {
     command
 }
 
+impl Temporary {
+    /// An empty one.
+    pub(crate) fn create() -> Self {
+        let Server { bin, port, .. } = Server::of_tests();
+        Self { name: create_database(bin, *port) }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        address(Server::of_tests().port, &self.name)
+    }
+}
+
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // A test may have ended the server.
-        let mut dropdb = at(&self.bin, self.port, "dropdb");
-        let _ = dropdb.args(["--force", "--if-exists", &self.name]).stderr(Stdio::null()).status();
+        let Server { bin, port, .. } = Server::of_tests();
+        // What is left goes with the server.
+        let _ = at(bin, *port, "dropdb")
+            .args(["--force", "--if-exists", &self.name])
+            .stderr(Stdio::null())
+            .status();
     }
 }
 
 impl Server {
+    /// The one that tests share; the first call starts it.
+    fn of_tests() -> &'static Self {
+        static SERVER: OnceLock<Server> = OnceLock::new();
+        SERVER.get_or_init(Self::start)
+    }
+
     fn start() -> Self {
         let bin = find_postgres().expect("tests need PostgreSQL: apt-get install postgresql");
         match run() {
