@@ -38,18 +38,17 @@ UPDATE search_documents SET
     description = regexp_replace(description, '(\S{64})\S+', '\1', 'g'),
     speech = regexp_replace(speech, '(\S{64})\S+', '\1', 'g'),
     facets = (SELECT facets FROM search_facets WHERE search_facets.video_id = search_documents.video_id);
+CREATE FUNCTION words_of(texts TEXT) RETURNS tsvector LANGUAGE sql IMMUTABLE AS $$
+    SELECT array_to_tsvector(array_remove(string_to_array(texts, ' '), ''))
+$$;
 ALTER TABLE search_documents DROP COLUMN words;
 ALTER TABLE search_documents
-    ADD COLUMN in_title tsvector GENERATED ALWAYS AS
-        (array_to_tsvector(array_remove(string_to_array(title || ' ' || facets, ' '), ''))) STORED,
-    ADD COLUMN in_name tsvector GENERATED ALWAYS AS
-        (array_to_tsvector(array_remove(string_to_array(title || ' ' || tags || ' ' || facets, ' '), ''))) STORED,
+    ADD COLUMN in_title tsvector GENERATED ALWAYS AS (words_of(title || ' ' || facets)) STORED,
+    ADD COLUMN in_name tsvector GENERATED ALWAYS AS (words_of(title || ' ' || tags || ' ' || facets)) STORED,
     ADD COLUMN in_writing tsvector GENERATED ALWAYS AS
-        (array_to_tsvector(array_remove(string_to_array(
-            title || ' ' || tags || ' ' || description || ' ' || facets, ' '), ''))) STORED,
+        (words_of(title || ' ' || tags || ' ' || description || ' ' || facets)) STORED,
     ADD COLUMN words tsvector GENERATED ALWAYS AS
-        (array_to_tsvector(array_remove(string_to_array(
-            title || ' ' || tags || ' ' || description || ' ' || speech || ' ' || facets, ' '), ''))) STORED;
+        (words_of(title || ' ' || tags || ' ' || description || ' ' || speech || ' ' || facets)) STORED;
 CREATE INDEX search_documents_in_title ON search_documents USING gin (in_title);
 CREATE INDEX search_documents_in_name ON search_documents USING gin (in_name);
 CREATE INDEX search_documents_in_writing ON search_documents USING gin (in_writing);
@@ -81,6 +80,7 @@ CREATE TRIGGER search_documents_updated AFTER UPDATE ON search_documents BEGIN
     VALUES (new.id, new.title, new.tags, new.description, new.speech, new.facets);
 END;
 CREATE TRIGGER videos_searched AFTER UPDATE OF state, visibility, measured_duration ON videos BEGIN
-    UPDATE search_documents SET facets = (SELECT facets FROM search_facets WHERE video_id = new.id)
-    WHERE video_id = new.id AND facets <> (SELECT facets FROM search_facets WHERE video_id = new.id);
+    UPDATE search_documents SET facets = search_facets.facets FROM search_facets
+    WHERE search_facets.video_id = new.id AND search_documents.video_id = new.id
+        AND search_documents.facets <> search_facets.facets;
 END;

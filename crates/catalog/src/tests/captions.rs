@@ -15,7 +15,7 @@ use crate::{
     work::{CaptionsJob, Work},
 };
 
-fn track(language: &str, label: &str, said: &[(u64, &str)]) -> NewTrack {
+pub(super) fn track(language: &str, label: &str, said: &[(u64, &str)]) -> NewTrack {
     NewTrack {
         language: Language::parse(language).unwrap(),
         label: Label::parse(label).unwrap(),

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use testbed::Database;
 
-use super::{ann, new_user, new_video, open, work_off};
+use super::{ann, captions::track, new_user, new_video, open, work_off};
 use crate::{
     VideoState,
     accounts::{User, create_user},
     browse::Filter,
-    captions::{self, Kind, Language, NewTrack, Spoken},
+    captions::{self, Language},
     endings::request_delete,
     ids::VideoId,
-    names::{ClaimedDuration, Description, Label, Tags, Title},
+    names::{ClaimedDuration, Description, Tags, Title},
     search::{Length, Terms, Viewer, catch_up, search},
     videos::{Edit, Visibility, create, edit},
 };
@@ -41,16 +41,6 @@ async fn publish(
     let made = create(db, &new).await.unwrap();
     work_off(db).await;
     made.id
-}
-
-fn track(said: &str) -> NewTrack {
-    NewTrack {
-        language: Language::parse("en").unwrap(),
-        label: Label::parse("English").unwrap(),
-        kind: Kind::Subtitles,
-        content: "WEBVTT".to_owned(),
-        spoken: vec![Spoken { start_millis: 0, said: said.to_owned() }],
-    }
 }
 
 async fn found(db: &db::Db, viewer: Viewer, typed: &str) -> Vec<String> {
@@ -92,7 +82,7 @@ async fn what_is_nearer_to_the_title_is_first_and_of_that_the_newest(database: D
     ] {
         publish(&db, &ann, number, title, description, tags).await;
     }
-    captions::set(&db, spoken, &track("red bunny red bunny")).await.unwrap();
+    captions::set(&db, spoken, &track("en", "English", &[(0, "red bunny red bunny")])).await.unwrap();
     let order = [
         "Title, new: bunny red",
         "Title, old: a red bunny",
@@ -210,7 +200,7 @@ async fn what_narrows_it_down_is_what_videos_are_now(database: Database) {
     assert_eq!(narrow("publication", Length::Long, false).await, 0);
     assert_eq!(narrow("publication", Length::Short, false).await, 1);
     assert_eq!(narrow("publication", Length::Short, true).await, 0);
-    captions::set(&db, video.id, &track("Hello.")).await.unwrap();
+    captions::set(&db, video.id, &track("en", "English", &[(0, "Hello.")])).await.unwrap();
     assert_eq!(narrow("captions", Length::Short, true).await, 1);
     captions::remove(&db, video.id, &Language::parse("en").unwrap()).await.unwrap();
     assert_eq!(narrow("captions are gone", Length::Short, true).await, 0);
