@@ -829,34 +829,35 @@ admin-invites-invite = Invite
 
 ## Dates, numbers and sizes
 
-# $month is common-month-….
-common-date = { $day } { $month } { $year }
-# $month is common-short-month-….
-common-day = { $day } { $month }
-common-month-1 = January
-common-month-2 = February
-common-month-3 = March
-common-month-4 = April
-common-month-5 = May
-common-month-6 = June
-common-month-7 = July
-common-month-8 = August
-common-month-9 = September
-common-month-10 = October
-common-month-11 = November
-common-month-12 = December
-common-short-month-1 = Jan
-common-short-month-2 = Feb
-common-short-month-3 = Mar
-common-short-month-4 = Apr
-common-short-month-5 = May
-common-short-month-6 = Jun
-common-short-month-7 = Jul
-common-short-month-8 = Aug
-common-short-month-9 = Sep
-common-short-month-10 = Oct
-common-short-month-11 = Nov
-common-short-month-12 = Dec
+common-date = { $day } { $month ->
+    [1] January
+    [2] February
+    [3] March
+    [4] April
+    [5] May
+    [6] June
+    [7] July
+    [8] August
+    [9] September
+    [10] October
+    [11] November
+   *[12] December
+} { $year }
+# The same in short, without a year.
+common-day = { $day } { $month ->
+    [1] Jan
+    [2] Feb
+    [3] Mar
+    [4] Apr
+    [5] May
+    [6] Jun
+    [7] Jul
+    [8] Aug
+    [9] Sep
+    [10] Oct
+    [11] Nov
+   *[12] Dec
+}
 # $number is $count as it is shown, with its digits in threes.
 common-views = { $count ->
     [0] no views

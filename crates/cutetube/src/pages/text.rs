@@ -9,37 +9,6 @@ use crate::{
     texts::text,
 };
 
-/// Keys of the names of months.
-const MONTHS: [&str; 12] = [
-    "common-month-1",
-    "common-month-2",
-    "common-month-3",
-    "common-month-4",
-    "common-month-5",
-    "common-month-6",
-    "common-month-7",
-    "common-month-8",
-    "common-month-9",
-    "common-month-10",
-    "common-month-11",
-    "common-month-12",
-];
-
-const SHORT_MONTHS: [&str; 12] = [
-    "common-short-month-1",
-    "common-short-month-2",
-    "common-short-month-3",
-    "common-short-month-4",
-    "common-short-month-5",
-    "common-short-month-6",
-    "common-short-month-7",
-    "common-short-month-8",
-    "common-short-month-9",
-    "common-short-month-10",
-    "common-short-month-11",
-    "common-short-month-12",
-];
-
 /// `0:05`, `12:30`, `1:02:03`; a started second counts from its middle, and nothing that plays is 0 long.
 pub(super) fn length(duration: Duration) -> String {
     let seconds = duration.as_millis().saturating_add(500) / 1000;
@@ -54,19 +23,13 @@ pub(super) fn length(duration: Duration) -> String {
 /// `7 March 2026`, in UTC.
 pub(super) fn date(at: Timestamp) -> String {
     let (year, month, day) = civil(at.unix_millis().div_euclid(DAY));
-    text("common-date").with("day", day).with("month", named(month, &MONTHS)).with("year", year).to_string()
+    text("common-date").with("day", day).count("month", month).with("year", year).to_string()
 }
 
 /// `7 Mar`, in UTC.
 pub(super) fn day(at: Timestamp) -> String {
     let (_, month, day) = civil(at.unix_millis().div_euclid(DAY));
-    text("common-day").with("day", day).with("month", named(month, &SHORT_MONTHS)).to_string()
-}
-
-/// A month by its name; they are counted from 1.
-fn named(month: i64, names: &[&'static str; 12]) -> String {
-    let key = usize::try_from(month).ok().and_then(|month| names.get(month.checked_sub(1)?));
-    key.map(|key| text(key).to_string()).unwrap_or_default()
+    text("common-day").with("day", day).count("month", month).to_string()
 }
 
 /// `14:05`, in UTC.
