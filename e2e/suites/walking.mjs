@@ -181,10 +181,13 @@ describe("walking", () => {
   test("a platform that has nothing yet, light and dark", async () => {
     const { newPage } = await platform();
     const nothing = await serve("nothing");
-    const { page, close } = await newPage({ others: [nothing.url] });
-    await each(page, nothing.url, { "home-nothing": "/", "search-of-nothing": "/search?q=clip", "streams-nothing": "/app/stream/" });
-    await close();
-    await nothing.stop();
+    try {
+      const { page, close } = await newPage({ others: [nothing.url] });
+      await each(page, nothing.url, { "home-nothing": "/", "search-of-nothing": "/search?q=clip", "streams-nothing": "/app/stream/" });
+      await close();
+    } finally {
+      await nothing.stop();
+    }
   });
 
   test("every page of a person, empty, waiting, wrong and full, light and dark", async () => {

@@ -210,9 +210,10 @@ mod tests {
 
     #[test]
     fn menus_become_bounds() {
+        const MINUTE: Duration = Duration::from_secs(60);
         let now = Duration::from_secs(100 * 24 * 3600);
         let medium = filter(Some(Length::Medium), Some(Age::Week), now);
-        assert_eq!((medium.shortest, medium.longest), Length::Medium.bounds());
+        assert_eq!((medium.shortest, medium.longest), (Some(4 * MINUTE), Some(20 * MINUTE)));
         assert_eq!(medium.created_from, Some(Timestamp::from_unix_micros(93 * 24 * 3_600_000_000)));
         let ancient = filter(None, Some(Age::Year), now);
         assert_eq!(ancient.created_from, Some(Timestamp::from_unix_micros(0)));
